@@ -1,0 +1,50 @@
+"""What a kind of channel or office is: the settings it takes and the function that makes one.
+
+Built-in kinds stand in the `KINDS` of `adapters/channels` and `adapters/offices`; an integrator's package adds
+kinds by the entry-point groups `goniec.channels` and `goniec.offices`, each entry point naming a `Kind`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+from pydantic import BaseModel, ConfigDict
+
+from broker.parse import Limits
+from broker.ports import Channel, Clock, Ids, Office
+
+Made_co = TypeVar("Made_co", covariant=True)
+
+
+class KindSettings(BaseModel):
+    """Base of every kind's settings: unknown keys are errors, values do not change."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Surroundings:
+    """What an adapter is given beside its settings."""
+
+    name: str  # the channel's name, or the office's id, in the configuration
+    folder: Path  # relative paths in settings are taken from here
+    clock: Clock
+    ids: Ids
+    text: Callable[[str], bytes]  # a packaged text by its path below `schemas/`, e.g. "soap/skrytka.wsdl"
+    limits: Limits  # the caps on what may come in
+    environment: str = "test"  # "test" or "production"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kind(Generic[Made_co]):
+    """A kind: its settings model and its factory.  The factory opens no connection."""
+
+    settings: type[KindSettings]
+    make: Callable[[Any, Surroundings], Made_co]
+
+
+ChannelKind = Kind[Channel]
+OfficeKind = Kind[Office]

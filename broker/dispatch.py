@@ -1,0 +1,64 @@
+"""Dispatch: one claimed delivery is tried, and what came of it is written down."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+
+import structlog
+
+from broker.errors import BrokerError, LeaseLost, Refused, Unavailable
+from broker.model import Claim, OfficeId
+from broker.ports import Office, Store
+from broker.retry import RetryPolicy, decide
+
+log = structlog.get_logger(__name__)
+
+Lend = Callable[[OfficeId], AbstractContextManager[Office]]
+"""Lends an office to one thread.  Raises Unavailable if the office is not configured here or cannot be made."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dispatcher:
+    """Delivers what was claimed.  May be called by many threads: the pool lends each its own office."""
+
+    store: Store
+    lend: Lend
+    policy: RetryPolicy
+    jitter: Callable[[], float]  # in [0, 1)
+
+    def deliver(self, claim: Claim) -> None:
+        """Try one delivery and record the outcome.
+
+        Whatever happens here, the delivery stays in the store: if nothing can be recorded, its lease runs out
+        and it is tried again under the same id.
+        """
+        delivery = claim.delivery
+        bound = log.bind(
+            delivery=delivery.id, submission=delivery.submission, office=delivery.office, attempt=delivery.attempts
+        )
+        answer: str | BrokerError
+        try:
+            answer = self._try(claim)
+        except (Unavailable, Refused) as expected:
+            answer = expected
+        except Exception as bug:  # noqa: BLE001 - an adapter broke its contract: hold on to the document
+            bound.exception("delivery.adapter-bug")
+            answer = Unavailable(f"adapter bug: {type(bug).__name__}")
+        outcome = decide(claim, answer, policy=self.policy, jitter=self.jitter())
+        try:
+            self.store.record(claim, outcome)
+        except LeaseLost:
+            bound.warning("delivery.lease-lost", outcome=outcome.event)
+        except Unavailable as away:
+            bound.warning("delivery.unrecorded", outcome=outcome.event, reason=away.reason)
+        else:
+            bound.info(f"delivery.{outcome.event}", wait=outcome.wait.total_seconds(), reason=outcome.error)
+
+    def _try(self, claim: Claim) -> str:
+        if self.policy.worn_out(claim):
+            raise Unavailable("earlier attempts ended without an outcome")
+        parcel = self.store.parcel(claim)
+        with self.lend(claim.delivery.office) as office:
+            return office.deliver(parcel)

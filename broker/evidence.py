@@ -1,0 +1,161 @@
+"""What a document's signatures are worth: verdict, level, identity, and which bytes they cover.
+
+The names are those of ETSI EN 319 102-1 §5.1 (indications and sub-indications).  A verdict has three values:
+missing evidence is INDETERMINATE, never PASSED and never "tampered".  These are facts; whether they are
+enough for a box is decided in `broker/admit.py`.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+
+class Indication(StrEnum):
+    """The verdict (EN 319 102-1 §5.1.3)."""
+
+    PASSED = "TOTAL-PASSED"
+    INDETERMINATE = "INDETERMINATE"
+    FAILED = "TOTAL-FAILED"
+
+
+class SubIndication(StrEnum):
+    """Why the verdict is not PASSED (EN 319 102-1 table 6), as far as Goniec gives them."""
+
+    FORMAT_FAILURE = "FORMAT_FAILURE"
+    HASH_FAILURE = "HASH_FAILURE"
+    SIG_CRYPTO_FAILURE = "SIG_CRYPTO_FAILURE"
+    REVOKED = "REVOKED"
+    SIG_CONSTRAINTS_FAILURE = "SIG_CONSTRAINTS_FAILURE"
+    CHAIN_CONSTRAINTS_FAILURE = "CHAIN_CONSTRAINTS_FAILURE"
+    CERTIFICATE_CHAIN_GENERAL_FAILURE = "CERTIFICATE_CHAIN_GENERAL_FAILURE"
+    CRYPTO_CONSTRAINTS_FAILURE = "CRYPTO_CONSTRAINTS_FAILURE"
+    EXPIRED = "EXPIRED"
+    NOT_YET_VALID = "NOT_YET_VALID"
+    NO_SIGNING_CERTIFICATE_FOUND = "NO_SIGNING_CERTIFICATE_FOUND"
+    NO_CERTIFICATE_CHAIN_FOUND = "NO_CERTIFICATE_CHAIN_FOUND"
+    REVOKED_NO_POE = "REVOKED_NO_POE"
+    OUT_OF_BOUNDS_NO_POE = "OUT_OF_BOUNDS_NO_POE"
+    SIGNED_DATA_NOT_FOUND = "SIGNED_DATA_NOT_FOUND"
+    TRY_LATER = "TRY_LATER"
+
+
+class Level(StrEnum):
+    """What kind of signature it is, weakest first; `rank` orders them."""
+
+    NONE = "none"
+    LOCAL = "local"  # a CA that the offices run themselves (CC SEKAP was one)
+    TRUSTED_PROFILE = "trusted-profile"  # podpis zaufany
+    QUALIFIED = "qualified"
+
+    @property
+    def rank(self) -> int:
+        """Position in the order of strength, 0 is the weakest."""
+        return tuple(Level).index(self)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Identity:
+    """Who signed, as far as the evidence tells.  Personal data: never logged.
+
+    `source` is `certificate`, or `claimed-role` for podpis zaufany, where the certificate is the platform's.
+    """
+
+    source: str
+    common_name: str = ""
+    given_names: str = ""
+    family_name: str = ""
+    pesel: str = ""
+    nip: str = ""
+    date_of_birth: str = ""
+    organisation: str = ""
+    country: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReferenceReport:
+    """One `ds:Reference`: what it points at and whether the digest agrees."""
+
+    uri: str
+    type: str
+    transforms: tuple[str, ...]
+    digest_method: str
+    expected: str  # Base64, as written in DigestValue
+    actual: str  # Base64, as computed; empty when it could not be
+    holds: bool
+    covers_form: bool  # its octets are the whole form element (signatures left out)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CertificateReport:
+    """A certificate as far as an explanation needs it."""
+
+    subject: str  # RFC 4514
+    issuer: str
+    serial: str  # decimal
+    not_before: datetime
+    not_after: datetime
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SignatureReport:
+    """One `ds:Signature`, judged on its own."""
+
+    id: str  # its Id attribute, or its position: "#1"
+    indication: Indication
+    sub_indication: SubIndication | None = None
+    code: str = ""  # empty when PASSED; else a code of `broker.texts`
+    place: str = ""  # which Reference, element or certificate is at fault
+    hint: str = ""  # code of a guess at the cause, e.g. `verify.hint-white-space`
+    shape: str = ""  # enveloped, enveloped-xpath, enveloping, counter-signature
+    signature_method: str = ""
+    references: tuple[ReferenceReport, ...] = ()
+    certificate: CertificateReport | None = None
+    path: tuple[str, ...] = ()  # subjects from the signer up to the anchor
+    level: Level = Level.NONE
+    identity: Identity | None = None
+    signing_time: datetime | None = None  # claimed by the signer, UTC
+    counter_signatures: tuple[SignatureReport, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """What all signatures of a document are worth together: the weakest of them.
+
+    A document without a signature has no indication but PASSED with level NONE and no signatures: there is
+    nothing in it that fails.  Whether it needed one is asked in admit.
+    """
+
+    indication: Indication
+    sub_indication: SubIndication | None = None
+    code: str = ""
+    place: str = ""
+    hint: str = ""
+    level: Level = Level.NONE
+    signatures: tuple[SignatureReport, ...] = ()
+    revocation: str = "off"  # the policy under which paths were judged: named, never silent
+    judged_at: datetime | None = None  # the moment for which certificates were judged
+
+    @property
+    def identity(self) -> Identity | None:
+        """Who signed: the first signature's signer, in document order."""
+        return self.signatures[0].identity if self.signatures else None
+
+
+UNSIGNED = Report(indication=Indication.PASSED)
+
+
+def _plain(value: Any) -> str:
+    """Write a moment as UTC with Z (DESIGN §4.10)."""
+    if isinstance(value, datetime):
+        return value.isoformat().replace("+00:00", "Z")
+    raise TypeError(type(value).__name__)
+
+
+def to_json(report: Report) -> bytes:
+    """Return the report as UTF-8 JSON, keys as the fields are named, moments as UTC with Z."""
+    return json.dumps(asdict(report), default=_plain, ensure_ascii=False, separators=(",", ":")).encode()

@@ -1,0 +1,40 @@
+"""What every code means, in Polish and in English: one table, one file of it for each stage.
+
+A code is `<stage>.<reason>`.  `number` is the `kod` of a SOAP fault's `ob:Wyjatek` and never changes once given
+(parse 100–199, validate 200–299, verify 300–399, route 400–499, admit 500–599, intake 600–699, soap 700–749,
+amqp 750–799, broker 900–999).  Gaps like `{limit}` are filled from the rejection's facts.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping
+
+from broker.errors import Rejection
+from broker.texts import admit, channel, intake, parse, route, validate, verify
+from broker.texts.text import Text
+
+__all__ = ["TEXTS", "Text", "explain", "hint"]
+
+TEXTS: Mapping[str, Text] = {
+    **parse.TEXTS,
+    **validate.TEXTS,
+    **verify.TEXTS,
+    **route.TEXTS,
+    **admit.TEXTS,
+    **intake.TEXTS,
+    **channel.TEXTS,
+}
+
+
+def explain(no: Rejection, language: str = "en") -> str:
+    """Return what happened, in `pl` or `en`, for the sender: with values out of its own document."""
+    text = TEXTS[no.code]
+    facts: defaultdict[str, str] = defaultdict(lambda: "?", no.facts)
+    return (text.pl if language == "pl" else text.en).format_map(facts)
+
+
+def hint(code: str, language: str = "en") -> str:
+    """Return what the sender can do about it; empty when nothing general can be said."""
+    text = TEXTS[code]
+    return text.hint_pl if language == "pl" else text.hint_en

@@ -1,0 +1,7 @@
+"""What stage admit says when it says no."""
+
+from __future__ import annotations
+
+from broker.texts.text import Text
+
+TEXTS: dict[str, Text] = {}

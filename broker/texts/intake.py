@@ -1,0 +1,15 @@
+"""What intake itself says, before any stage."""
+
+from __future__ import annotations
+
+from broker.texts.text import Text
+
+TEXTS: dict[str, Text] = {
+    "intake.reused-id": Text(
+        number=600,
+        pl="Ten identyfikator komunikatu został już użyty dla innego dokumentu.",
+        en="This message id was used before, for another document.",
+        hint_pl="Powtórzenie musi zawierać te same bajty i tę samą skrytkę; nowy dokument wymaga nowego identyfikatora.",
+        hint_en="A repeat must carry the same bytes to the same box; a new document needs a new id.",
+    ),
+}

@@ -1,0 +1,1 @@
+"""Who gets what: the routing table, how it is loaded from bytes, and how it explains itself."""
