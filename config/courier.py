@@ -1,0 +1,108 @@
+"""The courier: keeps a pool of threads busy with what is due, and gives back what it cannot do in time.
+
+One thread claims, the pool delivers.  A claim is taken only when a thread is free for it, so nothing waits in
+memory while its lease runs.  An office that hangs holds at most as many threads as its limit allows.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from datetime import timedelta
+from threading import Event
+
+import structlog
+
+from broker.errors import LeaseLost, Unavailable
+from broker.model import Claim
+from broker.ports import Store
+
+log = structlog.get_logger(__name__)
+
+
+class Courier:
+    """Feeds due deliveries to `deliver` until it is stopped."""
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        deliver: Callable[[Claim], None],
+        threads: int,
+        lease: timedelta,
+        poll: timedelta,
+    ) -> None:
+        self._store = store
+        self._deliver = deliver
+        self._threads = threads
+        self._lease = lease
+        self._poll = poll.total_seconds()
+        self._bell = Event()
+        self._lock = threading.Lock()
+        self._under_way: dict[Future[None], Claim] = {}
+
+    def ring(self) -> None:
+        """Say that something may be due now; a hint, polling goes on beneath it."""
+        self._bell.set()
+
+    def run(self, stop: Event) -> None:
+        """Deliver until `stop` is set; then let the attempts under way end, and return."""
+        ended = Event()
+        keeper = threading.Thread(target=self._keep, args=(ended,), name="lease-keeper")
+        keeper.start()
+        try:
+            with ThreadPoolExecutor(self._threads, thread_name_prefix="courier") as pool:
+                while not stop.is_set():
+                    self._bell.clear()
+                    if not self._feed(pool):
+                        self._bell.wait(self._poll)
+        finally:
+            ended.set()
+            keeper.join()
+
+    def _feed(self, pool: ThreadPoolExecutor) -> bool:
+        """Claim as much as there are free threads; return whether it is worth asking again at once."""
+        free = self._threads - len(self._under_way)
+        if free <= 0:
+            return False
+        try:
+            claims = self._store.claim(self._lease, free)
+        except Unavailable as away:
+            log.warning("courier.store-unavailable", reason=away.reason)
+            return False
+        for claim in claims:
+            future = pool.submit(self._deliver, claim)
+            with self._lock:
+                self._under_way[future] = claim
+            future.add_done_callback(self._done)
+        return bool(claims)
+
+    def _done(self, future: Future[None]) -> None:
+        with self._lock:
+            self._under_way.pop(future, None)
+        if (bug := future.exception()) is not None:
+            log.error("courier.bug", exc_info=bug)
+        self._bell.set()
+
+    def _keep(self, ended: Event) -> None:
+        """Renew the leases of attempts under way, so that a lease need not be longer than a crash should cost."""
+        while not ended.wait(self._lease.total_seconds() / 3):
+            with self._lock:
+                held = dict(self._under_way)
+            for future, claim in held.items():
+                self._renew(future, claim)
+
+    def _renew(self, future: Future[None], claim: Claim) -> None:
+        try:
+            renewed = self._store.renew(claim, self._lease)
+        except LeaseLost:
+            if not future.done():
+                log.warning("courier.lease-lost", delivery=claim.delivery.id)
+            return
+        except Unavailable as away:
+            log.warning("courier.store-unavailable", reason=away.reason)
+            return
+        with self._lock:
+            if future in self._under_way:
+                self._under_way[future] = renewed

@@ -1,0 +1,82 @@
+"""Logs: JSON lines of a fixed vocabulary, and never a word out of a document (DESIGN §4.11).
+
+An event says what happened (`<stage>.<what>`), and carries ids, codes, paths and counts.  Of an exception only its
+type and where it was raised are written: its message may quote a document, and so may local variables.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+import traceback
+from pathlib import Path
+from typing import Any, TextIO
+
+import structlog
+from structlog.typing import EventDict, WrappedLogger
+
+LIBRARY_TEXT = 300  # characters of a library's own warning that are kept
+
+# These log payloads or addresses with credentials when they are asked to be talkative.
+QUIET = ("zeep", "pika", "urllib3", "uvicorn", "uvicorn.access", "asyncio", "apscheduler", "alembic", "sqlalchemy")
+
+
+def _bare_exception(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    """Replace an exception by its type and its frames, without message and locals."""
+    info = event.pop("exc_info", None)
+    if info is True:
+        info = sys.exc_info()
+    if isinstance(info, BaseException):
+        info = (type(info), info, info.__traceback__)
+    if info and info[0] is not None:
+        event["exception"] = info[0].__name__
+        event["frames"] = [
+            f"{Path(frame.filename).name}:{frame.lineno}:{frame.name}" for frame in traceback.extract_tb(info[2])
+        ]
+    return event
+
+
+def _rounded(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    """Drop what is empty: a field is there when it says something."""
+    return {key: value for key, value in event.items() if value not in ("", None, (), [])}
+
+
+class _Libraries(logging.Handler):
+    """Hands what libraries log over to our own log, as one event with the library's words cut short."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        log = structlog.get_logger("library")
+        log.log(
+            record.levelno,
+            "library.said",
+            library=record.name,
+            text=record.getMessage()[:LIBRARY_TEXT],
+            exc_info=record.exc_info,
+        )
+
+
+def configure(*, level: str = "info", to: TextIO | None = None) -> None:
+    """Send every log line of this process to `to` (standard error by default), from `level` upwards."""
+    threshold = logging.getLevelNamesMapping()[level.upper()]
+    processors: list[Any] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True, key="at"),
+        _bare_exception,
+        _rounded,
+        structlog.processors.JSONRenderer(ensure_ascii=False, default=str),
+    ]
+    structlog.configure(
+        processors=processors,
+        wrapper_class=structlog.make_filtering_bound_logger(threshold),
+        logger_factory=structlog.WriteLoggerFactory(file=to or sys.stderr),
+        cache_logger_on_first_use=False,
+    )
+    root = logging.getLogger()
+    root.handlers[:] = [_Libraries()]
+    root.setLevel(logging.WARNING)
+    for name in QUIET:
+        library = logging.getLogger(name)
+        library.handlers.clear()
+        library.setLevel(logging.WARNING)
+        library.propagate = True

@@ -1,0 +1,50 @@
+"""Housekeeping on a timetable: never anything that a document waits for (DESIGN §4.4)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+
+import structlog
+from apscheduler.executors.pool import ThreadPoolExecutor
+from apscheduler.jobstores.memory import MemoryJobStore
+from apscheduler.schedulers.background import BackgroundScheduler
+
+from broker.errors import BrokerError
+
+log = structlog.get_logger(__name__)
+
+
+class Housekeeping:
+    """Runs small jobs every so often, each at most once at a time; a job's failure is logged and no more."""
+
+    def __init__(self) -> None:
+        self._scheduler = BackgroundScheduler(
+            jobstores={"default": MemoryJobStore()},
+            executors={"default": ThreadPoolExecutor(2)},
+            job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None},
+            timezone="UTC",
+        )
+
+    def every(self, pause: timedelta, name: str, job: Callable[[], None]) -> None:
+        """Add a job."""
+        self._scheduler.add_job(
+            _guarded, "interval", seconds=pause.total_seconds(), args=(name, job), id=name, name=name
+        )
+
+    def start(self) -> None:
+        """Begin; the first run of each job is one pause away."""
+        self._scheduler.start()
+
+    def stop(self) -> None:
+        """End after the jobs under way."""
+        self._scheduler.shutdown(wait=True)
+
+
+def _guarded(name: str, job: Callable[[], None]) -> None:
+    try:
+        job()
+    except BrokerError as expected:
+        log.warning("housekeeping.failed", job=name, reason=str(expected))
+    except Exception:  # a bug in housekeeping must not end the timetable, nor go unseen
+        log.exception("housekeeping.bug", job=name)

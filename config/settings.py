@@ -1,0 +1,169 @@
+"""What can be configured, and where each setting comes from: one TOML file, and GONIEC_… in the environment.
+
+`GONIEC_STORE__URL` overrides `[store] url`.  Relative paths are taken from the folder of the file.  Secrets never
+stand in the file: settings name a file or an environment variable that holds them.  Every problem is reported at
+once, with its path (`channels.soap.listen`), as a ConfigError.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationError
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from broker.errors import ConfigError
+from broker.evidence import Level
+
+Fraction = Annotated[float, Field(ge=0, le=1)]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class OfKind(BaseModel):
+    """Something whose other keys belong to its kind, which checks them itself."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+    kind: str
+
+    def own(self) -> dict[str, Any]:
+        """Return the keys that belong to the kind."""
+        return dict(self.model_extra or {})
+
+
+class OfficeEntry(OfKind):
+    """An office: how it is reached is its kind's matter, how hard it may be pressed is ours."""
+
+    name: str = ""  # as it stands in receipts; the routing table's name by default
+    in_flight: PositiveInt = 2
+    threshold: PositiveInt = 5
+    cooling: timedelta = timedelta(seconds=30)
+
+
+class Anchor(_Section):
+    """A certificate in which paths may end, and what a signature below it is worth."""
+
+    name: str
+    file: Path  # PEM, one or more certificates
+    level: Level
+    platform_seal: bool = False  # it is itself the seal of podpis zaufany, whose ClaimedRole names the person
+
+
+class Trust(_Section):
+    """Whose signatures are believed."""
+
+    revocation: Literal["off"] = "off"  # the policy's name: it stands in every report and receipt
+    anchors: tuple[Anchor, ...] = ()
+    intermediates: tuple[Path, ...] = ()
+
+
+class Caps(_Section):
+    """The caps on what may come in (`broker.parse.Limits`); the defaults are that file's."""
+
+    payload: PositiveInt | None = None
+    depth: PositiveInt | None = None
+    elements: PositiveInt | None = None
+    attributes: PositiveInt | None = None
+    namespaces: PositiveInt | None = None
+
+
+class Routing(_Section):
+    """The two tables (`routing/load.py` says what their columns mean)."""
+
+    boxes: Path = Path("boxes.csv")
+    rows: Path = Path("routing.csv")
+
+
+class Delivery(_Section):
+    """How documents are pushed to offices."""
+
+    threads: PositiveInt = 16
+    lease: timedelta = timedelta(seconds=60)
+    poll: timedelta = timedelta(seconds=1)
+    first_wait: timedelta = timedelta(seconds=5)
+    longest_wait: timedelta = timedelta(minutes=30)
+    patience: timedelta = timedelta(days=7)
+    crashes: PositiveInt = 3
+
+
+class Partner(_Section):
+    """Somebody who sends.  Who it is gets proven in a later version; until then it is what the message says."""
+
+    negative_receipts: bool = False  # also wants a sealed receipt (NPP) of what was refused
+
+
+class Log(_Section):
+    """Where the log goes, and how much of it."""
+
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    file: Path | None = None  # standard error by default
+
+
+class Settings(BaseSettings):
+    """The whole configuration."""
+
+    model_config = SettingsConfigDict(
+        extra="forbid",
+        frozen=True,
+        env_prefix="GONIEC_",
+        env_nested_delimiter="__",
+        nested_model_default_partial_update=True,
+    )
+
+    environment: Literal["test", "production"] = "test"  # written into every receipt
+    store: OfKind = OfKind(kind="sql")
+    seal: OfKind
+    trust: Trust = Trust()
+    limits: Caps = Caps()
+    forms: tuple[Path, ...] = ()  # folders with forms beside the packaged ones
+    routing: Routing = Routing()
+    channels: Mapping[str, OfKind] = {}
+    offices: Mapping[str, OfficeEntry] = {}
+    partners: Mapping[str, Partner] = {}
+    delivery: Delivery = Delivery()
+    log: Log = Log()
+    folder: Path = Path()  # set by `load`: where relative paths begin
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],  # noqa: ARG003 - the signature is the library's
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Let the environment win over the file, which comes in by the constructor."""
+        return env_settings, init_settings
+
+    def path(self, relative: Path) -> Path:
+        """Return a path of the configuration as one that can be opened."""
+        return self.folder / relative.expanduser()
+
+
+def load(file: Path) -> Settings:
+    """Read a TOML file and the environment; raise ConfigError with every problem and its path."""
+    try:
+        values = tomllib.loads(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError([f"{file}: {error.strerror}"]) from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError([f"{file}: {error}"]) from error
+    try:
+        return Settings(**{**values, "folder": file.resolve().parent})
+    except ValidationError as error:
+        raise ConfigError(problems(error)) from error
+
+
+def problems(error: ValidationError, prefix: str = "") -> list[str]:
+    """Return one line a problem, each with the path of the setting; values are left out, they may be secrets."""
+    return [
+        f"{'.'.join(filter(None, [prefix, *map(str, one['loc'])]))}: {one['msg']}"
+        for one in error.errors(include_url=False, include_input=False)
+    ]
