@@ -1,0 +1,45 @@
+# Each target does all its own set-up on a Debian 12 with python3 (3.11 or newer), python3-venv, make and git.
+
+PYTHON ?= python3
+PYTEST := .venv/bin/pytest
+SHELL := /bin/bash
+
+.PHONY: help demo test lint unit interop bench lock clean
+
+help:  ## Show the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+demo: .venv/runtime  ## Show the whole broker at work, into var/demo
+	.venv/bin/goniec demo
+
+test: .venv/dev lint  ## Lint, then every test but those that need foreign peers, against real engines
+	scripts/with-engines $(PYTEST) -n 4 --dist worksteal -m "not interop"
+
+lint: .venv/dev  ## ruff, mypy strict, import-linter
+	.venv/bin/ruff check .
+	.venv/bin/ruff format --check .
+	.venv/bin/mypy
+	.venv/bin/lint-imports
+
+interop: .venv/dev  ## Foreign peers: xmlsec1, and the SOAP clients of PHP and node
+	scripts/interop
+
+bench: .venv/dev  ## Documents a second from submit to receipt, and the time in each stage
+	.venv/bin/python -m tests.benchmarks.throughput
+
+lock:  ## Write the lock files anew (needs uv)
+	scripts/lock
+
+clean:  ## Remove what was made here
+	rm -rf .venv var
+
+# venv and pip: they read the system's certificate store, which a download behind a proxy needs.
+.venv/runtime: requirements.lock pyproject.toml
+	test -x .venv/bin/python || $(PYTHON) -m venv .venv
+	.venv/bin/pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	.venv/bin/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	touch $@
+
+.venv/dev: requirements-dev.lock .venv/runtime
+	.venv/bin/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
+	touch $@

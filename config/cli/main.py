@@ -1,0 +1,74 @@
+"""`goniec`: finds the command that is asked for, and turns errors into words and exit statuses (DESIGN §6).
+
+0 yes, it is so · 1 no, it is not · 2 cannot tell, or wrongly used.  Commands are imported only when they are run,
+so that `goniec --help` answers at once.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from typing import Final
+
+import click
+
+from broker.errors import BrokerError, ConfigError
+from config.cli.say import CANNOT_TELL, complain
+
+# name: (module that has a click command `command`, one line of help)
+COMMANDS: Final[dict[str, tuple[str, str]]] = {
+    "serve": ("serve", "Run the broker until it is told to stop."),
+    "demo": ("demo", "Show the whole broker at work: offices, forms, receipts."),
+    "check": ("check", "Check the configuration: all problems at once."),
+    "validate": ("validate", "Check documents against the schemas of their forms."),
+    "verify": ("verify", "Say what the signatures of documents are worth, and why."),
+    "route": ("route", "Say where a document would go, and why."),
+    "receipt": ("receipt", "Work with official receipts (UPO)."),
+    "send": ("send", "Send a document to a broker over SOAP."),
+    "list": ("list", "List submissions, newest first."),
+    "show": ("show", "Show all that is kept of one submission."),
+    "requeue": ("requeue", "Send refused or quarantined deliveries round again."),
+    "mock-dms": ("mock_dms", "Run a mock document system of an office."),
+    "pki": ("pki", "Make keys and certificates for development."),
+}
+
+
+class _Lazy(click.Group):
+    """A group whose commands are imported when they are needed."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - the signature is click's
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        if cmd_name not in COMMANDS:
+            return None
+        module = importlib.import_module(f"config.cli.{COMMANDS[cmd_name][0]}")
+        found = module.command
+        if not isinstance(found, click.Command):
+            raise TypeError(f"config.cli.{COMMANDS[cmd_name][0]}.command is not a command")
+        return found
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, line) for name, (_, line) in COMMANDS.items()])
+
+
+@click.group(cls=_Lazy, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="goniec", prog_name="goniec")
+def goniec() -> None:
+    """Goniec carries signed forms between public offices, and answers with official receipts.
+
+    Exit status of every command: 0 yes, 1 no, 2 cannot tell or wrongly used.
+    """
+
+
+def main() -> None:
+    """Run the command line; what our own errors say goes to standard error, in lines."""
+    try:
+        goniec()
+    except ConfigError as wrong:
+        complain(*wrong.problems)
+        sys.exit(CANNOT_TELL)
+    except BrokerError as error:
+        complain(str(error))
+        sys.exit(CANNOT_TELL)

@@ -1,0 +1,98 @@
+"""`goniec show`: all that is kept of one submission."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+import click
+
+from broker.model import SubmissionId
+from broker.ports import Record
+from config.cli.say import NO, as_json, complain, configuration, moment, say_facts, say_json, say_table
+
+
+@click.command("show")
+@configuration
+@as_json
+@click.option("--document", "part", flag_value="document", help="Write the document itself, byte for byte.")
+@click.option("--receipt", "part", flag_value="receipt", help="Write the receipt (UPP).")
+@click.option("--report", "part", flag_value="report", help="Write the verification report (JSON).")
+@click.argument("submission")
+def command(config: Path, as_json: bool, part: str | None, submission: str) -> None:
+    """Show a submission, its deliveries and everything that happened to it."""
+    from config.bootstrap import open_ledger
+    from config.settings import load
+
+    with open_ledger(load(config)) as ledger:
+        record = ledger.show(SubmissionId(submission))
+        document = ledger.document(SubmissionId(submission)) if part == "document" else None
+    if record is None:
+        complain(f"no submission {submission}")
+        raise SystemExit(NO)
+    if part:
+        parts = {"document": document or b"", "receipt": record.receipt.xml, "report": record.report}
+        click.get_binary_stream("stdout").write(parts[part])
+    elif as_json:
+        say_json(
+            {
+                "submission": asdict(record.submission),
+                "receipt": {
+                    "id": record.receipt.id,
+                    "kind": record.receipt.kind,
+                    "issued_at": record.receipt.issued_at,
+                },
+                "report": json.loads(record.report),
+                "deliveries": record.deliveries,
+                "events": record.events,
+            }
+        )
+    else:
+        _in_words(record)
+
+
+def _in_words(record: Record) -> None:
+    it = record.submission
+    say_facts(
+        {
+            "submission": it.id,
+            "received": moment(it.received_at),
+            "accepted": moment(it.accepted_at),
+            "sender": it.sender,
+            "message id": it.message_id,
+            "channel": it.channel,
+            "box": it.box,
+            "office": it.office,
+            "row": it.row,
+            "notes": ", ".join(it.notes),
+            "form": str(it.form),
+            "file": f"{it.file_name} ({it.size} bytes)",
+            "sha256": it.digest,
+            "signature": it.level,
+            "trial": "yes" if it.trial else "",
+            "receipt": f"{record.receipt.kind} {record.receipt.id}",
+        }
+    )
+    click.echo()
+    say_table(
+        ("delivery", "office", "state", "attempts", "crashes", "due", "reference", "last error"),
+        [
+            (
+                one.id,
+                one.office,
+                one.state,
+                str(one.attempts),
+                str(one.crashes),
+                moment(one.due_at),
+                one.reference,
+                one.last_error,
+            )
+            for one in record.deliveries
+        ],
+    )
+    click.echo()
+    say_table(
+        ("at", "event", "delivery", "detail"),
+        [(moment(one.at), one.name, one.delivery or "", one.detail) for one in record.events],
+    )
