@@ -1,0 +1,149 @@
+"""The courier claims only what it has a thread for, renews what takes long, and leaves nothing behind."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from broker.errors import LeaseLost, Unavailable
+from broker.model import Claim
+from config.courier import Courier
+from tests.builders import NOON, a_delivery, a_submission
+
+
+def a_claim() -> Claim:
+    delivery = a_delivery(a_submission())
+    return Claim(delivery=delivery, token=delivery.id, claimed_at=NOON, expires_at=NOON)
+
+
+class Shelf:
+    """The part of a store that the courier touches: claims are taken from a list."""
+
+    def __init__(self, claims):
+        self.claims = list(claims)
+        self.asked: list[int] = []
+        self.renewed: list[str] = []
+        self.away = 0
+        self.lost: set[str] = set()
+
+    def claim(self, lease, most=1):
+        self.asked.append(most)
+        if self.away:
+            self.away -= 1
+            raise Unavailable("away")
+        taken, self.claims = self.claims[:most], self.claims[most:]
+        return taken
+
+    def renew(self, claim, lease):
+        if claim.token in self.lost:
+            raise LeaseLost
+        self.renewed.append(claim.token)
+        return replace(claim, expires_at=NOON + lease)
+
+
+@pytest.fixture
+def running():
+    """Runs couriers, and ends them after the test."""
+    ends = []
+
+    def start(shelf, deliver, **about):
+        settings = {"threads": 2, "lease": timedelta(seconds=60), "poll": timedelta(milliseconds=5), **about}
+        courier, stop = Courier(store=shelf, deliver=deliver, **settings), threading.Event()
+        thread = threading.Thread(target=courier.run, args=(stop,))
+        thread.start()
+
+        def end():
+            stop.set()
+            courier.ring()
+            thread.join(20)
+            assert not thread.is_alive()
+
+        ends.append(end)
+        return end
+
+    yield start
+    for end in ends:
+        end()
+
+
+def test_everything_due_is_delivered_once(running):
+    claims, seen, all_seen = [a_claim() for _ in range(20)], [], threading.Event()
+
+    def deliver(claim):
+        seen.append(claim)
+        if len(seen) == 20:
+            all_seen.set()
+
+    running(Shelf(claims), deliver)
+    assert all_seen.wait(20)
+    assert sorted(claim.token for claim in seen) == sorted(claim.token for claim in claims)
+
+
+def test_no_more_is_claimed_than_there_are_free_threads(running):
+    shelf, gate, started = Shelf([a_claim() for _ in range(9)]), threading.Event(), threading.Semaphore(0)
+
+    def deliver(_claim):
+        started.release()
+        gate.wait(20)
+
+    running(shelf, deliver, threads=3)
+    for _ in range(3):
+        assert started.acquire(timeout=20)
+    assert len(shelf.claims) == 6
+    assert max(shelf.asked) <= 3
+    gate.set()
+
+
+def test_attempts_under_way_end_before_the_courier_does(running):
+    gate, ended = threading.Event(), threading.Event()
+
+    def deliver(_claim):
+        gate.wait(20)
+        ended.set()
+
+    end = running(Shelf([a_claim()]), deliver)
+    threading.Timer(0.05, gate.set).start()
+    end()
+    assert ended.is_set()
+
+
+def test_a_long_attempt_keeps_its_lease(running):
+    claim, shelf, gate = a_claim(), None, threading.Event()
+    shelf = Shelf([claim])
+    renewed_twice = threading.Event()
+    plain = shelf.renew
+
+    def renew(held, lease):
+        after = plain(held, lease)
+        if len(shelf.renewed) >= 2:
+            renewed_twice.set()
+        return after
+
+    shelf.renew = renew
+    running(shelf, lambda _claim: gate.wait(20), lease=timedelta(milliseconds=30))
+    assert renewed_twice.wait(20)
+    gate.set()
+    assert set(shelf.renewed) == {claim.token}
+
+
+def test_a_store_that_is_away_is_asked_again(running):
+    shelf, seen = Shelf([a_claim()]), threading.Event()
+    shelf.away = 3
+    running(shelf, lambda _claim: seen.set())
+    assert seen.wait(20)
+    assert len(shelf.asked) >= 4
+
+
+def test_a_bug_in_delivering_does_not_stop_the_courier(running):
+    seen = threading.Semaphore(0)
+
+    def deliver(_claim):
+        seen.release()
+        raise ZeroDivisionError
+
+    running(Shelf([a_claim() for _ in range(5)]), deliver, threads=1)
+    for _ in range(5):
+        assert seen.acquire(timeout=20)
