@@ -4,4 +4,33 @@ from __future__ import annotations
 
 from broker.texts.text import Text
 
-TEXTS: dict[str, Text] = {}
+TEXTS: dict[str, Text] = {
+    "validate.unknown-form": Text(
+        number=200,
+        pl="W katalogu nie ma formularza o elemencie głównym „{root}” z przestrzeni nazw {namespace}.",
+        en='The catalogue has no form with the root element "{root}" of namespace {namespace}.',
+        hint_pl="Proszę sprawdzić wersję wzoru; przestrzeń nazw musi się zgadzać co do znaku, łącznie z końcowym ukośnikiem.",
+        hint_en="Check the form's version; the namespace must agree to the letter, the trailing slash included.",
+    ),
+    "validate.invalid": Text(
+        number=201,
+        pl="Dokument nie jest zgodny ze schematem formularza {form} (błędów: {count}). Pierwszy: {first}",
+        en="The document does not obey the schema of form {form} (faults: {count}). The first: {first}",
+        hint_pl="Proszę poprawić wskazane miejsca; podpisany dokument trzeba podpisać na nowo.",
+        hint_en="Correct the places given; a signed document must be signed anew.",
+    ),
+    "validate.enveloped-base64": Text(
+        number=202,
+        pl="Podpis otacza formularz zakodowany w Base64, a nie formularz XML.",
+        en="The signature envelopes a form encoded in Base64 rather than a form in XML.",
+        hint_pl="Proszę podpisać formularz podpisem otoczonym (enveloped) albo otaczającym z formularzem jako XML.",
+        hint_en="Sign the form by an enveloped signature, or by an enveloping one with the form in it as XML.",
+    ),
+    "validate.no-form-in-signature": Text(
+        number=203,
+        pl="Elementem głównym jest podpis, który nie zawiera dokładnie jednego formularza.",
+        en="The root element is a signature that does not hold exactly one form.",
+        hint_pl="Podpis zewnętrzny (detached) nie jest obsługiwany; formularz i podpis muszą być jednym dokumentem.",
+        hint_en="A detached signature is not supported; form and signature must be one document.",
+    ),
+}

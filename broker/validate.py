@@ -1,0 +1,52 @@
+"""Stage 2, validate: the document is a form of the catalogue, and obeys its schema.
+
+Which forms there are and how a schema is asked is behind the Catalogue port; this file only says no.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from lxml import etree
+
+from broker.errors import Invalid, UnknownForm
+from broker.model import Document, Form, Valid
+from broker.ports import Catalogue
+
+_DS = "http://www.w3.org/2000/09/xmldsig#"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Validate:
+    """The stage.  May be called by many threads."""
+
+    catalogue: Catalogue
+
+    def __call__(self, document: Document) -> Valid:
+        """Find the form by its root's name and check it; raise UnknownForm, or Invalid with every flaw found."""
+        form = self._form(document.form)
+        flaws = self.catalogue.flaws(form, document.form)
+        if flaws:
+            first = flaws[0]
+            raise Invalid(
+                "validate.invalid",
+                place=f"{first.path}, line {first.line}",
+                facts={"form": str(form.key), "count": str(len(flaws)), "first": first.message},
+                flaws=flaws,
+            )
+        return Valid(document=document, form=form)
+
+    def _form(self, element: etree._Element) -> Form:
+        name = etree.QName(element)
+        namespace = name.namespace or ""
+        form = self.catalogue.find(namespace, name.localname)
+        if form is not None:
+            return form
+        place = f"line {element.sourceline}"
+        if (namespace, name.localname) == (_DS, "Signature"):
+            # Parse hands over the signature itself when it envelopes no single element.
+            encoded = any(held.get("Encoding") for held in element.iterchildren(f"{{{_DS}}}Object"))
+            raise UnknownForm("validate.enveloped-base64" if encoded else "validate.no-form-in-signature", place=place)
+        raise UnknownForm(
+            "validate.unknown-form", place=place, facts={"namespace": namespace or "-", "root": name.localname}
+        )
