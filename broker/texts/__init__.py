@@ -11,7 +11,7 @@ from collections import defaultdict
 from collections.abc import Mapping
 
 from broker.errors import Rejection
-from broker.texts import admit, channel, intake, parse, route, validate, verify
+from broker.texts import admit, channel, intake, parse, route, soap, validate, verify
 from broker.texts.text import Text
 
 __all__ = ["TEXTS", "Text", "explain", "hint"]
@@ -23,6 +23,7 @@ TEXTS: Mapping[str, Text] = {
     **route.TEXTS,
     **admit.TEXTS,
     **intake.TEXTS,
+    **soap.TEXTS,
     **channel.TEXTS,
 }
 
