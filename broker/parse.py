@@ -192,11 +192,11 @@ class _Counts:
         limits, fresh = self.limits, self.fresh
         self.elements += 1
         self.path.append(fresh)
+        self.fresh = []  # a new list each time: the one on the path must not grow any more
         if fresh:
             for prefix in fresh:
                 self.prefixes[prefix] = self.prefixes.get(prefix, 0) + 1
             self.declared += len(fresh)
-            self.fresh = []
         self.scope += self.declared * self.declared
         if self.elements > limits.elements:
             raise _over("parse.too-many-elements", limits.elements, element)
