@@ -103,6 +103,20 @@ class Authority:
         )
         return cls(credential=Credential(key=own, certificate=certificate))
 
+    def subordinate(self, title: str, at: datetime, *, kind: str = "rsa-2048", years: int = 5) -> Authority:
+        """Return an intermediate CA below this one."""
+        subject = distinguished(common_name=title, organisation="Goniec test PKI")
+        return Authority(
+            credential=self.issue(
+                subject,
+                key(title, kind),
+                not_before=at - _YEAR / 2,
+                not_after=at + years * _YEAR,
+                usage=("key_cert_sign", "crl_sign"),
+                ca=True,
+            )
+        )
+
     def issue(
         self,
         subject: x509.Name,

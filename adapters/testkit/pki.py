@@ -37,7 +37,7 @@ from adapters.testkit.certificates import (
 YEAR, DAY = timedelta(days=365), timedelta(days=1)
 
 JAN = Person(given="JAN", family="TESTOWY", pesel="90010100016", born=date(1990, 1, 1), account="jtestowy")
-ZOFIA = Person(given="ZOFIA", family="PRÓBNA-ŻÓŁĆ", pesel="85022900024", born=date(1985, 2, 28), account="zprobna")
+ZOFIA = Person(given="ZOFIA", family="PRÓBNA-ŻÓŁĆ", pesel="85022800027", born=date(1985, 2, 28), account="zprobna")
 ORGANISATION_NIP = "5250000009"
 
 
