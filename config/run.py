@@ -1,0 +1,102 @@
+"""Runs the broker: threads, signals, and the order in which it comes up and goes down.
+
+Up: store, couriers, housekeeping, then the channels, so that nothing comes in before it can go out.
+Down: channels first (what they have begun ends), then the attempts under way, then the store.
+"""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Callable
+from contextlib import ExitStack
+from datetime import timedelta
+from threading import Event
+
+import structlog
+
+from broker.errors import Unavailable
+from broker.model import Envelope, Receipt
+from broker.ports import Accept, Channel
+from config import log as logs
+from config.bootstrap import Broker, assemble
+from config.schedule import Housekeeping
+from config.settings import Settings
+
+log = structlog.get_logger(__name__)
+
+CHANNEL_PAUSE = timedelta(seconds=5)  # before a channel that could not be opened is tried again
+REPORT_EVERY = timedelta(minutes=1)
+REFRESH_EVERY = timedelta(seconds=2)
+
+
+def serve(settings: Settings) -> None:
+    """Run until SIGTERM or SIGINT.  Raises ConfigError, or Unavailable if the store cannot be opened."""
+    with ExitStack() as ends:
+        if settings.log.file:
+            file = ends.enter_context(settings.path(settings.log.file).open("a", encoding="utf-8"))
+            logs.configure(level=settings.log.level, to=file)
+        else:
+            logs.configure(level=settings.log.level)
+        stop = Event()
+        for one in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(one, lambda number, _frame: _told_to_stop(stop, number))
+        run(assemble(settings), stop)
+
+
+def _told_to_stop(stop: Event, number: int) -> None:
+    stop.set()
+    log.info("serve.stopping", signal=signal.Signals(number).name)
+
+
+def run(broker: Broker, stop: Event) -> None:
+    """Run an assembled broker until `stop` is set, and close it."""
+    housekeeping = Housekeeping()
+    for name, refresh in broker.refreshers.items():
+        housekeeping.every(REFRESH_EVERY, name, refresh)
+    housekeeping.every(REPORT_EVERY, "report", broker.report)
+
+    def accept(envelope: Envelope) -> Receipt:
+        receipt = broker.intake.accept(envelope)
+        broker.courier.ring()
+        return receipt
+
+    quiet = Event()  # set when no channel brings anything any more
+    courier = threading.Thread(target=broker.courier.run, args=(quiet,), name="courier")
+    channels = [
+        threading.Thread(target=_serve, args=(name, channel, accept, stop), name=f"channel-{name}")
+        for name, channel in broker.channels.items()
+    ]
+    try:
+        courier.start()
+        housekeeping.start()
+        for thread in channels:
+            thread.start()
+        log.info("serve.started", channels=sorted(broker.channels), offices=broker.offices)
+        stop.wait()
+        for thread in channels:
+            thread.join()
+    finally:
+        stop.set()
+        housekeeping.stop()
+        quiet.set()
+        broker.courier.ring()
+        courier.join()
+        broker.close()
+    log.info("serve.stopped")
+
+
+def _serve(name: str, channel: Channel, accept: Accept, stop: Event) -> None:
+    """Keep a channel open: one that cannot be opened, or falls, is tried again until we stop."""
+    while not stop.is_set():
+        _guarded(name, lambda: channel.serve(accept, stop))
+        stop.wait(CHANNEL_PAUSE.total_seconds())
+
+
+def _guarded(name: str, serve_channel: Callable[[], None]) -> None:
+    try:
+        serve_channel()
+    except Unavailable as away:
+        log.warning("channel.unavailable", channel=name, reason=away.reason)
+    except Exception:  # a bug in one way in must not close the others
+        log.exception("channel.bug", channel=name)
