@@ -36,7 +36,7 @@ def dev(as_json: bool, folder: Path, force: bool) -> None:
     if (folder / "seal.bundle.pem").exists() and not force:
         complain(f"{folder} holds a PKI already; --force writes over it")
         raise SystemExit(1)
-    Pki(now()).write(folder)
+    Pki(at=now()).write(folder)
     written = sorted(one.name for one in folder.iterdir())
     if as_json:
         say_json({"folder": folder, "files": written})
