@@ -342,7 +342,7 @@ class Outcome:
     wait: timedelta = timedelta(0)  # until it is due again, counted from the store's now
     reference: str = ""
     error: str = ""
-    healthy: bool = True  # whether the office showed itself alive: feeds its breaker
+    healthy: bool | None = True  # whether the office showed itself alive: feeds its breaker; None: nothing was learnt
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

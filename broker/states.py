@@ -52,6 +52,12 @@ TRANSITIONS: dict[DeliveryState, dict[DeliveryEvent, DeliveryState]] = {
     _S.QUARANTINED: {_E.REQUEUED: _S.WAITING},
 }
 
+LIVE = frozenset(state for state, row in TRANSITIONS.items() if _E.CLAIMED in row or _E.TAKEN_OVER in row)
+"""States out of which a worker can take a delivery."""
+
+OUTCOMES = frozenset({_E.ACKNOWLEDGED, _E.POSTPONED, _E.REFUSED, _E.GAVE_UP})
+"""What an attempt can end in; every other event is the store's or the operator's."""
+
 
 def follow(state: DeliveryState, event: DeliveryEvent) -> DeliveryState:
     """Return the state after `event`, or raise IllegalTransition."""

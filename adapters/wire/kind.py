@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 from pydantic import BaseModel, ConfigDict
 
 from broker.parse import Limits
-from broker.ports import Channel, Clock, Ids, Office
+from broker.ports import Channel, Clock, Ids, Ledger, Office, Store
 
 Made_co = TypeVar("Made_co", covariant=True)
 
@@ -48,3 +48,11 @@ class Kind(Generic[Made_co]):
 
 ChannelKind = Kind[Channel]
 OfficeKind = Kind[Office]
+SealKind = Kind[Seal]
+
+
+class Custody(Store, Ledger, Protocol):
+    """What a store's kind makes: one object that keeps, and shows to operators what it keeps."""
+
+
+StoreKind = Kind[Custody]

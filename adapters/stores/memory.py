@@ -1,0 +1,305 @@
+"""A store in the process's memory: for tests, and for trying things out.  Nothing survives the process.
+
+It keeps the whole contract but durability, under one lock, in the plainest way: the SQL store is judged by it.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from operator import attrgetter
+from threading import RLock
+
+from broker.errors import IllegalTransition, LeaseLost, Reused, Unavailable
+from broker.model import (
+    Acceptance,
+    Claim,
+    Delivery,
+    DeliveryId,
+    Fingerprint,
+    OfficeId,
+    OfficeLimits,
+    Outcome,
+    Parcel,
+    Receipt,
+    Refusal,
+    Submission,
+    SubmissionId,
+)
+from broker.ports import Clock, EventRecord, Filter, Record, Stats
+from broker.states import LIVE, OUTCOMES, DeliveryEvent, DeliveryState, follow
+
+
+@dataclass(slots=True)
+class _Office:
+    limits: OfficeLimits
+    failures: int = 0
+    open_until: datetime | None = None
+    paused: bool = False
+
+
+@dataclass(slots=True)
+class _Lease:
+    token: str
+    until: datetime
+
+
+def _key(submission: Submission) -> Fingerprint:
+    it = submission
+    return Fingerprint(
+        sender=it.sender, message_id=it.message_id, box=it.fingerprint_box, trial=it.trial, digest=it.digest
+    )
+
+
+class MemoryStore:
+    """Store and ledger.  `clock` is the store's clock; `refusals_per_hour` is kept of each sender."""
+
+    def __init__(self, clock: Clock, *, refusals_per_hour: int = 1000) -> None:
+        self._clock = clock
+        self._cap = refusals_per_hour
+        self._lock = RLock()
+        self._closed = False
+        self._kept: dict[SubmissionId, Acceptance] = {}
+        self._by_key: dict[Fingerprint, SubmissionId] = {}
+        self._by_message: dict[tuple[str, str], Fingerprint] = {}
+        self._deliveries: dict[DeliveryId, Delivery] = {}
+        self._leases: dict[DeliveryId, _Lease] = {}
+        self._offices: dict[OfficeId, _Office] = {}
+        self._refusals: list[Refusal] = []
+        self._refused: Counter[tuple[str, datetime]] = Counter()
+        self.events: list[EventRecord] = []
+
+    @contextmanager
+    def _open(self) -> Iterator[datetime]:
+        """Hold the lock; yield the store's now."""
+        with self._lock:
+            if self._closed:
+                raise Unavailable("the store is closed")
+            yield self._clock()
+
+    # ── custody ──
+
+    def enrol(self, offices: Sequence[OfficeLimits]) -> None:
+        with self._open():
+            for limits in offices:
+                self._offices.setdefault(limits.office, _Office(limits)).limits = limits
+
+    def find(self, message: Fingerprint) -> Receipt | None:
+        with self._open():
+            anonymous = replace(message, message_id="")
+            if message.message_id:
+                known = self._by_message.get((message.sender, message.message_id))
+                if known not in {None, anonymous}:
+                    raise Reused("intake.reused-id")
+            submission = self._by_key.get(anonymous)
+            return None if submission is None else self._kept[submission].receipt
+
+    def accept(self, acceptance: Acceptance) -> Receipt:
+        with self._open() as now:
+            it = acceptance.submission
+            message = _key(it)
+            known = self.find(message)
+            if known is not None:
+                return known
+            if it.id in self._kept or any(one.id in self._deliveries for one in acceptance.deliveries):
+                raise Unavailable("an id was given twice")
+            anonymous = replace(message, message_id="")
+            self._kept[it.id] = acceptance
+            self._by_key[anonymous] = it.id
+            if it.message_id:
+                self._by_message[it.sender, it.message_id] = anonymous
+            self._deliveries |= {one.id: one for one in acceptance.deliveries}
+            self.events.append(EventRecord(at=now, name="intake.accepted", submission=it.id, detail=it.digest))
+            return acceptance.receipt
+
+    def refuse(self, refusal: Refusal) -> None:
+        with self._open() as now:
+            hour = refusal.sender, refusal.at.replace(minute=0, second=0, microsecond=0)
+            self._refused[hour] += 1
+            if self._refused[hour] <= self._cap:
+                self._refusals.append(refusal)
+                self.events.append(EventRecord(at=now, name="intake.refused", detail=refusal.code))
+
+    # ── deliveries ──
+
+    def _due(self, delivery: Delivery) -> datetime:
+        """Return the moment from which a worker may take it."""
+        lease = self._leases.get(delivery.id)
+        return lease.until if lease else delivery.due_at
+
+    def _room(self, office: OfficeId, now: datetime) -> int:
+        """Return how many more attempts the office is open for."""
+        it = self._offices.get(office)
+        if it is None or it.paused or (it.open_until is not None and now < it.open_until):
+            return 0
+        sending = (self._deliveries[held] for held, lease in self._leases.items() if lease.until > now)
+        in_flight = sum(one.office == office for one in sending)
+        return (1 if it.open_until is not None else it.limits.in_flight) - in_flight
+
+    def claim(self, lease: timedelta, most: int = 1) -> Sequence[Claim]:
+        with self._open() as now:
+            live = (one for one in self._deliveries.values() if one.state in LIVE and self._due(one) <= now)
+            claims: list[Claim] = []
+            for one in sorted(live, key=lambda one: (self._due(one), one.id)):
+                if len(claims) >= most:
+                    break
+                if self._room(one.office, now) > 0:
+                    claims.append(self._take(one, now, lease))
+            return claims
+
+    def _take(self, one: Delivery, now: datetime, lease: timedelta) -> Claim:
+        crashed = one.state is DeliveryState.SENDING
+        taken = replace(one, attempts=one.attempts + 1, crashes=one.crashes + crashed)
+        taken = self._step(taken, DeliveryEvent.TAKEN_OVER if crashed else DeliveryEvent.CLAIMED, now)
+        held = self._leases[one.id] = _Lease(secrets.token_hex(16), now + lease)
+        return Claim(delivery=taken, token=held.token, claimed_at=now, expires_at=held.until)
+
+    def _step(self, one: Delivery, event: DeliveryEvent, now: datetime, detail: str = "") -> Delivery:
+        """Write a transition and its event."""
+        after = self._deliveries[one.id] = replace(one, state=follow(one.state, event))
+        self.events.append(
+            EventRecord(at=now, name=f"delivery.{event}", submission=one.submission, delivery=one.id, detail=detail)
+        )
+        return after
+
+    def _ours(self, claim: Claim) -> Delivery:
+        lease = self._leases.get(claim.delivery.id)
+        if lease is None or lease.token != claim.token:
+            raise LeaseLost(claim.delivery.id)
+        return self._deliveries[claim.delivery.id]
+
+    def renew(self, claim: Claim, lease: timedelta) -> Claim:
+        with self._open() as now:
+            self._ours(claim)
+            held = self._leases[claim.delivery.id]
+            if held.until <= now:
+                raise LeaseLost(claim.delivery.id)
+            held.until = now + lease
+            return replace(claim, expires_at=held.until)
+
+    def release(self, claim: Claim) -> None:
+        with self._open() as now:
+            one = self._ours(claim)
+            del self._leases[one.id]
+            self._step(replace(one, attempts=one.attempts - 1), DeliveryEvent.RELEASED, now)
+
+    def record(self, claim: Claim, outcome: Outcome) -> None:
+        if outcome.event not in OUTCOMES or follow(DeliveryState.SENDING, outcome.event) is not outcome.state:
+            raise IllegalTransition(f"{outcome.event} to {outcome.state} as an outcome")
+        with self._open() as now:
+            one = self._ours(claim)
+            del self._leases[one.id]
+            due = now + outcome.wait if outcome.state is DeliveryState.WAITING else one.due_at
+            self._step(
+                replace(one, due_at=due, reference=outcome.reference, last_error=outcome.error),
+                outcome.event,
+                now,
+                outcome.reference or outcome.error,
+            )
+            self._health(one.office, outcome.healthy, now)
+
+    def _health(self, office: OfficeId, healthy: bool | None, now: datetime) -> None:
+        it = self._offices[office]
+        if healthy:
+            it.failures, it.open_until = 0, None
+        elif healthy is False:
+            it.failures += 1
+            if it.failures >= it.limits.threshold:
+                it.open_until = now + it.limits.cooling
+
+    def parcel(self, claim: Claim) -> Parcel:
+        with self._open():
+            it = self._kept.get(claim.delivery.submission)
+            if it is None:
+                raise Unavailable("the document is not in the store")
+            return Parcel(
+                delivery=claim.delivery.id,
+                submission=it.submission,
+                document=it.document,
+                receipt=it.receipt,
+                report=it.report,
+            )
+
+    def close(self) -> None:
+        with self._lock:
+            self._closed = True
+
+    # ── the operators' view ──
+
+    def _record(self, it: Acceptance) -> Record:
+        mine = tuple(one for one in self._deliveries.values() if one.submission == it.submission.id)
+        return Record(submission=it.submission, receipt=it.receipt, report=b"", deliveries=mine)
+
+    def list(self, wanted: Filter) -> Sequence[Record]:
+        with self._open():
+            newest_first = (self._record(self._kept[key]) for key in sorted(self._kept, reverse=True))
+            matching = [record for record in newest_first if _matches(record, wanted)]
+            return matching[: wanted.most]
+
+    def show(self, submission: SubmissionId) -> Record | None:
+        with self._open():
+            it = self._kept.get(submission)
+            if it is None:
+                return None
+            told = tuple(event for event in self.events if event.submission == submission)
+            return replace(self._record(it), report=it.report, events=told)
+
+    def document(self, submission: SubmissionId) -> bytes | None:
+        with self._open():
+            it = self._kept.get(submission)
+            return None if it is None else it.document
+
+    def refusals(self, since: datetime | None = None, most: int = 100) -> Sequence[Refusal]:
+        with self._open():
+            wanted = [it for it in self._refusals if since is None or it.at >= since]
+            return sorted(reversed(wanted), key=attrgetter("at"), reverse=True)[:most]
+
+    def requeue(self, deliveries: Iterable[DeliveryId], reason: str) -> Sequence[DeliveryId]:
+        with self._open() as now:
+            sent = []
+            for one in (self._deliveries[wanted] for wanted in deliveries if wanted in self._deliveries):
+                if one.state in {DeliveryState.REFUSED, DeliveryState.QUARANTINED}:
+                    anew = replace(one, attempts=0, crashes=0, since=now, due_at=now)
+                    self._step(anew, DeliveryEvent.REQUEUED, now, reason)
+                    sent.append(one.id)
+            return sent
+
+    def pause(self, office: OfficeId, paused: bool) -> bool:
+        with self._open() as now:
+            it = self._offices.get(office)
+            if it is not None and it.paused is not paused:
+                it.paused = paused
+                self.events.append(
+                    EventRecord(at=now, name="office.paused" if paused else "office.resumed", detail=office)
+                )
+            return it is not None
+
+    def stats(self) -> Stats:
+        with self._open():
+            deliveries = self._deliveries.values()
+            waiting = [one.since for one in deliveries if one.state is DeliveryState.WAITING]
+            return Stats(
+                submissions=sum(not it.submission.trial for it in self._kept.values()),
+                refusals=self._refused.total(),
+                deliveries=dict(Counter(one.state for one in deliveries)),
+                oldest_waiting=min(waiting, default=None),
+            )
+
+
+def _matches(record: Record, wanted: Filter) -> bool:
+    it = record.submission
+    return all(
+        (
+            not wanted.office or it.office == wanted.office,
+            not wanted.sender or it.sender == wanted.sender,
+            not wanted.digest or it.digest == wanted.digest,
+            not wanted.after or it.id < wanted.after,
+            wanted.since is None or it.accepted_at >= wanted.since,
+            wanted.trials or not it.trial,
+            wanted.state is None or any(one.state is wanted.state for one in record.deliveries),
+        )
+    )

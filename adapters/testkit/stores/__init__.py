@@ -1,0 +1,18 @@
+"""The suites that every store passes, an integrator's too.
+
+    class TestMyStore(CustodySuite, ClaimSuite, LedgerSuite):
+        @pytest.fixture
+        def connect(self, clock):
+            ...  # yield a function that opens one more store on the same data, on the clock given
+            ...  # then close what was opened
+
+A store that keeps its data in the process returns the same object each time.
+"""
+
+from __future__ import annotations
+
+from adapters.testkit.stores.claims import ClaimSuite
+from adapters.testkit.stores.custody import CustodySuite
+from adapters.testkit.stores.ledger import LedgerSuite
+
+__all__ = ["ClaimSuite", "CustodySuite", "LedgerSuite"]
