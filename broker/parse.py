@@ -10,12 +10,14 @@ within one piece of it.  No step costs more than a constant times the length of 
 from __future__ import annotations
 
 import re
+import threading
+from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Final
 
 from lxml import etree
 
-from broker.errors import Malformed, TooLarge
+from broker.errors import Malformed, TooLarge, Unavailable
 from broker.model import Document, Envelope
 
 DS: Final = "http://www.w3.org/2000/09/xmldsig#"
@@ -31,10 +33,10 @@ class Limits:
     elements: int = 100_000
     attributes: int = 64  # of one element
     namespaces: int = 32  # prefixes in scope of one element
-    # Σ over the elements of (declarations on the way down to it)²: what inclusive C14N costs.  A portal that
-    # declares six on each of ten levels reaches this after 5,000 elements; libxml2 canonicalises as much in
-    # about half a second.
-    scope: int = 20_000_000
+    # Σ over the elements of prefixes in scope × declarations on the way down: what inclusive C14N costs, some
+    # 3 ns each (measured), so at most about 0.15 s.  32 prefixes declared once reach it after 39,000 elements;
+    # a portal that declares six on each of ten levels after 200,000.
+    scope: int = 40_000_000
     # Signs "<" and "=" in the whole text, wherever they stand: what bounds the memory of the tree (no node
     # comes without one, and one node takes up to 300 bytes), attributes and comments and instructions included.
     markup: int = 1_000_000
@@ -44,6 +46,15 @@ class Limits:
 _PIECE: Final = 65_536
 # libxml2's own caps (text of 10 million characters, names of 50,000, depth of 256) stay on below this size.
 _HUGE: Final = 3_000_000
+# libxml2 never forgets a name (element, attribute, prefix, namespace) that a thread has met, and once their
+# dictionary is full (measured: 100 MB) that thread can read nothing new.  So a text over this length, and any that
+# brings more new names than the thread has room for, is parsed in a thread of its own, and the names die with it.
+_OWN_THREAD: Final = 256 * 1024
+_ROOM_FOR_NAMES: Final = 4_000_000
+# What libxml2 may take for a name, and somewhat more.  Every alternative starts at a sign that it cannot run over.
+_NAMES: Final = re.compile(
+    r"""\sxmlns[^\s=<>"']*+\s*+=\s*+(?:"[^"<]*+|'[^'<]*+)|<\??[^\s<>/"'=!?]++|\s[^\s<>/"'=]++\s*+="""
+)
 # Above so many "=" the text is searched for a single tag that holds more than any may.
 _CROWD: Final = 10_000
 
@@ -70,8 +81,50 @@ def read(data: bytes, limits: Limits) -> etree._Element:
     text = _text(data)
     _refuse_dtd(text)
     _cap_markup(text, limits)
+    if _VOCABULARY.has_room_for(text):
+        return _tree(data, limits)
     del text
-    return _tree(data, limits)
+    return _apart(data, limits)
+
+
+class _Vocabulary(threading.local):
+    """The names that this thread's libxml2 dictionary holds, and how many more bytes of them it may take."""
+
+    def __init__(self) -> None:
+        self.names: set[str] = set()
+        self.room = _ROOM_FOR_NAMES
+
+    def has_room_for(self, text: str) -> bool:
+        """Take up the names of the text and return True, or leave everything as it is and return False."""
+        if len(text) > _OWN_THREAD:
+            return False
+        names = set(_NAMES.findall(text)) - self.names
+        needed = sum(64 + len(name) for name in names)
+        if needed > self.room:
+            return False
+        self.room -= needed
+        self.names |= names
+        return True
+
+
+_VOCABULARY = _Vocabulary()
+
+
+def _apart(data: bytes, limits: Limits) -> etree._Element:
+    """Parse in a thread of its own.  The tree may be used by the caller's: it keeps its dictionary alive."""
+    done: Future[etree._Element] = Future()
+
+    def work() -> None:
+        try:
+            done.set_result(_tree(data, limits))
+        except BaseException as error:  # noqa: BLE001 - raised again by the caller, whatever it is
+            done.set_exception(error)
+
+    try:
+        threading.Thread(target=work, name="parse-apart").start()
+    except RuntimeError as error:
+        raise Unavailable("no thread to parse in") from error
+    return done.result()
 
 
 def _text(data: bytes) -> str:
@@ -84,8 +137,10 @@ def _text(data: bytes) -> str:
         match = _DECLARATION.match(head)
         declared = ((match and match["encoding"]) or "utf-8").lower()
         mark, codec = b"", _CODECS.get(declared, "")
-        if not codec or b"\x00" in data[:4]:
-            raise Malformed("parse.encoding", facts={"encoding": declared if not codec else "UTF-16/UTF-32"})
+        if b"\x00" in data[:2]:  # UTF-16 or UTF-32 without a mark
+            raise Malformed("parse.encoding", facts={"encoding": "UTF-16/UTF-32"})
+        if not codec:
+            raise Malformed("parse.encoding", facts={"encoding": declared})
     else:
         mark, codec = marked
     try:
@@ -94,6 +149,8 @@ def _text(data: bytes) -> str:
         raise Malformed(
             "parse.not-in-encoding", place=f"byte {len(mark) + error.start}", facts={"encoding": codec}
         ) from None
+    if text.startswith("\x00"):  # the mark of little-endian UTF-32 begins with that of UTF-16
+        raise Malformed("parse.encoding", facts={"encoding": "UTF-32"})
     if _DECLARED.match(text):
         _check_declaration(text, codec if mark else "")
     return text
@@ -155,13 +212,19 @@ def _tree(data: bytes, limits: Limits) -> etree._Element:
         counts.take(parser)
     except etree.XMLSyntaxError as error:
         counts.take(parser)  # over a cap *and* broken: the cap is what the sender should hear of
-        line, column = error.position
-        reason, found, _ = (error.msg or "").partition(", line ")
-        place = f"line {line}, column {column}" if found else ""
-        raise Malformed("parse.malformed", place=place, facts={"reason": reason or "?"}) from None
+        raise _broken(parser, error) from None
     if root.getroottree().docinfo.internalDTD is not None:
         raise Malformed("parse.dtd")
     return root
+
+
+def _broken(parser: etree.XMLPullParser, error: etree.XMLSyntaxError) -> Malformed | Unavailable:
+    """Say what the parser found first; if it found nothing, the fault is not the document's."""
+    for entry in parser.feed_error_log:
+        if entry.type != etree.ErrorTypes.ERR_NO_MEMORY:
+            place = f"line {entry.line}, column {entry.column}"
+            return Malformed("parse.malformed", place=place, facts={"reason": entry.message})
+    return Unavailable(f"the parser gave up: {error.code}")
 
 
 class _Counts:
@@ -197,7 +260,7 @@ class _Counts:
             for prefix in fresh:
                 self.prefixes[prefix] = self.prefixes.get(prefix, 0) + 1
             self.declared += len(fresh)
-        self.scope += self.declared * self.declared
+        self.scope += len(self.prefixes) * self.declared
         if self.elements > limits.elements:
             raise _over("parse.too-many-elements", limits.elements, element)
         if len(self.path) > limits.depth:
