@@ -1,0 +1,201 @@
+"""One SOAP message in, one answer out: what all services have in common, away from HTTP and its loop.
+
+Runs in a thread of the channel's pool.  A message is read to its end before any work is done, and what was read
+of it (its bytes, its tree) is let go before the work begins: large documents should stand in memory once.
+"""
+
+from __future__ import annotations
+
+import re
+import traceback
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+import structlog
+
+from adapters.channels.soap import faults
+from adapters.channels.soap.faults import Response
+from adapters.wire import soap
+from adapters.wire.media import MediaType, media_type
+from adapters.wire.mtom import Parts, unpack
+from adapters.wire.soap import SOAP11, SOAP12, WSA, WSSE, Message, Version
+from broker.errors import Malformed, Rejection, TooLarge, Unavailable
+from broker.parse import Limits
+from broker.ports import Accept
+
+log = structlog.get_logger(__name__)
+
+Work = Callable[[], bytes]
+"""What is left to do once a message has been read; returns the content of the answer's Body."""
+
+ALLOWANCE = 262_144
+"""Bytes that an envelope may have around its document."""
+
+# Read and obeyed as far as they concern us.  The signature in wsse:Security is not looked at yet: who may
+# reach the channel is settled by its settings.
+_UNDERSTOOD = frozenset(
+    {f"{{{WSSE}}}Security", *(f"{{{WSA}}}{name}" for name in ("MessageID", "To", "Action", "From", "RelatesTo"))}
+)
+_DECLARED = re.compile(rb"""\s*<\?xml[^>]{1,60}?encoding\s*=\s*["']([A-Za-z0-9._-]+)["']""")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
+    """A message that was read, as an operation sees it."""
+
+    message: Message
+    parts: Parts
+    channel: str
+    received_at: datetime
+    limits: Limits  # of a document
+    accept: Accept
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Operation:
+    """What a message can ask for: known by the element in its Body."""
+
+    action: str
+    headers: frozenset[str]  # the header blocks that it knows, in Clark notation
+    read: Callable[[Call], Work]  # raises a Rejection; keeps nothing of the call but what the work needs
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Service:
+    """A named set of operations with a description."""
+
+    name: str  # the last part of its address
+    wsdl: str  # where its description is, below `schemas/`
+    schemas: Mapping[str, str]  # what the description imports: name after ?xsd= → where it is
+    operations: Mapping[str, Operation]  # by the element in the Body, in Clark notation
+
+
+class Request:
+    """A message as it came over HTTP.  Its body can be taken once, so that nobody keeps it by accident."""
+
+    __slots__ = ("_body", "action", "content_type", "received_at")
+
+    def __init__(self, *, body: bytes, content_type: str, action: str, received_at: datetime) -> None:
+        self._body = body
+        self.content_type = content_type
+        self.action = action  # the SOAPAction header
+        self.received_at = received_at
+
+    def take(self) -> bytes:
+        """Hand the body over."""
+        body, self._body = self._body, b""
+        return body
+
+
+def largest(limits: Limits) -> int:
+    """Return how many bytes a message may have: the largest document in Base64 (lines of 76), and its envelope."""
+    return limits.payload // 3 * 4 * 78 // 76 + ALLOWANCE
+
+
+def around(limits: Limits) -> Limits:
+    """Return the caps for an envelope whose document stays below `limits`: parse asks again of the document."""
+    return Limits(
+        payload=largest(limits),
+        depth=limits.depth + 8,
+        elements=limits.elements + 1_000,
+        attributes=limits.attributes,
+        namespaces=limits.namespaces + 16,
+        scope=limits.scope * 4,
+        markup=limits.markup + 10_000_000,
+    )
+
+
+def announced(content_type: str) -> Version:
+    """Return the version of SOAP to answer in while the message itself has not told."""
+    return SOAP12 if SOAP12.media_type in content_type.lower() else SOAP11
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Endpoint:
+    """A service, ready to answer.  May be called by many threads."""
+
+    service: Service
+    channel: str
+    limits: Limits
+    accept: Accept
+
+    def answer(self, request: Request) -> Response:
+        """Answer a message; no exception leaves here, a bug of ours is a fault that says so."""
+        answering = [announced(request.content_type)]
+        try:
+            try:
+                work = self._read(request, answering)
+                body = soap.write(answering[0], work())
+                return Response(status=200, content_type=soap.content_type(answering[0]), body=body)
+            except Rejection as no:
+                log.info("soap.refused", channel=self.channel, service=self.service.name, code=no.code, place=no.place)
+                return faults.refusal(no, answering[0])
+            except Unavailable as away:
+                log.warning("soap.unavailable", channel=self.channel, reason=away.reason)
+                return faults.later(away, answering[0])
+        except Exception as bug:  # noqa: BLE001 - whatever it is, the sender must learn that nothing was taken
+            report(bug, self.channel)
+            return faults.internal(answering[0])
+
+    def _read(self, request: Request, answering: list[Version]) -> Work:
+        """Read a message and let go of it; `answering` learns the version of SOAP as soon as it is known."""
+        message, parts, kind = self._open(request)
+        answering[0] = message.version
+        if kind.name != message.version.media_type:
+            raise Malformed("soap.content-type", place="Content-Type")
+        operation = self.service.operations.get("" if message.body is None else str(message.body.tag))
+        if operation is None:
+            raise Malformed("soap.unknown-operation", place="/Envelope/Body")
+        action = (request.action if message.version is SOAP11 else kind.get("action")).strip().strip('"')
+        if action not in {"", operation.action}:
+            raise Malformed("soap.wrong-action", place="SOAPAction", facts={"expected": operation.action})
+        soap.demand_understood(message, _UNDERSTOOD | operation.headers)
+        work = operation.read(
+            Call(
+                message=message,
+                parts=parts,
+                channel=self.channel,
+                received_at=request.received_at,
+                limits=self.limits,
+                accept=self.accept,
+            )
+        )
+        parts.demand_none_left()
+        return work
+
+    def _open(self, request: Request) -> tuple[Message, Parts, MediaType]:
+        """Take the wrapping off: multipart if it is, then the envelope."""
+        kind = media_type(request.content_type)
+        parts = Parts()
+        body = request.take()
+        if kind.name == "multipart/related":
+            package = unpack(body, kind)
+            body, kind, parts = package.envelope, package.type, package.parts
+        if kind.name not in {SOAP11.media_type, SOAP12.media_type}:
+            raise Malformed("soap.content-type", place="Content-Type")
+        _demand_charset(kind.get("charset").lower(), body)
+        return soap.read(body, around(self.limits)), parts, kind
+
+
+def too_large(limits: Limits) -> TooLarge:
+    """Return what is said of a message over the cap."""
+    return TooLarge("soap.too-large", facts={"limit": str(largest(limits))})
+
+
+def report(bug: Exception, channel: str) -> None:
+    """Log a bug by its kind and its place in the code: its text might quote a document."""
+    frames = [f"{frame.filename}:{frame.lineno}" for frame in traceback.extract_tb(bug.__traceback__)[-8:]]
+    log.error("soap.bug", channel=channel, error=type(bug).__name__, frames=frames)
+
+
+def _demand_charset(charset: str, body: bytes) -> None:
+    """Raise Malformed if the charset of the Content-Type and the encoding that the XML names disagree.
+
+    HTTP's word would win (RFC 7303 §3), but the parser goes by the XML's: so there must be no difference.
+    """
+    declared = _DECLARED.match(body.removeprefix(b"\xef\xbb\xbf")[:200])
+    own = declared[1].decode().lower() if declared else "utf-8"
+    if charset.startswith("utf-16") or charset in {"", own} or (charset == "us-ascii" and own == "utf-8"):
+        return
+    raise Malformed("soap.charset", place="Content-Type")
