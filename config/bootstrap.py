@@ -1,0 +1,284 @@
+"""The only file that names concrete classes: settings become a broker, or a ConfigError with every problem.
+
+Nothing here opens a connection or starts a thread, but for the store: `config/run.py` does.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any, TypeVar
+
+import structlog
+from cryptography import x509
+
+from adapters import channels, offices, seals, stores
+from adapters.wire.kind import Custody, Surroundings
+from broker.admit import admit
+from broker.dispatch import Dispatcher
+from broker.errors import ConfigError
+from broker.intake import Intake
+from broker.model import OfficeId, OfficeLimits, Target
+from broker.parse import Limits, Parse
+from broker.ports import Channel, Ids, Ledger, Office, Question, Seal
+from broker.receipt import Registrar
+from broker.retry import RetryPolicy
+from broker.validate import Validate
+from broker.verify import Anchor, TrustSnapshot, Verify, anchors, certificates
+from config import clock, kinds, packaged
+from config.courier import Courier
+from config.ids import TimeOrderedIds
+from config.lending import OfficePool
+from config.settings import Settings
+from config.snapshot import Snapshot
+from routing.load import load as load_table
+from routing.route import Route
+from routing.table import Table, unknown_forms
+from schemas.catalogue import FormCatalogue
+
+log = structlog.get_logger(__name__)
+
+Made = TypeVar("Made")
+
+
+class _Problems:
+    """Collects what is wrong, so that all of it is told at once."""
+
+    def __init__(self) -> None:
+        self.found: list[str] = []
+
+    def of(self, make: Callable[..., Made], *args: Any, **kwargs: Any) -> Made | None:
+        """Return what `make` returns, or None and remember why not."""
+        try:
+            return make(*args, **kwargs)
+        except ConfigError as wrong:
+            self.found += wrong.problems
+            return None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parts:
+    """Everything that can be made without touching the store or the network: what `goniec check` looks at."""
+
+    limits: Limits
+    catalogue: FormCatalogue
+    trust: Snapshot[TrustSnapshot]
+    table: Snapshot[Table]
+    seal: Seal
+    channels: Mapping[str, Channel]
+    offices: Mapping[OfficeId, Callable[[], Office]]
+    ids: Ids
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Broker:
+    """An assembled broker: what `config/run.py` runs."""
+
+    intake: Intake
+    courier: Courier
+    channels: Mapping[str, Channel]
+    offices: int
+    refreshers: Mapping[str, Callable[[], None]]
+    ledger: Ledger
+    close: Callable[[], None]
+
+    def report(self) -> None:
+        """Log how much there is and how old the oldest waiting delivery is: what operators watch."""
+        stats = self.ledger.stats()
+        log.info(
+            "queue.report",
+            submissions=stats.submissions,
+            refusals=stats.refusals,
+            oldest_waiting=stats.oldest_waiting,
+            **{str(state): count for state, count in stats.deliveries.items()},
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Current:
+    """The Router that asks the newest good table."""
+
+    table: Snapshot[Table]
+
+    def target(self, question: Question) -> Target:
+        return self.table().target(question)
+
+
+def limits_of(settings: Settings) -> Limits:
+    """Return the caps: the built-in ones, where the configuration does not say otherwise."""
+    return Limits(**settings.limits.model_dump(exclude_none=True))
+
+
+def load_catalogue(folders: tuple[Path, ...] = ()) -> FormCatalogue:
+    """Compile the packaged forms and those of further folders."""
+    return FormCatalogue.load(packaged.schemas(), *(packaged.tree(folder) for folder in folders))
+
+
+def load_trust(settings: Settings) -> TrustSnapshot:
+    """Read the anchors' files; raise ConfigError with every one that cannot be read."""
+    wrong = _Problems()
+    found: list[Anchor] = []
+    for number, one in enumerate(settings.trust.anchors):
+        try:
+            found += anchors(
+                packaged.content(settings.path(one.file)),
+                name=one.name,
+                level=one.level,
+                platform_seal=one.platform_seal,
+            )
+        except ConfigError as error:
+            wrong.found += [f"trust.anchors.{number}: {problem}" for problem in error.problems]
+    between: list[x509.Certificate] = []
+    for file in settings.trust.intermediates:
+        between += wrong.of(lambda at=file: certificates(packaged.content(settings.path(at)))) or ()
+    if wrong.found:
+        raise ConfigError(wrong.found)
+    return TrustSnapshot(anchors=tuple(found), intermediates=tuple(between), revocation=settings.trust.revocation)
+
+
+def load_routing(settings: Settings) -> Table:
+    """Read the two routing tables; raise ConfigError with every problem of both."""
+    return load_table(
+        packaged.content(settings.path(settings.routing.boxes)), packaged.content(settings.path(settings.routing.rows))
+    )
+
+
+def surroundings(settings: Settings, name: str, ids: Ids) -> Surroundings:
+    """Return what an adapter is given beside its own settings."""
+    return Surroundings(
+        name=name,
+        folder=settings.folder,
+        clock=clock.now,
+        ids=ids,
+        text=packaged.text,
+        limits=limits_of(settings),
+        environment=settings.environment,
+    )
+
+
+def parts(settings: Settings) -> Parts:
+    """Make everything but the store; raise ConfigError with all problems of all parts."""
+    wrong, ids = _Problems(), TimeOrderedIds(clock.now)
+    around = partial(surroundings, settings, ids=ids)
+    catalogue = wrong.of(load_catalogue, tuple(settings.path(folder) for folder in settings.forms))
+    trust_files = [settings.path(one.file) for one in settings.trust.anchors]
+    trust_files += [settings.path(file) for file in settings.trust.intermediates]
+    trust = wrong.of(Snapshot, "trust", trust_files, lambda: load_trust(settings))
+    routing_files = [settings.path(settings.routing.boxes), settings.path(settings.routing.rows)]
+    table = wrong.of(Snapshot, "routing", routing_files, lambda: load_routing(settings))
+    seal = wrong.of(kinds.make, seals.KINDS, settings.seal, "seal", around("seal"))
+    ways_in = wrong.of(kinds.with_plugins, channels.KINDS, "goniec.channels") or {}
+    ways_out = wrong.of(kinds.with_plugins, offices.KINDS, "goniec.offices") or {}
+    made_channels = {
+        name: wrong.of(kinds.make, ways_in, entry, f"channels.{name}", around(name))
+        for name, entry in settings.channels.items()
+    }
+    made_offices = {}
+    for name, entry in settings.offices.items():
+        make = partial(kinds.make, ways_out, entry, f"offices.{name}", around(name))
+        # One is made now to see that it can be; the pool makes the others when threads need them.
+        if wrong.of(make) is not None:
+            made_offices[OfficeId(name)] = make
+    if table is not None:
+        wrong.found += [
+            f"routing: {name} ({office}) is not configured under [offices]"
+            for office, name in sorted(table().offices.items())
+            if office not in settings.offices
+        ]
+        if catalogue is not None:
+            wrong.found += [f"routing: {problem}" for problem in unknown_forms(table(), catalogue.keys)]
+    if wrong.found or catalogue is None or trust is None or table is None or seal is None:
+        raise ConfigError(wrong.found)
+    return Parts(
+        limits=limits_of(settings),
+        catalogue=catalogue,
+        trust=trust,
+        table=table,
+        seal=seal,
+        channels={name: channel for name, channel in made_channels.items() if channel is not None},
+        offices=made_offices,
+        ids=ids,
+    )
+
+
+def open_store(settings: Settings) -> Custody:
+    """Open the store of the configuration; raise ConfigError or Unavailable."""
+    around = surroundings(settings, "store", TimeOrderedIds(clock.now))
+    return kinds.make(stores.KINDS, settings.store, "store", around)
+
+
+@contextmanager
+def open_ledger(settings: Settings) -> Iterator[Ledger]:
+    """Open the store for an operator's look, and close it."""
+    store = open_store(settings)
+    try:
+        yield store
+    finally:
+        store.close()
+
+
+def assemble(settings: Settings) -> Broker:
+    """Make a broker; raise ConfigError with every problem, or Unavailable if the store cannot be opened."""
+    made = parts(settings)
+    store = open_store(settings)
+    pool = OfficePool(made.offices)
+
+    def close() -> None:
+        pool.close()
+        store.close()
+
+    try:
+        store.enrol(
+            [
+                OfficeLimits(
+                    office=OfficeId(name), in_flight=one.in_flight, threshold=one.threshold, cooling=one.cooling
+                )
+                for name, one in settings.offices.items()
+            ]
+        )
+    except BaseException:
+        close()
+        raise
+    intake = Intake(
+        store=store,
+        parse=Parse(limits=made.limits),
+        validate=Validate(catalogue=made.catalogue),
+        verify=Verify(trust=made.trust),
+        route=Route(router=_Current(made.table), limits=made.limits),
+        admit=admit,
+        registrar=Registrar(seal=made.seal, ids=made.ids, environment=settings.environment),
+        clock=clock.now,
+        ids=made.ids,
+        negative=frozenset(name for name, one in settings.partners.items() if one.negative_receipts),
+    )
+    delivery = settings.delivery
+    dispatcher = Dispatcher(
+        store=store,
+        lend=pool.lend,
+        policy=RetryPolicy(
+            first=delivery.first_wait,
+            longest=delivery.longest_wait,
+            patience=delivery.patience,
+            crashes=delivery.crashes,
+        ),
+        jitter=random.SystemRandom().random,
+    )
+    return Broker(
+        intake=intake,
+        courier=Courier(
+            store=store,
+            deliver=dispatcher.deliver,
+            threads=delivery.threads,
+            lease=delivery.lease,
+            poll=delivery.poll,
+        ),
+        channels=made.channels,
+        offices=len(made.offices),
+        refreshers={"trust": made.trust.refresh, "routing": made.table.refresh},
+        ledger=store,
+        close=close,
+    )
