@@ -1,0 +1,13 @@
+"""Stage 3, verify: signatures, by a verifier of our own for a closed list of shapes (DESIGN §4.9, DOMAIN §5).
+
+Where to read: `stage.py` (what others call), `judgement.py` (a document), `signature.py` (one signature, every
+question in its order); then one idea a file: `shape.py` and `references.py` (structure and coverage), `c14n.py`
+(octets), `algorithms.py` (the closed lists), `signature_value.py` (mathematics), `xades.py`, `certificate.py`,
+`identity.py`, `trust.py`, `path.py`, `explain.py` (hints), `fault.py` (the table from codes to verdicts).
+"""
+
+from broker.verify.signature import Policy
+from broker.verify.stage import Verify, examine
+from broker.verify.trust import Anchor, TrustSnapshot, anchors, certificates
+
+__all__ = ["Anchor", "Policy", "TrustSnapshot", "Verify", "anchors", "certificates", "examine"]

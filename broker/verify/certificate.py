@@ -1,0 +1,109 @@
+"""One certificate as verification needs it, read once and remembered.
+
+Whatever a hostile certificate makes the library raise becomes a Fault here.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Final
+
+from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
+
+from broker.evidence import CertificateReport, Identity
+from broker.verify.fault import Fault
+from broker.verify.identity import from_subject
+from broker.verify.trust import PublicKey
+
+RSA_BITS: Final = 2048
+EC_BITS: Final = 256
+
+_HOSTILE: Final = (
+    ValueError,
+    TypeError,
+    OverflowError,
+    UnsupportedAlgorithm,
+    x509.DuplicateExtension,
+    x509.UnsupportedGeneralNameType,
+    x509.InvalidVersion,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Certificate:
+    """What a certificate says; `key` is None if it is neither RSA nor an elliptic curve."""
+
+    der: bytes
+    x509: x509.Certificate
+    key: PublicKey | None
+    report: CertificateReport
+    identity: Identity
+    authority: bool  # may issue certificates (RFC 5280 §4.2.1.9)
+    signs: bool  # its key usage allows signing documents
+
+
+@lru_cache(maxsize=4096)
+def load(der: bytes) -> Certificate:
+    """Return the certificate; raise Fault if the octets are none."""
+    try:
+        return _load(x509.load_der_x509_certificate(der), der)
+    except _HOSTILE as error:
+        raise Fault("verify.certificate-unreadable") from error
+
+
+def _load(certificate: x509.Certificate, der: bytes) -> Certificate:
+    report = CertificateReport(
+        subject=certificate.subject.rfc4514_string(),
+        issuer=certificate.issuer.rfc4514_string(),
+        serial=str(certificate.serial_number),
+        not_before=certificate.not_valid_before_utc,
+        not_after=certificate.not_valid_after_utc,
+        sha256=hashlib.sha256(der).hexdigest(),
+    )
+    return Certificate(
+        der=der,
+        x509=certificate,
+        key=_key(certificate),
+        report=report,
+        identity=from_subject(certificate.subject),
+        authority=_is_authority(certificate),
+        signs=_may_sign(certificate),
+    )
+
+
+def _key(certificate: x509.Certificate) -> PublicKey | None:
+    key = certificate.public_key()
+    return key if isinstance(key, RSAPublicKey | EllipticCurvePublicKey) else None
+
+
+def _is_authority(certificate: x509.Certificate) -> bool:
+    try:
+        constraints = certificate.extensions.get_extension_for_class(x509.BasicConstraints)
+    except x509.ExtensionNotFound:
+        return False
+    return constraints.value.ca
+
+
+def _may_sign(certificate: x509.Certificate) -> bool:
+    """Whether nonRepudiation or digitalSignature is among its usages (EN 319 412-2 §4.3.2); none named: yes."""
+    try:
+        usage = certificate.extensions.get_extension_for_class(x509.KeyUsage).value
+    except x509.ExtensionNotFound:
+        return True
+    return usage.content_commitment or usage.digital_signature
+
+
+def long_enough(key: PublicKey) -> bool:
+    """Whether the key is as long as DOMAIN §5 asks."""
+    return key.key_size >= (RSA_BITS if isinstance(key, RSAPublicKey) else EC_BITS)
+
+
+def distinct(ders: Sequence[bytes]) -> tuple[Certificate, ...]:
+    """Return the certificates in order, each once; raise Fault."""
+    return tuple(load(der) for der in dict.fromkeys(ders))

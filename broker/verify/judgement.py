@@ -1,0 +1,137 @@
+"""The judgement of a whole document: all its signatures, and the octets that they cover."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Final
+
+from lxml import etree
+
+from broker.evidence import UNSIGNED, Indication, Level, Report, SignatureReport
+from broker.verify.algorithms import INCLUSIVE
+from broker.verify.c14n import Canon, reread
+from broker.verify.fault import Fault
+from broker.verify.names import SIGNATURE
+from broker.verify.references import Covered
+from broker.verify.shape import Layout, lay_out
+from broker.verify.signature import Case, Judged, Policy, judge
+from broker.verify.trust import TrustSnapshot
+
+_SPARE: Final = 1_000_000  # octets that even the smallest document may cost
+_UNPROVEN: Final = 1_000_000_000  # one canonicalisation, of whatever parse let through
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judgement:
+    """What the signatures are worth, and the canonical octets of the form."""
+
+    report: Report
+    content: bytes
+
+
+def judge_document(
+    root: etree._Element, form: etree._Element, *, trust: TrustSnapshot, at: datetime, policy: Policy, size: int
+) -> Judgement:
+    """Judge all signatures of a document of `size` octets as of `at`.  Raises nothing."""
+    canon = Canon(root, budget=4 * size + _SPARE)
+    judged: list[Judged] = []
+    try:
+        layout = lay_out(root)
+        if layout is None:
+            report = replace(UNSIGNED, revocation=trust.revocation, judged_at=at)
+            return Judgement(report=report, content=_bare(root, form))
+        _require_same(layout.form, form)
+        case = Case(layout=layout, canon=canon, trust=trust, at=at, policy=policy)
+        judged = [judge(element, number, case) for number, element in enumerate(layout.signatures, start=1)]
+        report = _together([it.report for it in judged], trust, at)
+        if report.indication is Indication.PASSED:
+            return Judgement(report=report, content=_covered(judged, layout, canon))
+    except Fault as fault:
+        report = Report(
+            indication=fault.indication,
+            sub_indication=fault.sub_indication,
+            code=fault.code,
+            place=fault.place,
+            hint=fault.hint,
+            signatures=tuple(it.report for it in judged),
+            revocation=trust.revocation,
+            judged_at=at,
+        )
+    return Judgement(report=report, content=_bare(root, form))
+
+
+def form_of(root: etree._Element) -> etree._Element:
+    """Return the element for which a document was made, as its signature tells.
+
+    For documents that `parse` has not seen.  One that holds no such element is itself the form: its report says why.
+    """
+    try:
+        layout = lay_out(root)
+    except Fault:
+        return root
+    return root if layout is None else layout.form
+
+
+def _require_same(covered: etree._Element, claimed: etree._Element) -> None:
+    """Raise Fault unless what went through validation is what the signature was made for."""
+    if covered is not claimed:
+        raise Fault("verify.enveloping-form", "ds:Object")
+
+
+def _together(reports: Sequence[SignatureReport], trust: TrustSnapshot, at: datetime) -> Report:
+    """Return the report of the whole: the weakest signature decides, all must hold."""
+    wrong = [it for it in reports if it.indication is not Indication.PASSED]
+    decides = next((it for it in wrong if it.indication is Indication.FAILED), wrong[0] if wrong else None)
+    return Report(
+        indication=decides.indication if decides else Indication.PASSED,
+        sub_indication=decides.sub_indication if decides else None,
+        code=decides.code if decides else "",
+        place=_place(decides, reports) if decides else "",
+        hint=decides.hint if decides else next((it.hint for it in reports if it.hint), ""),
+        level=Level.NONE if decides else min((it.level for it in reports), key=lambda level: level.rank),
+        signatures=tuple(reports),
+        revocation=trust.revocation,
+        judged_at=at,
+    )
+
+
+def _place(decides: SignatureReport, reports: Sequence[SignatureReport]) -> str:
+    number = next(number for number, it in enumerate(reports, start=1) if it is decides)
+    return f"ds:Signature[{number}]/{decides.place}" if decides.place else f"ds:Signature[{number}]"
+
+
+def _covered(judged: Sequence[Judged], layout: Layout, canon: Canon) -> bytes:
+    """Return the octets of the form that every signature covers; raise Fault.
+
+    An enveloped form: the octets of the Reference that leaves every signature out.  An enveloping signature: the
+    form out of the covered Object.
+    """
+    covering = [it.covering for it in judged if it.covering is not None]
+    if layout.enveloping:
+        return _unwrapped(covering[0], layout)
+    every = layout.positions()
+    exact = next((it.octets for it in covering if it.out == every), None)
+    return exact if exact is not None else canon.document(covering[0].method, every)
+
+
+def _unwrapped(covering: Covered, layout: Layout) -> bytes:
+    if covering.target is layout.form:
+        return covering.octets
+    root = reread(covering.octets)
+    return Canon(root, budget=2 * len(covering.octets) + _SPARE).element(
+        next(root.iterchildren(etree.Element)), covering.method
+    )
+
+
+def _bare(root: etree._Element, form: etree._Element) -> bytes:
+    """Return the canonical form, signatures left out, of a document whose signatures prove nothing."""
+    canon = Canon(root, budget=_UNPROVEN)
+    try:
+        if form is not root:
+            return canon.element(form, INCLUSIVE)
+        out = tuple(root.index(it) for it in root.iterchildren(SIGNATURE))
+        return canon.document(INCLUSIVE, out, alone=True)
+    except Fault:  # it has no canonical form (a relative namespace name): then as it is
+        return etree.tostring(form, encoding="UTF-8", with_tail=False)

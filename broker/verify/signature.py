@@ -1,0 +1,298 @@
+"""The judgement of one `ds:Signature`: every question in its order, every answer into the report.
+
+The order is that of EN 319 102-1 §5.2: format, references, signing certificate, signature value, path.  A fault
+ends only what cannot be asked without it, so that a sender hears of the changed text *and* of the certificate.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Literal
+
+from lxml import etree
+
+from broker.evidence import Identity, Indication, Level, SignatureReport
+from broker.verify import algorithms, certificate, explain, identity, path, references, signature_value, written, xades
+from broker.verify.algorithms import Method, Scheme
+from broker.verify.c14n import Canon, reread
+from broker.verify.certificate import Certificate
+from broker.verify.fault import Fault, gravest
+from broker.verify.names import DS, SIGNED_INFO
+from broker.verify.references import Covered
+from broker.verify.shape import Layout, Signature, counter_signatures, take_apart
+from broker.verify.trust import PublicKey, TrustSnapshot
+
+CLAIM_NOT_BELIEVED = "verify.hint-claimed-role"
+WRONG_CERTIFICATE = "verify.hint-wrong-certificate"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policy:
+    """How signatures are judged.
+
+    `profile`: `xades` takes XAdES alone; `basic` also a plain XMLDSig, whose certificate nothing binds, by an
+    embedded certificate or by one of `keys` (legacy partners, test vectors).  Without `path` only mathematics and
+    coverage are judged: no certificate is believed and the level is `none`.
+    """
+
+    profile: Literal["xades", "basic"] = "xades"
+    path: bool = True
+    keys: tuple[PublicKey, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Case:
+    """What the judgement of every signature of one document has in common."""
+
+    layout: Layout
+    canon: Canon
+    trust: TrustSnapshot
+    at: datetime
+    policy: Policy
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Judged:
+    """One signature: its line in the report, and the Reference that covers the form, if one does."""
+
+    report: SignatureReport
+    covering: Covered | None
+
+
+def judge(element: etree._Element, number: int, case: Case, *, of: Signature | None = None) -> Judged:
+    """Judge the signature; `of` is the one that it countersigns."""
+    judgement = _Judgement(element, number, case, of)
+    judgement.run()
+    return judgement.outcome()
+
+
+@dataclass(slots=True)
+class _Judgement:
+    element: etree._Element
+    number: int
+    case: Case
+    of: Signature | None
+    faults: list[Fault] = field(default_factory=list)
+    parts: Signature | None = None
+    covered: tuple[Covered, ...] = ()
+    signer: Certificate | None = None
+    properties: xades.Properties | None = None
+    subjects: tuple[str, ...] = ()
+    level: Level = Level.NONE
+    identity: Identity | None = None
+    hint: str = ""
+    counters: tuple[SignatureReport, ...] = ()
+
+    def run(self) -> None:
+        """Ask every question."""
+        try:
+            self._judge()
+        except Fault as fault:
+            self.faults.append(fault)
+
+    def _judge(self) -> None:
+        parts = self.parts = take_apart(self.element, self.number, self.case.layout.form)
+        how, octets, signed_info = self._signed_info(parts)
+        self.covered = references.judge_all(
+            signed_info, parts.signed_info, self.element, self.case.layout, self.case.canon
+        )
+        self.faults += [self._explained(it) for it in self.covered if it.fault is not None]
+        self._try(self._check_coverage)
+        scheme, value = self._scheme_and_value(signed_info, parts)
+        certificates = self._certificates(parts)
+        key = self._key(parts, certificates, scheme, value, octets)
+        try:
+            signature_value.check(key, scheme, value, octets)
+        except Fault as fault:
+            self.faults.append(self._with_hint(fault, how, scheme, value, certificates))
+        self._try(lambda: self._believe(certificates))
+        self.counters = tuple(
+            judge(counter, place, self.case, of=parts).report
+            for place, counter in enumerate(counter_signatures(self.element), start=1)
+        )
+
+    def _try(self, question: Callable[[], None]) -> None:
+        """Ask, note what is wrong, and go on."""
+        try:
+            question()
+        except Fault as fault:
+            self.faults.append(fault)
+
+    # ── what is signed ──
+
+    def _signed_info(self, parts: Signature) -> tuple[Method, bytes, etree._Element]:
+        """Return SignedInfo's canonicalisation, its octets, and the tree of these octets."""
+        methods = list(parts.signed_info.iterchildren(DS + "CanonicalizationMethod"))
+        if len(methods) != 1:
+            raise Fault("verify.signature-malformed", "ds:SignedInfo")
+        try:
+            how = references.method(methods[0])
+            octets = self.case.canon.element(parts.signed_info, how, comments=how.comments)
+        except Fault as fault:
+            raise fault.at("ds:CanonicalizationMethod") from None
+        root = reread(octets)
+        names = [child.tag for child in root.iterchildren(etree.Element)]
+        expected = [DS + "CanonicalizationMethod", DS + "SignatureMethod"]
+        if root.tag != SIGNED_INFO or names[:2] != expected or set(names[2:]) - {DS + "Reference"}:
+            raise Fault("verify.signature-malformed", "ds:SignedInfo")
+        return how, octets, root
+
+    def _check_coverage(self) -> None:
+        """Raise Fault unless a Reference covers what this signature is there for."""
+        if self.of is not None:
+            if all(it.target is not self.of.value for it in self.covered):
+                raise Fault("verify.counter-signature-elsewhere", "ds:SignedInfo")
+        elif not any(it.report.covers_form for it in self.covered):
+            # If a Reference that was meant to cover it is refused, that is the reason and stands there already.
+            raise Fault("verify.root-not-covered", "ds:SignedInfo")
+
+    def _explained(self, it: Covered) -> Fault:
+        fault = it.fault or Fault("verify.digest-mismatch")
+        if fault.code != "verify.digest-mismatch":
+            return fault
+        fault.hint = explain.CHANGED
+        if it.whole:
+            fault.hint = explain.digest_mismatch(
+                octets=it.octets,
+                algorithm=algorithms.digest(it.report.digest_method),
+                expected=written.decoded(it.report.expected) or b"",
+                canon=self.case.canon,
+                out=it.out,
+                every=self.case.layout.positions() if not self.case.layout.enveloping else (),
+            )
+        return fault
+
+    # ── by whom ──
+
+    def _scheme_and_value(self, signed_info: etree._Element, parts: Signature) -> tuple[Scheme, bytes]:
+        method = signed_info.find(DS + "SignatureMethod")
+        try:
+            scheme = algorithms.scheme("" if method is None else method.get("Algorithm") or "")
+        except Fault as fault:
+            raise fault.at("ds:SignatureMethod") from None
+        if method is not None and len(method):
+            raise Fault("verify.transform-parameters", "ds:SignatureMethod")
+        value = written.octets(parts.value)
+        if value is None:
+            raise Fault("verify.signature-value-malformed", "ds:SignatureValue")
+        return scheme, value
+
+    def _certificates(self, parts: Signature) -> tuple[Certificate, ...]:
+        ders = [written.octets(it) for it in parts.certificates]
+        try:
+            return certificate.distinct([der or b"" for der in ders])
+        except Fault as fault:
+            raise fault.at("ds:X509Certificate") from None
+
+    def _key(
+        self, parts: Signature, certificates: Sequence[Certificate], scheme: Scheme, value: bytes, octets: bytes
+    ) -> PublicKey:
+        """Return the key that must have made the value: the bound certificate's, in the basic profile any given."""
+        policy = self.case.policy
+        if policy.profile == "basic" and parts.qualifying is None:
+            for key in policy.keys:
+                if signature_value.holds(key, scheme, value, octets):
+                    return key
+            made_it = (it for it in certificates if it.key and signature_value.holds(it.key, scheme, value, octets))
+            self.signer = next(made_it, certificates[0] if certificates else None)
+            if self.signer is None and policy.keys:
+                return policy.keys[0]
+        else:
+            self.properties = xades.read(parts, self.covered)
+            self.signer = self._bound(parts, certificates, self.properties)
+        if self.signer is None:
+            raise Fault("verify.certificate-missing", "ds:KeyInfo")
+        if self.signer.key is None:
+            raise Fault("verify.key-mismatch", "ds:X509Certificate")
+        return self.signer.key
+
+    def _bound(
+        self, parts: Signature, certificates: Sequence[Certificate], properties: xades.Properties
+    ) -> Certificate | None:
+        """Return the certificate that the signature binds: without that, it could be swapped."""
+        if not certificates:
+            raise Fault("verify.certificate-missing", "ds:KeyInfo")
+        if properties.certificate is not None:
+            return xades.bound(properties.certificate, certificates)
+        if any(it.target is parts.key_info and it.fault is None for it in self.covered) and len(certificates) == 1:
+            return certificates[0]  # a signed KeyInfo binds as well
+        raise Fault("verify.signing-certificate-missing", "xades:SigningCertificate")
+
+    def _with_hint(
+        self, fault: Fault, how: Method, scheme: Scheme, value: bytes, certificates: Sequence[Certificate]
+    ) -> Fault:
+        if fault.code != "verify.signature-value-mismatch" or self.signer is None or self.parts is None:
+            return fault.at("ds:SignatureValue")
+        key, signed_info, canon = self.signer.key, self.parts.signed_info, self.case.canon
+        if key is not None:
+            fault.hint = explain.value_mismatch(
+                signed_info, how, canon, lambda other: signature_value.holds(key, scheme, value, other)
+            )
+        octets = canon.element(signed_info, how, comments=how.comments)
+        others = (it.key for it in certificates if it is not self.signer and it.key is not None)
+        if any(signature_value.holds(other, scheme, value, octets) for other in others):
+            fault.hint = WRONG_CERTIFICATE
+        return fault.at("ds:SignatureValue")
+
+    def _believe(self, certificates: Sequence[Certificate]) -> None:
+        """Find the path, and say who signed and at which level; raise Fault."""
+        if self.signer is None:
+            self.level = Level.LOCAL if self.case.policy.path else Level.NONE  # a key that the operator gave
+            return
+        self.identity = self.signer.identity
+        if not self.case.policy.path:
+            return
+        try:
+            beside = [it for it in certificates if it is not self.signer]
+            found = path.find(self.signer, beside, self.case.trust, self.case.at)
+        except Fault as fault:
+            raise fault.at("ds:X509Certificate") from None
+        self.subjects = found.subjects
+        roles = self.properties.roles if self.properties else ()
+        person = identity.claimed(roles)
+        if person is not None and found.anchor.platform_seal:
+            self.identity, self.level = person, Level.TRUSTED_PROFILE
+            return
+        if person is not None:
+            self.hint = CLAIM_NOT_BELIEVED
+        # The platform's seal without a person is no podpis zaufany: it says which machine signed, not who.
+        self.level = Level.LOCAL if found.anchor.level is Level.TRUSTED_PROFILE else found.anchor.level
+
+    # ── the outcome ──
+
+    def outcome(self) -> Judged:
+        """Return the judgement."""
+        fault = gravest(self.faults)
+        covering = next((it for it in self.covered if it.report.covers_form and it.fault is None), None)
+        report = SignatureReport(
+            id=self.element.get("Id") or f"#{self.number}",
+            indication=fault.indication if fault else Indication.PASSED,
+            sub_indication=fault.sub_indication if fault else None,
+            code=fault.code if fault else "",
+            place=fault.place if fault else "",
+            hint=fault.hint if fault else self.hint,
+            shape=self._shape(),
+            signature_method=self._method_uri(),
+            references=tuple(it.report for it in self.covered),
+            certificate=self.signer.report if self.signer else None,
+            path=self.subjects,
+            level=Level.NONE if fault else self.level,
+            identity=self.identity,
+            signing_time=self.properties.signing_time if self.properties else None,
+            counter_signatures=self.counters,
+        )
+        return Judged(report=report, covering=covering)
+
+    def _shape(self) -> str:
+        if self.of is not None:
+            return "counter-signature"
+        if self.case.layout.enveloping:
+            return "enveloping"
+        by_xpath = any(algorithms.XPATH in it.report.transforms for it in self.covered)
+        return "enveloped-xpath" if by_xpath else "enveloped"
+
+    def _method_uri(self) -> str:
+        method = self.element.find(f"{SIGNED_INFO}/{DS}SignatureMethod")
+        return "" if method is None else method.get("Algorithm") or ""

@@ -1,0 +1,63 @@
+"""Stage 3, verify: what the signatures are worth, as facts (DESIGN §4.9).
+
+Nothing is judged by target here: whether the facts are enough for a box is decided in `broker/admit.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Literal
+
+from lxml import etree
+
+from broker.evidence import Report
+from broker.model import Document, Valid, Verified
+from broker.verify.judgement import form_of, judge_document
+from broker.verify.signature import Policy
+from broker.verify.trust import TrustSnapshot, public_keys
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verify:
+    """The stage.  `trust` supplies the snapshot of the moment; certificates are judged as of the moment of entry."""
+
+    trust: Callable[[], TrustSnapshot]
+    policy: Policy = field(default_factory=Policy)
+
+    def __call__(self, valid: Valid) -> Verified:
+        """Establish verdict, level, identity and the covered octets; a bad signature is a fact, not an error."""
+        document = valid.document
+        judgement = judge_document(
+            document.root,
+            document.form,
+            trust=self.trust(),
+            at=document.envelope.received_at,
+            policy=self.policy,
+            size=len(document.envelope.payload),
+        )
+        return Verified(valid=valid, report=judgement.report, content=judgement.content)
+
+
+def examine(
+    document: Document | etree._Element,
+    trust: TrustSnapshot,
+    at: datetime,
+    *,
+    profile: Literal["xades", "basic"] = "xades",
+    path: bool = True,
+    keys: Sequence[bytes] = (),
+) -> Report:
+    """Return what the signatures of a document, or of a document's root, are worth as of `at`.
+
+    `keys` are PEM texts, a public key or a certificate each, for the basic profile.  Raises ConfigError if a key
+    cannot be read, and nothing else.
+    """
+    policy = Policy(profile=profile, path=path, keys=public_keys(keys))
+    if isinstance(document, Document):
+        root, form, size = document.root, document.form, len(document.envelope.payload)
+    else:
+        root = document.getroottree().getroot()
+        form, size = form_of(root), len(etree.tostring(root))
+    return judge_document(root, form, trust=trust, at=at, policy=policy, size=size).report

@@ -1,0 +1,105 @@
+"""Whom the offices trust: anchors, as an immutable snapshot.
+
+Loaders take bytes; who reads files or fetches lists is not known here.  A snapshot is replaced, never changed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
+from cryptography.hazmat.primitives.serialization import Encoding, load_pem_public_key
+
+from broker.errors import ConfigError
+from broker.evidence import Level
+
+PublicKey = RSAPublicKey | EllipticCurvePublicKey
+
+REVOCATION_OFF = "off"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Anchor:
+    """A certificate that is trusted because the operator says so.
+
+    Either a CA, or a signer's own certificate (pinned).  `platform_seal` marks the seal of podpis zaufany, or a
+    CA that issues nothing but such seals: under it, and only under it, the person named in a ClaimedRole is
+    believed (DOMAIN §5).  Never set it for a CA that issues to anybody else: its customers could claim to be
+    anyone.
+    """
+
+    certificate: x509.Certificate
+    name: str
+    level: Level = Level.LOCAL
+    platform_seal: bool = False
+
+    @property
+    def der(self) -> bytes:
+        """The certificate, DER."""
+        return self.certificate.public_bytes(Encoding.DER)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class TrustSnapshot:
+    """What paths are judged against.  Two snapshots are never equal: caches hang on this very one.
+
+    `intermediates` help to build a path and are trusted for nothing; `revocation` names the policy and stands in
+    every report; evidence of revocation will stand here when that policy is not `off`.
+    """
+
+    anchors: tuple[Anchor, ...] = ()
+    intermediates: tuple[x509.Certificate, ...] = ()
+    revocation: str = REVOCATION_OFF
+
+    def __post_init__(self) -> None:
+        if self.revocation != REVOCATION_OFF:
+            raise ConfigError([f"revocation policy {self.revocation!r} is not known; known: {REVOCATION_OFF!r}"])
+
+
+def certificates(pem: bytes) -> tuple[x509.Certificate, ...]:
+    """Return the certificates of a PEM text; raise ConfigError if it holds none or one cannot be read."""
+    try:
+        return tuple(x509.load_pem_x509_certificates(pem))
+    except ValueError as error:
+        raise ConfigError([f"no certificates in PEM: {error}"]) from error
+
+
+def anchors(
+    pem: bytes, *, name: str = "", level: Level = Level.LOCAL, platform_seal: bool = False
+) -> tuple[Anchor, ...]:
+    """Return every certificate of a PEM text as an anchor, by default named for its subject; raise ConfigError."""
+    return tuple(
+        Anchor(
+            certificate=certificate,
+            name=name or certificate.subject.rfc4514_string(),
+            level=level,
+            platform_seal=platform_seal,
+        )
+        for certificate in certificates(pem)
+    )
+
+
+def public_keys(pems: Sequence[bytes]) -> tuple[PublicKey, ...]:
+    """Return the public keys of PEM texts that hold a key or a certificate each; raise ConfigError."""
+    keys: list[PublicKey] = []
+    problems: list[str] = []
+    for number, pem in enumerate(pems, start=1):
+        try:
+            if b"BEGIN CERTIFICATE" in pem:
+                key: object = x509.load_pem_x509_certificate(pem).public_key()
+            else:
+                key = load_pem_public_key(pem)
+        except (ValueError, TypeError, UnsupportedAlgorithm) as error:
+            problems.append(f"key {number}: {error}")
+            continue
+        if isinstance(key, RSAPublicKey | EllipticCurvePublicKey):
+            keys.append(key)
+        else:
+            problems.append(f"key {number}: neither RSA nor an elliptic curve")
+    if problems:
+        raise ConfigError(problems)
+    return tuple(keys)

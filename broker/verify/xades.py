@@ -1,0 +1,126 @@
+"""What the signed properties of XAdES say, read from the octets that are signed (ETSI EN 319 132-1 §5.2).
+
+Read here: when the signer says it signed, which certificate it bound to the signature, which roles it claims.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from asn1crypto import cms
+from cryptography.hazmat.primitives.serialization import Encoding
+from lxml import etree
+
+from broker.verify import algorithms, issuer_name, written
+from broker.verify.c14n import reread
+from broker.verify.certificate import Certificate
+from broker.verify.fault import Fault
+from broker.verify.names import DS, SIGNED_PROPERTIES, TYPE_SIGNED_PROPERTIES, XADES
+from broker.verify.references import Covered
+from broker.verify.shape import Signature
+
+_PLACE: Final = "xades:SigningCertificate"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Properties:
+    """What the signer signed about its own signature."""
+
+    signing_time: datetime | None
+    certificate: etree._Element | None  # the first xades:Cert of SigningCertificate or SigningCertificateV2
+    roles: tuple[etree._Element, ...]  # xades:ClaimedRole
+
+
+def read(signature: Signature, references: Sequence[Covered]) -> Properties:
+    """Return the properties of a signature; raise Fault if they are missing, not signed, or another's."""
+    if signature.qualifying is None or signature.signed_properties is None:
+        raise Fault("verify.xades-missing", "xades:QualifyingProperties")
+    own = signature.element.get("Id")
+    if not own or signature.qualifying.get("Target") != f"#{own}":
+        raise Fault("verify.xades-target", "xades:QualifyingProperties/@Target")
+    covering = [it for it in references if it.report.type == TYPE_SIGNED_PROPERTIES]
+    if any(it.target is not None and it.target is not signature.signed_properties for it in covering):
+        raise Fault("verify.signed-properties-elsewhere", "xades:SignedProperties")
+    signed = [it for it in covering if it.target is signature.signed_properties]
+    if not signed:
+        raise Fault("verify.signed-properties-not-covered", "xades:SignedProperties")
+    if not signed[0].octets:
+        raise signed[0].fault or Fault("verify.signed-properties-not-covered", "xades:SignedProperties")
+    return _properties(reread(signed[0].octets))
+
+
+def _properties(root: etree._Element) -> Properties:
+    parts = list(root.iterchildren(XADES + "SignedSignatureProperties"))
+    if root.tag != SIGNED_PROPERTIES or len(parts) > 1:
+        raise Fault("verify.xades-malformed", "xades:SignedProperties")
+    held = parts[0] if parts else root
+    bindings = [it for name in ("SigningCertificate", "SigningCertificateV2") for it in held.iterchildren(XADES + name)]
+    if len(bindings) > 1:
+        raise Fault("verify.xades-malformed", _PLACE)
+    times = list(held.iterchildren(XADES + "SigningTime"))
+    if len(times) > 1:
+        raise Fault("verify.xades-malformed", "xades:SigningTime")
+    roles = (
+        role
+        for name in ("SignerRole", "SignerRoleV2")
+        for signer_role in held.iterchildren(XADES + name)
+        for role in signer_role.iterfind(f"{XADES}ClaimedRoles/{XADES}ClaimedRole")
+    )
+    return Properties(
+        signing_time=written.moment(written.text(times[0]) or "") if times else None,
+        certificate=bindings[0].find(XADES + "Cert") if bindings else None,
+        roles=tuple(roles),
+    )
+
+
+def bound(binding: etree._Element, certificates: Sequence[Certificate]) -> Certificate:
+    """Return the certificate that the signer bound: by its digest, its issuer and its serial; raise Fault."""
+    digest = binding.find(XADES + "CertDigest")
+    method = None if digest is None else digest.find(DS + "DigestMethod")
+    value = None if digest is None else digest.find(DS + "DigestValue")
+    if method is None or value is None:
+        raise Fault("verify.xades-malformed", _PLACE)
+    try:
+        name = algorithms.digest(method.get("Algorithm") or "")
+    except Fault as fault:
+        raise fault.at(_PLACE) from None
+    expected = written.octets(value)
+    match = next((it for it in certificates if hashlib.new(name, it.der).digest() == expected), None)
+    if match is None:
+        raise Fault("verify.signing-certificate-mismatch", _PLACE)
+    _check_issuer(binding, match)
+    return match
+
+
+def _check_issuer(binding: etree._Element, certificate: Certificate) -> None:
+    """Raise Fault unless issuer and serial, where they are given, are the certificate's."""
+    first, second = binding.find(XADES + "IssuerSerial"), binding.find(XADES + "IssuerSerialV2")
+    if first is not None:
+        name, serial = first.find(DS + "X509IssuerName"), first.find(DS + "X509SerialNumber")
+        if name is None or serial is None:
+            raise Fault("verify.xades-malformed", _PLACE)
+        if (written.text(serial) or "").strip() != certificate.report.serial:
+            raise Fault("verify.signing-certificate-issuer", _PLACE)
+        if not issuer_name.names(written.text(name) or "", certificate.x509.issuer):
+            raise Fault("verify.signing-certificate-issuer", _PLACE)
+    elif next(binding.iterancestors(XADES + "SigningCertificate"), None) is not None:
+        raise Fault("verify.xades-malformed", _PLACE)  # version 1 requires it (EN 319 132-1 annex D)
+    if second is not None and not _same_issuer(written.octets(second), certificate):
+        raise Fault("verify.signing-certificate-issuer", _PLACE)
+
+
+def _same_issuer(der: bytes | None, certificate: Certificate) -> bool:
+    """Whether an IssuerSerial of RFC 5035 §5.4.1 names the certificate's issuer and serial."""
+    if der is None:
+        return False
+    try:
+        said = cms.IssuerSerial.load(der, strict=True)
+        names = [name.chosen.dump() for name in said["issuer"] if name.name == "directory_name"]
+        serial = said["serial_number"].native
+    except (ValueError, TypeError, KeyError, IndexError, AttributeError):
+        return False
+    return serial == certificate.x509.serial_number and names == [certificate.x509.issuer.public_bytes(Encoding.DER)]
