@@ -1,0 +1,54 @@
+"""`goniec mock-dms`: an office's document system to try things with."""
+
+from __future__ import annotations
+
+import signal
+from pathlib import Path
+from threading import Event
+
+import click
+
+
+@click.command("mock-dms")
+@click.option("--port", default=8090, show_default=True, help="Loopback port; 0 takes a free one.")
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option(
+    "--folder", type=click.Path(file_okay=False, path_type=Path), help="Where to write what comes, a folder an office."
+)
+@click.option(
+    "--manner",
+    default="take",
+    show_default=True,
+    help="How to behave: take, status, client-fault, server-fault, http, garbage, wrong, half, trickle, hang, drop.",
+)
+@click.option("--delay", default=0.0, help="Seconds before each answer.")
+@click.option("--json", "as_json", is_flag=True, help="A line of JSON for each document, instead of words.")
+def command(port: int, host: str, folder: Path | None, manner: str, delay: float, as_json: bool) -> None:
+    """Run a mock document system until SIGTERM or SIGINT.
+
+    Every path below /dms/ is an office of its own: http://HOST:PORT/dms/katowice is what its `url` would be.
+    """
+    from adapters.testkit.dms import MockDms
+    from adapters.testkit.dms_conduct import Conduct, Manner
+    from config import packaged
+    from config.cli.say import say_json
+
+    if manner not in list(Manner):
+        raise click.UsageError(f"--manner is one of {', '.join(Manner)}")
+    stop = Event()
+    for one in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(one, lambda *_: stop.set())
+    with MockDms(folder=folder, host=host, port=port, text=packaged.text) as dms:
+        dms.behave(Conduct(manner=Manner(manner), delay=delay))
+        click.echo(f"offices at {dms.url('<office>')}", err=as_json)
+        told = 0
+        while not stop.wait(0.2):
+            arrivals = dms.records.arrivals
+            for one in arrivals[told:]:
+                if as_json:
+                    say_json({"office": one.office, "number": one.number, **one.facts}, line=True)
+                else:
+                    click.echo(
+                        f"{one.office}  {one.facts['form']}  {len(one.document)} bytes  registered as {one.number}"
+                    )
+            told = len(arrivals)
