@@ -1,12 +1,16 @@
-"""Stage 6, receipt: build, seal, check (DOMAIN §2)."""
+"""Stage 6, receipt: the sealed proof that custody was taken, or why it was not (DOMAIN §2).
+
+What a receipt says is written in `broker/upo.py`; what a sealed one proves is judged in `broker/proof.py`.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
 
+from broker import upo
 from broker.errors import Rejection
-from broker.model import Admitted, Envelope, Receipt, Submission
+from broker.model import Admitted, Envelope, Receipt, ReceiptKind, Submission
 from broker.ports import Ids, Seal
 
 
@@ -17,11 +21,22 @@ class Registrar:
     seal: Seal
     ids: Ids
     environment: str  # "test" or "production": written into every receipt
+    issuer: upo.Party | None = None  # who runs the broker: named in negative receipts and in UPD
 
     def upp(self, admitted: Admitted, submission: Submission, at: datetime) -> Receipt:
         """Return the sealed proof of submission; raise Unavailable while the seal is away."""
-        raise NotImplementedError
+        id_ = self.ids()
+        unsigned = upo.upp(admitted, submission, id_=id_, at=at, environment=self.environment)
+        return Receipt(
+            id=id_,
+            submission=submission.id,
+            kind=ReceiptKind.UPP,
+            issued_at=at,
+            xml=self.seal.seal(unsigned),
+            answer=admitted.target.policy.answer,
+        )
 
     def npp(self, envelope: Envelope, no: Rejection, at: datetime) -> bytes:
         """Return a sealed negative receipt, for a partner that asked for one."""
-        raise NotImplementedError
+        unsigned = upo.npp(envelope, no, id_=self.ids(), at=at, environment=self.environment, issuer=self.issuer)
+        return self.seal.seal(unsigned)

@@ -1,0 +1,93 @@
+"""The suite that every seal passes, an integrator's too.
+
+    class TestMySeal(SealSuite):
+        @pytest.fixture
+        def harness(self):
+            ...  # yield a SealHarness
+
+signxml is the judge here: it shares the signing code of the built-in seals, but not their parsing or canonical
+form; xmlsec1, which shares nothing, judges in `tests/interop`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from cryptography import x509
+from lxml import etree
+from signxml.exceptions import InvalidSignature
+from signxml.xades.xades import XAdESVerifier
+
+from adapters.testkit.signing.canonical import tree
+from broker.errors import Unavailable
+from broker.ports import Seal
+
+_DS = "{http://www.w3.org/2000/09/xmldsig#}"
+_XADES = "{http://uri.etsi.org/01903/v1.3.2#}"
+_EXCLUSIVE = "http://www.w3.org/2001/10/xml-exc-c14n#"
+
+UNSIGNED = '<p:Doc xmlns:p="urn:p" b="2" a="1"><p:Text>Zażółć &lt;gęślą&gt; &amp; jaźń</p:Text></p:Doc>'.encode()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SealHarness:
+    """One seal, its certificate, and a way to put its key out of reach (or its certificate out of date)."""
+
+    seal: Seal
+    certificate: x509.Certificate
+    take_away: Callable[[], None]
+
+
+def judged(sealed: bytes, certificate: x509.Certificate) -> Any:
+    """Return signxml's verdict; raise InvalidSignature if it has a bad one."""
+    return XAdESVerifier().verify(sealed, x509_cert=certificate, validate_schema=True)
+
+
+class SealSuite:
+    """What `broker.ports.Seal` promises."""
+
+    def test_the_signature_holds_and_is_the_roots_last_child(self, harness: SealHarness) -> None:
+        """An enveloped XAdES signature that binds its certificate."""
+        sealed = harness.seal.seal(UNSIGNED)
+        judged(sealed, harness.certificate)
+        root = tree(sealed)
+        assert root[-1].tag == f"{_DS}Signature"
+        assert len(list(root.iter(f"{_DS}Signature"))) == 1
+        assert root.find(f".//{_XADES}SigningCertificateV2") is not None
+
+    def test_what_was_sealed_is_what_was_given(self, harness: SealHarness) -> None:
+        """But for the signature, the octets are those of the unsigned text."""
+        root = tree(harness.seal.seal(UNSIGNED))
+        root.remove(root[-1])
+        assert etree.tostring(root, method="c14n") == etree.tostring(tree(UNSIGNED), method="c14n")
+
+    def test_every_reference_says_how_it_was_canonicalised(self, harness: SealHarness) -> None:
+        """Readers canonicalise inclusively where nothing is said."""
+        for reference in tree(harness.seal.seal(UNSIGNED)).iter(f"{_DS}Reference"):
+            last = list(reference.iter(f"{_DS}Transform"))[-1]
+            assert last.get("Algorithm") == _EXCLUSIVE
+
+    def test_a_changed_octet_breaks_it(self, harness: SealHarness) -> None:
+        """The judge of this suite does say no."""
+        sealed = harness.seal.seal(UNSIGNED)
+        with pytest.raises(InvalidSignature):
+            judged(sealed.replace(b'a="1"', b'a="7"'), harness.certificate)
+
+    def test_many_threads_seal_at_once(self, harness: SealHarness) -> None:
+        """Each gets its own document back, and each holds."""
+        texts = [UNSIGNED.replace(b"Text>", f"Text{n}>".encode()) for n in range(40)]
+        with ThreadPoolExecutor(8) as pool:
+            sealed = list(pool.map(harness.seal.seal, texts))
+        for number, one in enumerate(sealed):
+            judged(one, harness.certificate)
+            assert f"Text{number}>".encode() in one
+
+    def test_a_seal_out_of_reach_is_unavailable(self, harness: SealHarness) -> None:
+        """Never a receipt that proves nothing, never another kind of error."""
+        harness.take_away()
+        with pytest.raises(Unavailable):
+            harness.seal.seal(UNSIGNED)
