@@ -1,0 +1,1 @@
+"""What the demo plays with: offices, the forms that residents and offices send."""
