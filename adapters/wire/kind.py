@@ -14,7 +14,7 @@ from typing import Any, Generic, Protocol, TypeVar
 from pydantic import BaseModel, ConfigDict
 
 from broker.parse import Limits
-from broker.ports import Channel, Clock, Ids, Ledger, Office, Store
+from broker.ports import Channel, Clock, Ids, Ledger, Office, Seal, Store
 
 Made_co = TypeVar("Made_co", covariant=True)
 
