@@ -1,0 +1,122 @@
+"""What the tests with foreign peers stand on: a box that is served, and the peers' programs.
+
+The peers are set up by `scripts/interop`; without them these tests fail and say so, they are never skipped.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import count
+from pathlib import Path
+from threading import Event, Thread
+from typing import Any
+
+import pytest
+
+from adapters.channels.soap import KIND, SoapChannel, SoapSettings
+from adapters.testkit.channels import receipt_for
+from adapters.wire.kind import Surroundings
+from broker.errors import Unroutable
+from broker.model import Envelope, Receipt
+from broker.parse import Limits
+from tests.builders import NOON
+
+HERE = Path(__file__).parent
+ROOT = HERE.parents[1]
+BOX = "/town/SEKAP"
+
+
+@dataclass(frozen=True)
+class Goniec:
+    """A served box: where its description is, a box that exists, and what has been submitted to it so far."""
+
+    wsdl_url: str
+    box: str
+    submitted: Callable[[], Sequence[bytes]]
+    receipts: Callable[[], Sequence[bytes]]  # the UPPs given for them, in the same order
+
+
+@pytest.fixture
+def goniec() -> Iterator[Goniec]:
+    """A SOAP channel in front of an intake that takes everything for one box."""
+    taken: list[tuple[bytes, bytes]] = []
+
+    def accept(envelope: Envelope) -> Receipt:
+        if envelope.to.box != BOX:
+            raise Unroutable("route.unknown-box", facts={"box": envelope.to.box})
+        receipt = receipt_for(envelope)
+        taken.append((envelope.payload, receipt.xml))
+        return receipt
+
+    ids = count()
+    around = Surroundings(
+        name="boxes",
+        folder=ROOT,
+        clock=lambda: NOON,
+        ids=lambda: str(next(ids)),
+        text=lambda path: (ROOT / "schemas" / path).read_bytes(),
+        limits=Limits(),
+    )
+    channel = KIND.make(SoapSettings(listen="127.0.0.1:0"), around)
+    assert isinstance(channel, SoapChannel)
+    channel.bind()
+    stop = Event()
+    server = Thread(target=channel.serve, args=(accept, stop))
+    url = f"{channel.base}/skrytka?wsdl"
+    server.start()
+    try:
+        yield Goniec(
+            wsdl_url=url,
+            box=BOX,
+            submitted=lambda: [document for document, _ in taken],
+            receipts=lambda: [receipt for _, receipt in taken],
+        )
+    finally:
+        stop.set()
+        server.join(30)
+    assert not server.is_alive()
+
+
+@pytest.fixture
+def form(tmp_path: Path) -> Path:
+    """A document that a careless client would change: a BOM, mixed line ends, trailing newlines."""
+    file = tmp_path / "pismo.xml"
+    file.write_bytes(
+        b"\xef\xbb\xbf<?xml version='1.0'?>\r\n<pismo>za\xc5\xbc\xc3\xb3\xc5\x82\xc4\x87\n</pismo>\r\n\n\n"
+    )
+    return file
+
+
+Run = Callable[..., dict[str, Any]]
+
+
+def _run(command: Sequence[str], environment: dict[str, str]) -> dict[str, Any]:
+    if shutil.which(command[0]) is None:
+        pytest.fail(f"{command[0]} is missing: set the peers up with `make interop`")
+    done = subprocess.run(
+        command, capture_output=True, timeout=60, check=False, env={**os.environ, **environment}, cwd=HERE
+    )
+    assert done.returncode == 0, done.stderr.decode() + done.stdout.decode()
+    said = json.loads(done.stdout)
+    assert isinstance(said, dict)
+    return said
+
+
+@pytest.fixture
+def php() -> Run:
+    """Runs PHP's SoapClient; returns what it printed."""
+    return lambda *arguments: _run(["php", str(HERE / "php" / "submit.php"), *map(str, arguments)], {})
+
+
+@pytest.fixture
+def node() -> Run:
+    """Runs node's `soap`; returns what it printed."""
+    modules = ROOT / "var" / "interop" / "node_modules"
+    return lambda *arguments: _run(
+        ["node", str(HERE / "node" / "submit.js"), *map(str, arguments)], {"NODE_PATH": str(modules)}
+    )
