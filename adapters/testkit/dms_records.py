@@ -7,10 +7,8 @@ an earlier run left there is remembered.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
-import re
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -18,7 +16,7 @@ from pathlib import Path
 from threading import Lock
 from typing import Any
 
-_SAFE = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,99}")
+from adapters.wire.durable import file_name
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +42,7 @@ class Records:
         self._kept: dict[tuple[str, str], Handover] = {}
         self._registered: Counter[str] = Counter()
         self._times: Counter[tuple[str, str]] = Counter()
+        self._arrivals: list[Handover] = []
         self._conflicts: list[Handover] = []
         if folder is not None:
             for file in sorted(folder.glob("*/*.json"), key=lambda file: file.stat().st_mtime_ns):
@@ -54,6 +53,12 @@ class Records:
         """Every delivery once, in the order of their arrival."""
         with self._lock:
             return tuple(self._kept.values())
+
+    @property
+    def arrivals(self) -> tuple[Handover, ...]:
+        """Everything that came, repeats and all, in order, since this server began."""
+        with self._lock:
+            return tuple(self._arrivals)
 
     @property
     def conflicts(self) -> tuple[Handover, ...]:
@@ -80,6 +85,7 @@ class Records:
         key = handover.office, handover.delivery
         with self._lock:
             self._times[key] += 1
+            self._arrivals.append(handover)
             known = self._kept.get(key)
             if known is None:
                 known = replace(handover, number=f"RPW/{self._registered[handover.office] + 1}")
@@ -129,11 +135,6 @@ class Records:
         self._kept[it.office, it.delivery] = it
         self._registered[it.office] += 1
         self._times[it.office, it.delivery] = 1
-
-
-def file_name(identifier: str) -> str:
-    """Return a name fit for a file: the identifier, or its digest when it holds anything unusual."""
-    return identifier if _SAFE.fullmatch(identifier) else hashlib.sha256(identifier.encode()).hexdigest()
 
 
 def _json(report: bytes) -> Any:
