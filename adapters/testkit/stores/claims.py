@@ -249,6 +249,15 @@ class ClaimSuite(StoreFixtures):
         assert {claim.delivery.office for claim in store.claim(LEASE, 2)} == {TOWN, COUNTY}
         assert delivery(store, other).state is DeliveryState.SENDING
 
+    def test_an_office_without_room_does_not_stand_before_one_with(self, store: Custody, clock: Hands) -> None:
+        store.enrol([limits(threshold=1)])
+        kept(store), kept(store)
+        store.record(claim_one(store), POSTPONED)
+        clock.pass_by(COOLING)
+        assert claim_one(store).delivery.office == TOWN
+        other = kept(store, office=COUNTY, due_at=clock.now)
+        assert claim_one(store).delivery.id == other.deliveries[0].id
+
     def test_failures_in_a_row_open_the_breaker_for_all(self, connect: Connect, store: Custody) -> None:
         store.enrol([limits(threshold=2)])
         for _ in range(5):

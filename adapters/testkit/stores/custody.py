@@ -12,7 +12,6 @@ from adapters.testkit.stores.fixtures import Connect, StoreFixtures
 from adapters.testkit.stores.values import (
     LEASE,
     NOON,
-    Hands,
     a_letter,
     a_refusal,
     again,
@@ -180,7 +179,7 @@ class CustodySuite(StoreFixtures):
         assert store.refusals() == [refusal]
         assert store.stats().refusals == 1
 
-    def test_refusals_over_the_hourly_cap_of_a_sender_are_only_counted(self, store: Custody, clock: Hands) -> None:
+    def test_refusals_over_the_hourly_cap_of_a_sender_are_only_counted(self, store: Custody) -> None:
         for number in range(8):
             store.refuse(a_refusal(size=number))
         store.refuse(a_refusal(sender="other"))

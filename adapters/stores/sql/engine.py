@@ -1,0 +1,94 @@
+"""The connections: how each engine is opened so that what is committed is on the disk, and what time it is there."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Engine, create_engine, event, func, make_url, select
+from sqlalchemy.pool import NullPool, QueuePool
+
+from adapters.stores.sql.columns import Moment
+from broker.errors import ConfigError
+from broker.ports import Clock
+
+BUSY = 10_000  # milliseconds that a transaction waits for another process's
+READERS = 8  # connections kept for reading
+MORE_READERS = 32  # opened beyond that when many threads ask at once
+
+# Foreign words of libpq: give up on a host that is gone within half a minute, always flush on commit, UTC only.
+_POSTGRES = {
+    "connect_timeout": 5,
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 30_000,
+    "application_name": "goniec",
+    "options": f"-c timezone=UTC -c synchronous_commit=on -c lock_timeout={BUSY} -c statement_timeout=30000"
+    " -c idle_in_transaction_session_timeout=60000",
+}
+
+
+def open_engine(url: str, *, writes: bool) -> Engine:
+    """Return an engine for the one writing connection, or for the pool of readers.  Connects to nothing yet."""
+    parsed = make_url(url)
+    if parsed.get_backend_name() == "postgresql":
+        parsed = parsed.set(drivername="postgresql+psycopg")
+        arguments: dict[str, Any] = dict(_POSTGRES)
+        mine = parsed.query.get("options")
+        if isinstance(mine, str):  # the operator's options come first, the promise of durability last
+            arguments["options"] = f"{mine} {arguments['options']}"
+            parsed = parsed.difference_update_query(["options"])
+        pool: dict[str, Any] = {"pool_pre_ping": not writes}
+    elif parsed.get_backend_name() == "sqlite" and parsed.database not in {None, "", ":memory:"}:
+        arguments = {"timeout": BUSY / 1000, "isolation_level": None, "check_same_thread": False}
+        pool = {}
+    else:
+        raise ConfigError(["the store's url must name a SQLite file or a PostgreSQL database"])
+    if writes:
+        pool = {"poolclass": NullPool}
+    else:
+        pool |= {"poolclass": QueuePool, "pool_size": READERS, "max_overflow": MORE_READERS, "pool_timeout": 30}
+    engine = create_engine(parsed, connect_args=arguments, hide_parameters=True, **pool)
+    if engine.dialect.name == "sqlite":
+        event.listen(engine, "connect", _prepare)
+        event.listen(engine, "begin", _begin_at_once if writes else _begin)
+    return engine
+
+
+def _prepare(connection: Any, _record: Any) -> None:
+    """Set what SQLite forgets with each connection, durability first."""
+    for pragma in (
+        f"busy_timeout={BUSY}",
+        "synchronous=FULL",  # the write-ahead log is flushed by every commit: accepted means on the disk
+        "journal_size_limit=67108864",
+        "cache_size=-16384",
+        "trusted_schema=OFF",
+    ):
+        connection.execute(f"PRAGMA {pragma}")
+
+
+def _begin_at_once(connection: Connection) -> None:
+    """Take the write lock now: a transaction that reads first and writes later may find itself outdated."""
+    connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+
+def _begin(connection: Connection) -> None:
+    connection.exec_driver_sql("BEGIN")
+
+
+def sqlite_file(engine: Engine) -> Path | None:
+    """Return the file that a SQLite engine works on."""
+    return Path(str(engine.url.database)) if engine.dialect.name == "sqlite" else None
+
+
+_SERVER_NOW = select(func.clock_timestamp(type_=Moment))
+
+
+def now(connection: Connection, clock: Clock | None) -> datetime:
+    """Return the moment by the store's clock: the one given, or the database server's."""
+    if clock is not None:
+        return clock()
+    moment: datetime = connection.execute(_SERVER_NOW).scalar_one()
+    return moment

@@ -1,0 +1,169 @@
+"""The store on SQLite or PostgreSQL: who calls what in which transaction.
+
+Writes go through the process's one writer and are committed in groups; reads have connections of their own
+and never wait for a write.  Nothing is opened before the first call, so a process may be forked until then.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from threading import Lock
+from typing import TypeVar
+
+from sqlalchemy import Connection
+
+from adapters.stores.sql import claims, custody, ledger, migrate
+from adapters.stores.sql.engine import now, open_engine
+from adapters.stores.sql.errors import translated
+from adapters.stores.sql.partitions import Months
+from adapters.stores.sql.writer import Work, Writer
+from broker.errors import IllegalTransition, Unavailable
+from broker.model import (
+    Acceptance,
+    Claim,
+    DeliveryId,
+    Fingerprint,
+    OfficeId,
+    OfficeLimits,
+    Outcome,
+    Parcel,
+    Receipt,
+    Refusal,
+    SubmissionId,
+)
+from broker.ports import Clock, Filter, Record, Stats
+from broker.states import OUTCOMES, DeliveryState, follow
+
+Asked = TypeVar("Asked")
+Result = TypeVar("Result")
+
+REFUSALS_PER_HOUR = 1000
+
+ACCEPT = Work(rank=0, do=custody.accept)
+REQUEUE = Work(rank=2, do=ledger.requeue)
+RENEW = Work(rank=3, do=claims.renew)
+RELEASE = Work(rank=4, do=claims.release)
+RECORD = Work(rank=5, do=claims.record)
+ENROL = Work(rank=6, do=ledger.enrol)
+PAUSE = Work(rank=7, do=ledger.pause)
+CLAIM = Work(rank=8, do=claims.claim)
+
+
+class SqlStore:
+    """Store and ledger.  May be called by many threads; several processes may share one database.
+
+    `url` names a SQLite file (made when it is not there) or a migrated PostgreSQL database.  `clock` is the
+    store's clock; without one it is the database server's own, which SQLite does not have.  Raises
+    ConfigError on the first call if the database has another layout than this version reads.
+    """
+
+    def __init__(self, url: str, *, clock: Clock | None = None, refusals_per_hour: int = REFUSALS_PER_HOUR) -> None:
+        self._url = url
+        self._clock = clock
+        self._refuse = Work(rank=1, do=custody.refuse(refusals_per_hour))
+        self._writing = open_engine(url, writes=True)
+        self._reading = open_engine(url, writes=False)
+        self._months = Months(self._reading)
+        self._lock = Lock()
+        self._writer: Writer | None = None
+        self._closed = False
+
+    # ── the two ways in ──
+
+    def _open(self) -> Writer:
+        """Return the writer; on the first call make or check the database."""
+        writer = self._writer
+        if self._closed:
+            raise Unavailable("the store is closed")
+        if writer is None:
+            with self._lock:
+                if self._writer is None:
+                    with translated():
+                        migrate.ready(self._writing)
+                    self._writer = Writer(self._writing.connect, lambda connection: now(connection, self._clock))
+                writer = self._writer
+        return writer
+
+    def _write(self, work: Work[Asked, Result], asked: Asked) -> Result:
+        return self._open().write(work, asked)
+
+    @contextmanager
+    def _read(self) -> Iterator[Connection]:
+        """Yield a connection that sees one moment of the database."""
+        self._open()
+        with translated(), self._reading.connect() as connection:
+            yield connection
+
+    def close(self) -> None:
+        with self._lock:
+            self._closed = True
+            if self._writer is not None:
+                self._writer.close()
+            self._writing.dispose()
+            self._reading.dispose()
+
+    # ── Store ──
+
+    def enrol(self, offices: Sequence[OfficeLimits]) -> None:
+        self._write(ENROL, offices)
+
+    def find(self, message: Fingerprint) -> Receipt | None:
+        with self._read() as connection:
+            return custody.find(connection, message)
+
+    def accept(self, acceptance: Acceptance) -> Receipt:
+        self._open()
+        with translated():
+            self._months.ensure(acceptance.submission.accepted_at)
+        return self._write(ACCEPT, acceptance)
+
+    def refuse(self, refusal: Refusal) -> None:
+        self._write(self._refuse, refusal)
+
+    def claim(self, lease: timedelta, most: int = 1) -> Sequence[Claim]:
+        return self._write(CLAIM, claims.Demand(lease=lease, most=most))
+
+    def renew(self, claim: Claim, lease: timedelta) -> Claim:
+        return self._write(RENEW, claims.Renewal(claim=claim, lease=lease))
+
+    def release(self, claim: Claim) -> None:
+        self._write(RELEASE, claim)
+
+    def record(self, claim: Claim, outcome: Outcome) -> None:
+        if outcome.event not in OUTCOMES or follow(DeliveryState.SENDING, outcome.event) is not outcome.state:
+            raise IllegalTransition(f"{outcome.event} to {outcome.state} as an outcome")
+        self._write(RECORD, claims.Ending(claim=claim, outcome=outcome))
+
+    def parcel(self, claim: Claim) -> Parcel:
+        with self._read() as connection:
+            return custody.parcel(connection, claim)
+
+    # ── Ledger ──
+
+    def list(self, wanted: Filter) -> Sequence[Record]:
+        with self._read() as connection:
+            return ledger.page(connection, wanted)
+
+    def show(self, submission: SubmissionId) -> Record | None:
+        with self._read() as connection:
+            return ledger.show(connection, submission)
+
+    def document(self, submission: SubmissionId) -> bytes | None:
+        with self._read() as connection:
+            return ledger.document(connection, submission)
+
+    def refusals(self, since: datetime | None = None, most: int = 100) -> Sequence[Refusal]:
+        with self._read() as connection:
+            return ledger.turned_away(connection, since, most)
+
+    def requeue(self, deliveries: Iterable[DeliveryId], reason: str) -> Sequence[DeliveryId]:
+        return self._write(REQUEUE, ledger.Requeue(deliveries=tuple(deliveries), reason=reason))
+
+    def pause(self, office: OfficeId, paused: bool) -> bool:
+        return self._write(PAUSE, ledger.Pause(office=office, paused=paused))
+
+    def stats(self) -> Stats:
+        with self._read() as connection:
+            return ledger.stats(connection)

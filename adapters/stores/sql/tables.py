@@ -1,0 +1,178 @@
+"""The tables, as queries see them.  The migrations are what makes them; a test holds the two together.
+
+Laid out for what comes later (DESIGN §4.5): submissions and idempotency keys are never partitioned; content is
+in a table of its own, by month on PostgreSQL, so that pruning it is dropping a partition; every event has room
+for the batch of the journal that will chain it.
+Every index that claim, intake and show use is as deep after a million submissions as it is wide: none of them
+counts, and what is live is found by a partial index that holds live rows only.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    PrimaryKeyConstraint,
+    String,
+    Table,
+    text,
+)
+
+from adapters.stores.sql.columns import Key, Moment, Span, Words
+
+metadata = MetaData()
+Numbered = BigInteger().with_variant(Integer, "sqlite")  # only INTEGER numbers itself there
+
+submissions = Table(
+    "submissions",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("channel", Words, nullable=False),
+    Column("sender", Words, nullable=False),
+    Column("sender_key", Key, nullable=False),
+    Column("message_id", Words, nullable=False),
+    Column("fingerprint_box", Words, nullable=False),
+    Column("box", Words, nullable=False),
+    Column("office", String, nullable=False),
+    Column("row", Words, nullable=False),
+    Column("form_name", String, nullable=False),
+    Column("form_version", String, nullable=False),
+    Column("trial", Boolean, nullable=False),
+    Column("digest", String, nullable=False),
+    Column("size", BigInteger, nullable=False),
+    Column("file_name", Words, nullable=False),
+    Column("reply_to", Words, nullable=False),
+    Column("case", Words, nullable=False),
+    Column("in_reply_to", Words, nullable=False),
+    Column("level", String, nullable=False),
+    Column("notes", Words, nullable=False),  # JSON array
+    Column("received_at", Moment, nullable=False),
+    Column("accepted_at", Moment, nullable=False),
+    Index("submissions_by_sender", "sender_key", "id"),
+    Index("submissions_by_office", "office", "id"),
+    Index("submissions_by_digest", "digest"),
+)
+
+# What makes two messages the same message: see broker.model.Fingerprint.
+messages = Table(
+    "messages",
+    metadata,
+    Column("content_key", Key, primary_key=True),  # sender, box, trial, digest
+    Column("id_key", Key, unique=True),  # sender, message id; null when the channel has none
+    Column("submission", String, nullable=False),
+)
+
+receipts = Table(
+    "receipts",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("submission", String, nullable=False),
+    Column("kind", String, nullable=False),
+    Column("issued_at", Moment, nullable=False),
+    Column("answer", String, nullable=False),
+    Column("xml", LargeBinary, nullable=False),
+    Index("receipts_by_submission", "submission", "kind", unique=True),
+)
+
+# What retention prunes; everything else is proof and stays.
+content = Table(
+    "content",
+    metadata,
+    Column("submission", String, nullable=False),
+    Column("accepted_at", Moment, nullable=False),  # the submission's: says in which month's partition to look
+    Column("document", LargeBinary, nullable=False),
+    Column("report", LargeBinary, nullable=False),
+    PrimaryKeyConstraint("submission", "accepted_at"),
+)
+
+deliveries = Table(
+    "deliveries",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("submission", String, nullable=False),
+    Column("office", String, nullable=False),
+    Column("state", String, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("crashes", Integer, nullable=False),
+    Column("since", Moment, nullable=False),
+    Column("due_at", Moment, nullable=False),
+    Column("last_error", Words, nullable=False),
+    Column("reference", Words, nullable=False),
+    # From when on a worker may take it: due_at while waiting, the end of the lease while sending, else null.
+    Column("claimable_at", Moment),
+    Column("token", String),  # of the claim that holds it, else null
+    Index("deliveries_by_submission", "submission"),
+    Index("deliveries_by_state", "state", "submission"),
+    Index(
+        "deliveries_live",
+        "office",
+        "claimable_at",
+        "id",
+        sqlite_where=text("claimable_at IS NOT NULL"),
+        postgresql_where=text("claimable_at IS NOT NULL"),
+    ),
+    Index(
+        "deliveries_in_flight",
+        "office",
+        "claimable_at",
+        sqlite_where=text("token IS NOT NULL"),
+        postgresql_where=text("token IS NOT NULL"),
+    ),
+)
+
+offices = Table(
+    "offices",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("in_flight", Integer, nullable=False),
+    Column("threshold", Integer, nullable=False),
+    Column("cooling", Span, nullable=False),
+    Column("failures", Integer, nullable=False),
+    Column("open_until", Moment),  # null: the breaker is closed
+    Column("paused", Boolean, nullable=False),
+)
+
+events = Table(
+    "events",
+    metadata,
+    Column("id", Numbered, primary_key=True, autoincrement=True),
+    Column("at", Moment, nullable=False),
+    Column("name", String, nullable=False),
+    Column("submission", String),
+    Column("delivery", String),
+    Column("detail", Words, nullable=False),
+    Column("batch", BigInteger),  # the journal's batch that chains it; null until then
+    Index("events_by_submission", "submission", "id"),
+    Index("events_unchained", "id", sqlite_where=text("batch IS NULL"), postgresql_where=text("batch IS NULL")),
+)
+
+refusals = Table(
+    "refusals",
+    metadata,
+    Column("id", Numbered, primary_key=True, autoincrement=True),
+    Column("at", Moment, nullable=False),
+    Column("channel", Words, nullable=False),
+    Column("sender", Words, nullable=False),
+    Column("message_id", Words, nullable=False),
+    Column("digest", String, nullable=False),
+    Column("size", BigInteger, nullable=False),
+    Column("code", String, nullable=False),
+    Column("place", Words, nullable=False),
+    Column("negative_receipt", LargeBinary),
+    Index("refusals_by_time", "at", "id"),
+)
+
+# How often a sender was turned away in an hour: over the cap, this count is all that is kept.
+refusal_hours = Table(
+    "refusal_hours",
+    metadata,
+    Column("hour", Moment, nullable=False),
+    Column("sender_key", Key, nullable=False),
+    Column("seen", BigInteger, nullable=False),
+    PrimaryKeyConstraint("hour", "sender_key"),
+)
