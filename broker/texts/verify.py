@@ -16,7 +16,9 @@ _INSIDE_PL = 'Podpis musi obejmować formularz w tym samym dokumencie (URI="" lu
 _INSIDE_EN = 'The signature must cover the form in the same document (URI="" or the Id of the root).'
 _CERTIFICATE_PL = "Proszę podpisać dokument ważnym certyfikatem do podpisu."
 _CERTIFICATE_EN = "Sign the document with a valid certificate for signing."
-_SUSPECT_PL = "Tak wygląda dokument złożony z części innego, podpisanego dokumentu; proszę podpisać cały dokument na nowo."
+_SUSPECT_PL = (
+    "Tak wygląda dokument złożony z części innego, podpisanego dokumentu; proszę podpisać cały dokument na nowo."
+)
 _SUSPECT_EN = "This is what a document looks like that was put together from parts of another, signed one; sign the whole document anew."
 
 TEXTS: dict[str, Text] = {
@@ -284,7 +286,7 @@ TEXTS: dict[str, Text] = {
     "verify.digest-mismatch": Text(
         number=341,
         pl='Dokument zmieniono po podpisaniu: skrót w podpisie to {expected}, a skrót otrzymanego dokumentu to {actual} (Reference URI="{reference}").',
-        en='The document was changed after it was signed: the signature's digest is {expected}, that of the document received is {actual} (Reference URI="{reference}").',
+        en='The document was changed after it was signed: the signature\'s digest is {expected}, that of the document received is {actual} (Reference URI="{reference}").',
         hint_pl=_AGAIN_PL,
         hint_en=_AGAIN_EN,
     ),
