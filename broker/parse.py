@@ -223,7 +223,7 @@ def _broken(parser: etree.XMLPullParser, error: etree.XMLSyntaxError) -> Malform
     for entry in parser.feed_error_log:
         if entry.type != etree.ErrorTypes.ERR_NO_MEMORY:
             place = f"line {entry.line}, column {entry.column}"
-            return Malformed("parse.malformed", place=place, facts={"reason": entry.message})
+            return Malformed("parse.malformed", place=place, facts={"reason": entry.message.strip()})
     return Unavailable(f"the parser gave up: {error.code}")
 
 

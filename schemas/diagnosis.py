@@ -1,0 +1,61 @@
+"""Why a document breaks its schema: what libxml2 reports, turned into flaws that a sender can act on."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from itertools import islice
+
+from lxml import etree
+
+from broker.model import Flaw
+
+MOST = 50  # flaws told of one document: who has more has the wrong form
+
+_STEP = re.compile(r"(?:(?P<prefix>[^:\[]+):)?(?P<name>[^:\[]+)(?:\[(?P<index>\d+)\])?")
+_NAMESPACE = re.compile(r"\{[a-z]+:[^{}\s]*\}")
+
+
+def flaws(element: etree._Element, log: Iterable[etree._LogEntry]) -> Sequence[Flaw]:
+    """Return what the log says about the element that was validated, at most MOST flaws, never none."""
+    found = tuple(
+        Flaw(
+            path=readable_path(element, entry.path or ""),
+            line=entry.line,
+            message=_NAMESPACE.sub("", entry.message).strip(),
+        )
+        for entry in islice(log, MOST)
+    )
+    nothing_said = Flaw(path=readable_path(element, ""), line=element.sourceline or 0, message="Not valid.")
+    return found or (nothing_said,)
+
+
+def readable_path(element: etree._Element, path: str) -> str:
+    """Turn libxml2's path (`/*/*[3]`: no names where a default namespace is used) into `/Dokument/TrescDokumentu`.
+
+    An index is given only where siblings share a name.  What cannot be followed ends the path early.
+    """
+    node, names = element, [etree.QName(element).localname]
+    for step in path.split("/")[2:]:
+        child = _follow(node, step)
+        if child is None:
+            break
+        node = child
+        name = etree.QName(node)
+        before = sum(1 for _ in node.itersiblings(name, preceding=True))
+        alone = not before and next(node.itersiblings(name), None) is None
+        names.append(name.localname if alone else f"{name.localname}[{before + 1}]")
+    return "/" + "/".join(names)
+
+
+def _follow(node: etree._Element, step: str) -> etree._Element | None:
+    """Return the child that a step of libxml2's path means: `*` counts all elements, a name those of its own."""
+    match = _STEP.fullmatch(step)
+    if match is None:
+        return None
+    index = int(match["index"] or 1)
+    children: Iterable[etree._Element] = node.iterchildren(etree.Element)
+    if match["name"] != "*":
+        wanted = (match["prefix"], match["name"])
+        children = (child for child in children if (child.prefix, etree.QName(child).localname) == wanted)
+    return next(islice(children, index - 1, None), None)
