@@ -7,7 +7,7 @@ what a sender would want to hear first: no signature helps whoever may not send 
 from __future__ import annotations
 
 from broker.errors import Unauthorised, Untrusted
-from broker.evidence import Indication, Report, SignatureReport
+from broker.evidence import Indication, Report, SignatureReport, explanation
 from broker.model import Admitted, BoxPolicy, Form, Routed
 
 
@@ -38,7 +38,7 @@ def _holds(report: Report) -> None:
     apart here once evidence is fetched at all: under `revocation=off` nothing more will be known later.
     """
     if report.indication is not Indication.PASSED:
-        raise Untrusted(report.code, place=report.place, facts=_why(report))
+        raise Untrusted(report.code, place=report.place, facts=explanation(report))
 
 
 def _suffices(report: Report, form: Form, policy: BoxPolicy, box: str) -> None:
@@ -62,20 +62,3 @@ def _signer(signature: SignatureReport) -> tuple[object, ...]:
     """
     certificate = signature.certificate
     return (certificate.sha256 if certificate else signature.id, signature.identity)
-
-
-def _why(report: Report) -> dict[str, str]:
-    """Return what verification found, as facts for the sender: the first signature at fault and its Reference."""
-    facts = {
-        "indication": str(report.indication),
-        "sub_indication": str(report.sub_indication or ""),
-        "hint": report.hint,
-    }
-    broken = [each for each in report.signatures if each.indication is not Indication.PASSED]
-    for signature in broken[:1]:
-        facts |= {"signature": signature.id, "shape": signature.shape, "method": signature.signature_method}
-        if signature.certificate:
-            facts |= {"subject": signature.certificate.subject, "issuer": signature.certificate.issuer}
-        for reference in [each for each in signature.references if not each.holds][:1]:
-            facts |= {"reference": reference.uri, "expected": reference.expected, "actual": reference.actual}
-    return facts

@@ -149,6 +149,26 @@ class Report:
 UNSIGNED = Report(indication=Indication.PASSED)
 
 
+def explanation(report: Report) -> dict[str, str]:
+    """Return what fills the gaps of the text of `report.code`: the first signature at fault and its Reference.
+
+    For the sender: may hold personal data (the certificate's subject).
+    """
+    facts = {
+        "indication": str(report.indication),
+        "sub_indication": str(report.sub_indication or ""),
+        "hint": report.hint,
+    }
+    broken = [each for each in report.signatures if each.indication is not Indication.PASSED]
+    for signature in broken[:1]:
+        facts |= {"signature": signature.id, "shape": signature.shape, "method": signature.signature_method}
+        if signature.certificate:
+            facts |= {"subject": signature.certificate.subject, "issuer": signature.certificate.issuer}
+        for reference in [each for each in signature.references if not each.holds][:1]:
+            facts |= {"reference": reference.uri, "expected": reference.expected, "actual": reference.actual}
+    return facts
+
+
 def _plain(value: Any) -> str:
     """Write a moment as UTC with Z (DESIGN §4.10)."""
     if isinstance(value, datetime):
