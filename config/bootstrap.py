@@ -10,11 +10,8 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
-from typing import Any, TypeVar
 
 import structlog
-from cryptography import x509
 
 from adapters import channels, offices, seals, stores
 from adapters.wire.kind import Custody, Surroundings
@@ -28,36 +25,19 @@ from broker.ports import Channel, Ids, Ledger, Office, Question, Seal
 from broker.receipt import Registrar
 from broker.retry import RetryPolicy
 from broker.validate import Validate
-from broker.verify import Anchor, TrustSnapshot, Verify, anchors, certificates
+from broker.verify import TrustSnapshot, Verify
 from config import clock, kinds, packaged
 from config.courier import Courier
 from config.ids import TimeOrderedIds
 from config.lending import OfficePool
 from config.settings import Settings
 from config.snapshot import Snapshot
-from routing.load import load as load_table
+from config.sources import Problems, limits_of, load_catalogue, load_routing, load_trust
 from routing.route import Route
 from routing.table import Table, unknown_forms
 from schemas.catalogue import FormCatalogue
 
 log = structlog.get_logger(__name__)
-
-Made = TypeVar("Made")
-
-
-class _Problems:
-    """Collects what is wrong, so that all of it is told at once."""
-
-    def __init__(self) -> None:
-        self.found: list[str] = []
-
-    def of(self, make: Callable[..., Made], *args: Any, **kwargs: Any) -> Made | None:
-        """Return what `make` returns, or None and remember why not."""
-        try:
-            return make(*args, **kwargs)
-        except ConfigError as wrong:
-            self.found += wrong.problems
-            return None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,45 +88,6 @@ class _Current:
         return self.table().target(question)
 
 
-def limits_of(settings: Settings) -> Limits:
-    """Return the caps: the built-in ones, where the configuration does not say otherwise."""
-    return Limits(**settings.limits.model_dump(exclude_none=True))
-
-
-def load_catalogue(folders: tuple[Path, ...] = ()) -> FormCatalogue:
-    """Compile the packaged forms and those of further folders."""
-    return FormCatalogue.load(packaged.schemas(), *(packaged.tree(folder) for folder in folders))
-
-
-def load_trust(settings: Settings) -> TrustSnapshot:
-    """Read the anchors' files; raise ConfigError with every one that cannot be read."""
-    wrong = _Problems()
-    found: list[Anchor] = []
-    for number, one in enumerate(settings.trust.anchors):
-        try:
-            found += anchors(
-                packaged.content(settings.path(one.file)),
-                name=one.name,
-                level=one.level,
-                platform_seal=one.platform_seal,
-            )
-        except ConfigError as error:
-            wrong.found += [f"trust.anchors.{number}: {problem}" for problem in error.problems]
-    between: list[x509.Certificate] = []
-    for file in settings.trust.intermediates:
-        between += wrong.of(lambda at=file: certificates(packaged.content(settings.path(at)))) or ()
-    if wrong.found:
-        raise ConfigError(wrong.found)
-    return TrustSnapshot(anchors=tuple(found), intermediates=tuple(between), revocation=settings.trust.revocation)
-
-
-def load_routing(settings: Settings) -> Table:
-    """Read the two routing tables; raise ConfigError with every problem of both."""
-    return load_table(
-        packaged.content(settings.path(settings.routing.boxes)), packaged.content(settings.path(settings.routing.rows))
-    )
-
-
 def surroundings(settings: Settings, name: str, ids: Ids) -> Surroundings:
     """Return what an adapter is given beside its own settings."""
     return Surroundings(
@@ -162,7 +103,7 @@ def surroundings(settings: Settings, name: str, ids: Ids) -> Surroundings:
 
 def parts(settings: Settings) -> Parts:
     """Make everything but the store; raise ConfigError with all problems of all parts."""
-    wrong, ids = _Problems(), TimeOrderedIds(clock.now)
+    wrong, ids = Problems(), TimeOrderedIds(clock.now)
     around = partial(surroundings, settings, ids=ids)
     catalogue = wrong.of(load_catalogue, tuple(settings.path(folder) for folder in settings.forms))
     trust_files = [settings.path(one.file) for one in settings.trust.anchors]
@@ -190,7 +131,9 @@ def parts(settings: Settings) -> Parts:
             if office not in settings.offices
         ]
         if catalogue is not None:
-            wrong.found += [f"routing: {problem}" for problem in unknown_forms(table(), catalogue.keys)]
+            wrong.found += [
+                f"routing: {problem}" for problem in unknown_forms(table(), [form.key for form in catalogue.forms])
+            ]
     if wrong.found or catalogue is None or trust is None or table is None or seal is None:
         raise ConfigError(wrong.found)
     return Parts(

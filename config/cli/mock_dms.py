@@ -36,8 +36,8 @@ def command(port: int, host: str, folder: Path | None, manner: str, delay: float
     if manner not in list(Manner):
         raise click.UsageError(f"--manner is one of {', '.join(Manner)}")
     stop = Event()
-    for one in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(one, lambda *_: stop.set())
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
     with MockDms(folder=folder, host=host, port=port, text=packaged.text) as dms:
         dms.behave(Conduct(manner=Manner(manner), delay=delay))
         click.echo(f"offices at {dms.url('<office>')}", err=as_json)

@@ -15,9 +15,9 @@ from enum import StrEnum
 from broker.read import INST, META, OSO, STR
 from config.demo.markup import Element, Style, write
 from config.demo.offices import DemoOffice
+from config.demo.parties import ADR, address, institution, resident
 from config.demo.people import Person, person
 
-ADR = "http://crd.gov.pl/xml/schematy/adres/2009/11/09/"
 _OWN = "http://epuap.gov.pl/fe-model-web/wzor_lokalny/goniec"
 _NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 _DAYS_TO_SUPPLEMENT = 7
@@ -150,8 +150,8 @@ def _parties(it: Occasion) -> list[Element]:
         Kind.DECISION: "Decyzja",
     }
     case = [_identifier("Znak sprawy", it.case)] if it.case else []
-    office, resident = _institution(it.office), _resident(it.resident, it.office)
-    to, by = (resident, office) if it.kind.reply else (office, resident)
+    one, other = institution(it.office), resident(it.resident, it.office)
+    to, by = (other, one) if it.kind.reply else (one, other)
     return [
         Element(STR, "Naglowek", [Element(STR, "NazwaDokumentu", names.get(it.kind, "Pismo ogólne")), *case]),
         _moment("opublikowany", it.at),
@@ -189,7 +189,7 @@ def _entry(it: Occasion) -> list[Element]:
         _own(
             it, "KodyPKD", [_own(it, "KodPKD", code) for code in ("62.01.Z", "63.11.Z", "95.11.Z")[: 1 + it.seed % 3]]
         ),
-        _own(it, "MiejsceWykonywania", [_address(it.office.town, 100 + it.seed % 100)]),
+        _own(it, "MiejsceWykonywania", [address(it.office.town, 100 + it.seed % 100)]),
         _own(it, "Oswiadczenie", "Oświadczam, że dane są próbne."),
     ]
 
@@ -267,41 +267,6 @@ def _moment(kind: str, at: datetime) -> Element:
 
 def _identifier(kind: str, value: str) -> Element:
     return Element(META, "Identyfikator", [Element(META, "Wartosc", value)], {"typIdentyfikatora": kind})
-
-
-def _institution(office: DemoOffice) -> Element:
-    keys = [Element(INST, "NIP", office.nip), Element(INST, "REGON", office.regon)]
-    about = [
-        Element(INST, "NazwaInstytucji", office.name),
-        _address(office.town, 1),
-        Element(INST, "IdInstytucji", keys),
-    ]
-    return Element(META, "Podmiot", [Element(INST, "Instytucja", about)], {"typPodmiotu": "Instytucja"})
-
-
-def _resident(resident: Person, office: DemoOffice) -> Element:
-    second = [Element(OSO, "ImieDrugie", resident.second_name)] if resident.second_name else []
-    about = [
-        Element(OSO, "IdOsoby", [Element(OSO, "PESEL", resident.pesel)]),
-        Element(OSO, "Imie", resident.given_name),
-        *second,
-        Element(OSO, "Nazwisko", resident.family_name),
-        _address(office.town, 1 + int(resident.pesel[6:9])),
-        Element(ADR, "Kontakt", [Element(ADR, "Email", resident.email)]),
-    ]
-    return Element(META, "Podmiot", [Element(OSO, "Osoba", about)], {"typPodmiotu": "Osoba"})
-
-
-def _address(town: str, building: int) -> Element:
-    parts = {
-        "KodPocztowy": "00-000",
-        "Poczta": town,
-        "Miejscowosc": town,
-        "Ulica": "Przykładowa",
-        "Budynek": str(building),
-        "Kraj": "PL",
-    }
-    return Element(ADR, "Adres", [Element(ADR, name, value) for name, value in parts.items()])
 
 
 def _attached(attachments: Sequence[Attachment]) -> list[Element]:

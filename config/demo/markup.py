@@ -8,10 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from types import MappingProxyType
 from xml.sax.saxutils import escape, quoteattr
 
-_NO_ATTRIBUTES: Mapping[str, str] = MappingProxyType({})
 _UTF8_MARK = b"\xef\xbb\xbf"
 
 
@@ -30,7 +28,7 @@ class Element:
     namespace: str
     name: str
     content: str | Sequence[Element] = ()
-    attributes: Mapping[str, str] = field(default=_NO_ATTRIBUTES)
+    attributes: Mapping[str, str] = field(default_factory=dict)
 
     def namespaces(self) -> Iterator[str]:
         """Yield the namespace of this element and of all within, in document order, repeats too."""
