@@ -2,7 +2,8 @@
 
 A code is `<stage>.<reason>`.  `number` is the `kod` of a SOAP fault's `ob:Wyjatek` and never changes once given
 (parse 100–199, validate 200–299, verify 300–399, route 400–499, admit 500–599, intake 600–699, soap 700–749,
-amqp 750–799, directory 800–849, broker 900–999).  Gaps like `{limit}` are filled from the rejection's facts.
+amqp 750–789, directory 790–799, receipt 800–849, broker 900–999).  Gaps like `{limit}` are filled from the
+rejection's facts.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from collections import defaultdict
 from collections.abc import Mapping
 
 from broker.errors import Rejection
-from broker.texts import admit, channel, directory, intake, parse, route, soap, validate, verify
+from broker.texts import admit, amqp, channel, directory, intake, parse, receipt, route, soap, validate, verify
 from broker.texts.text import Text
 
 __all__ = ["TEXTS", "Text", "explain", "hint"]
@@ -23,7 +24,9 @@ TEXTS: Mapping[str, Text] = {
     **route.TEXTS,
     **admit.TEXTS,
     **intake.TEXTS,
+    **receipt.TEXTS,
     **soap.TEXTS,
+    **amqp.TEXTS,
     **directory.TEXTS,
     **channel.TEXTS,
 }

@@ -6,7 +6,7 @@ from broker.texts.text import Text
 
 TEXTS: dict[str, Text] = {
     "directory.slip": Text(
-        number=800,
+        number=790,
         pl="Plik opisujący przesyłkę jest niepoprawny: {reason}.",
         en="The file that describes the message is wrong: {reason}.",
         hint_pl="Proszę poprawić plik JSON i złożyć przesyłkę ponownie.",
