@@ -17,6 +17,7 @@ from routing.load import load as load_table
 from routing.table import Table
 from schemas.catalogue import FormCatalogue
 from schemas.catalogue import load as load_forms
+from schemas.examine import examine
 
 Made = TypeVar("Made")
 
@@ -44,6 +45,11 @@ def limits_of(settings: Settings) -> Limits:
 def load_catalogue(folders: tuple[Path, ...] = ()) -> FormCatalogue:
     """Compile the packaged forms and those of further folders."""
     return load_forms(packaged.schemas(), *(packaged.tree(folder) for folder in folders))
+
+
+def examine_forms(folders: tuple[Path, ...] = ()) -> list[str]:
+    """Return where schemas and their examples disagree, packaged forms and those of further folders."""
+    return list(examine(packaged.schemas(), *(packaged.tree(folder) for folder in folders)))
 
 
 def load_trust(settings: Settings) -> TrustSnapshot:

@@ -1,0 +1,93 @@
+"""`goniec receipt`: what an official receipt proves, without a running broker."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from config.cli.offline import at
+from config.cli.say import CANNOT_TELL, NO, YES, as_json, say_facts, say_json
+
+if TYPE_CHECKING:
+    from broker.proof import ReceiptCheck
+
+
+@click.group("receipt")
+def command() -> None:
+    """Work with official receipts (UPO)."""
+
+
+@command.command("verify")
+@as_json
+@at
+@click.option(
+    "--trust",
+    "pems",
+    multiple=True,
+    required=True,
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Anchors of the broker's seal, PEM.",
+)
+@click.option(
+    "--document",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Also tell whether it is the receipt for this document.",
+)
+@click.argument("receipt", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+def verify(as_json: bool, at: datetime | None, pems: tuple[Path, ...], document: Path | None, receipt: Path) -> None:
+    """Say whether RECEIPT proves what it says: its form, its seal, and the document it is for.
+
+    The seal's certificate is judged for the moment at which the receipt was made, unless --at names another.
+    Exit status 0 it does, 1 it does not, 2 that cannot be told.
+    """
+    from broker.evidence import Indication
+    from broker.proof import check
+    from broker.verify import TrustSnapshot, anchors
+    from config import packaged
+    from config.cli.offline import moment
+
+    found = check(
+        receipt.read_bytes(),
+        schema=packaged.text("receipts/upo.xsd"),
+        trust=TrustSnapshot(anchors=tuple(one for pem in pems for one in anchors(pem.read_bytes()))),
+        at=moment(at) if at else None,
+        document=document.read_bytes() if document else None,
+    )
+    if as_json:
+        say_json({"file": str(receipt), **_told(found)})
+    else:
+        _in_words(found)
+    raise SystemExit({Indication.PASSED: YES, Indication.FAILED: NO, Indication.INDETERMINATE: CANNOT_TELL}[found.verdict])
+
+
+def _told(found: ReceiptCheck) -> dict[str, object]:
+    return {
+        "verdict": found.verdict,
+        "code": found.code,
+        "place": found.place,
+        "seal": found.report.code if found.report else "",
+        "kind": found.kind,
+        "document": found.document,
+        "notes": found.notes,
+        "facts": dict(found.facts),
+    }
+
+
+def _in_words(found: ReceiptCheck) -> None:
+    from broker.errors import Rejection
+    from broker.evidence import explanation
+    from broker.texts import TEXTS, explain
+
+    click.echo(f"{found.kind or 'receipt'}: {found.verdict}")
+    if found.code:
+        click.echo(f"{found.code}: {TEXTS[found.code].en} {found.place}".rstrip())
+    if found.report and found.report.code:
+        click.echo(f"{found.report.code}: {explain(Rejection(found.report.code, facts=explanation(found.report)))}")
+    for note in found.notes:
+        click.echo(f"note: {TEXTS[note].en}")
+    if found.document is not None:
+        click.echo(f"document: {'the one that was receipted' if found.document else 'another one'}")
+    say_facts(found.facts)
