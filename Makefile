@@ -13,7 +13,7 @@ demo: .venv/runtime  ## Show the whole broker at work, into var/demo
 	.venv/bin/goniec demo
 
 test: .venv/dev lint  ## Lint, then every test but those that need foreign peers, against real engines
-	scripts/with-engines $(PYTEST) -n 4 --dist worksteal -m "not interop"
+	trap 'scripts/engines down' EXIT && scripts/engines up && $(PYTEST) -n 4 --dist worksteal -m "not interop"
 
 lint: .venv/dev  ## ruff, mypy strict, import-linter
 	.venv/bin/ruff check .

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from dataclasses import asdict
 from pathlib import Path
 
@@ -33,7 +34,7 @@ def command(config: Path, as_json: bool, part: str | None, submission: str) -> N
         raise SystemExit(NO)
     if part:
         parts = {"document": document or b"", "receipt": record.receipt.xml, "report": record.report}
-        click.get_binary_stream("stdout").write(parts[part])
+        sys.stdout.buffer.write(parts[part])
     elif as_json:
         say_json(
             {

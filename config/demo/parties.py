@@ -21,16 +21,16 @@ def institution(office: DemoOffice) -> Element:
     return Element(META, "Podmiot", [Element(INST, "Instytucja", about)], {"typPodmiotu": "Instytucja"})
 
 
-def resident(resident: Person, office: DemoOffice) -> Element:
+def resident(who: Person, office: DemoOffice) -> Element:
     """Return a resident as a party, living in the town of an office."""
-    second = [Element(OSO, "ImieDrugie", resident.second_name)] if resident.second_name else []
+    second = [Element(OSO, "ImieDrugie", who.second_name)] if who.second_name else []
     about = [
-        Element(OSO, "IdOsoby", [Element(OSO, "PESEL", resident.pesel)]),
-        Element(OSO, "Imie", resident.given_name),
+        Element(OSO, "IdOsoby", [Element(OSO, "PESEL", who.pesel)]),
+        Element(OSO, "Imie", who.given_name),
         *second,
-        Element(OSO, "Nazwisko", resident.family_name),
-        address(office.town, 1 + int(resident.pesel[6:9])),
-        Element(ADR, "Kontakt", [Element(ADR, "Email", resident.email)]),
+        Element(OSO, "Nazwisko", who.family_name),
+        address(office.town, 1 + int(who.pesel[6:9])),
+        Element(ADR, "Kontakt", [Element(ADR, "Email", who.email)]),
     ]
     return Element(META, "Podmiot", [Element(OSO, "Osoba", about)], {"typPodmiotu": "Osoba"})
 
