@@ -59,18 +59,24 @@ def facts(content: bytes, limits: Limits) -> Facts:
 
     Raises Malformed or TooLarge as `broker.parse.read` does, which canonical content of a parsed document never is.
     """
-    root = read(content, replace(limits, payload=limits.payload * _SPELT_OUT, markup=limits.markup * _SPELT_OUT))
-    own = etree.QName(root).namespace or ""
+    root = _root(content, limits)
+    own = _namespace(root)
     about, data, body = (f"{{{own}}}{part}" for part in ("OpisDokumentu", "DaneDokumentu", "TrescDokumentu"))
     return Facts(
-        addressees=tuple(_parties(root, data, f"{{{STR}}}Adresaci")),
-        senders=tuple(_parties(root, data, f"{{{STR}}}Nadawcy")),
-        title=_text(root, body, f"{{{own}}}Tytul"),
-        case=_text(root, data, f"{{{STR}}}Naglowek", f"{{{META}}}Identyfikator", f"{{{META}}}Wartosc"),
+        addressees=tuple(_parties(root, "Adresaci")),
+        senders=tuple(_parties(root, "Nadawcy")),
+        title=_text(root, body, f"{{{own}}}Tytul") or _text(root, body, f"{{{own}}}Temat"),
+        case=_text(root, data, f"{{{STR}}}Naglowek", f"{{{META}}}Identyfikator", f"{{{META}}}Wartosc")
+        or _text(root, body, f"{{{own}}}ZnakSprawy"),
         document=_text(root, about, f"{{{META}}}Identyfikator", f"{{{META}}}Wartosc"),
         kind=_text(root, about, f"{{{META}}}RodzajDokumentu", f"{{{META}}}Kategoria"),
         name=_text(root, data, f"{{{STR}}}Naglowek", f"{{{STR}}}NazwaDokumentu"),
     )
+
+
+def addressees(content: bytes, limits: Limits) -> tuple[Party, ...]:
+    """Return only to whom the form is addressed; content and errors as for `facts`."""
+    return tuple(_parties(_root(content, limits), "Adresaci"))
 
 
 def numbers_parties(content: bytes) -> bool:
@@ -81,8 +87,17 @@ def numbers_parties(content: bytes) -> bool:
     return b"REGON>" in content or b"NIP>" in content
 
 
-def _parties(root: etree._Element, *path: str) -> Iterator[Party]:
-    for party in _all(root, *path, f"{{{META}}}Podmiot"):
+def _root(content: bytes, limits: Limits) -> etree._Element:
+    return read(content, replace(limits, payload=limits.payload * _SPELT_OUT, markup=limits.markup * _SPELT_OUT))
+
+
+def _namespace(element: etree._Element) -> str:
+    return etree.QName(element).namespace or ""
+
+
+def _parties(root: etree._Element, role: str) -> Iterator[Party]:
+    data = f"{{{_namespace(root)}}}DaneDokumentu"
+    for party in _all(root, data, f"{{{STR}}}{role}", f"{{{META}}}Podmiot"):
         for person in _all(party, f"{{{OSO}}}Osoba"):
             yield _person(person)
         for institution in _all(party, f"{{{INST}}}Instytucja"):
@@ -90,8 +105,8 @@ def _parties(root: etree._Element, *path: str) -> Iterator[Party]:
 
 
 def _person(person: etree._Element) -> Party:
-    names = [_text(person, f"{{{OSO}}}{part}") for part in ("Imie", "ImieDrugie")]
-    names += [_string(name) for name in _all(person, f"{{{OSO}}}Nazwisko")]
+    parts = ("Imie", "ImieDrugie", "Nazwisko")  # the last two may stand there several times
+    names = [_string(name) for part in parts for name in _all(person, f"{{{OSO}}}{part}")]
     ids = f"{{{OSO}}}IdOsoby"
     return Party(
         person=True,

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from broker.model import Routed, Verified
 from broker.parse import Limits
 from broker.ports import Question, Router
-from broker.read import Party, facts, numbers_parties
+from broker.read import Party, addressees, numbers_parties
 from routing.keys import bare
 
 
@@ -31,13 +31,13 @@ def question(verified: Verified, limits: Limits) -> Question:
     envelope = verified.valid.document.envelope
     # A form is read a second time for this, from the signed octets only.  One whose parties bear no such number
     # has nothing to tell, whatever its size.
-    addressees: tuple[Party, ...] = ()
+    to: tuple[Party, ...] = ()
     if numbers_parties(verified.content):
-        addressees = facts(verified.content, limits).addressees
+        to = tuple(party for party in addressees(verified.content, limits) if not party.person)
     return Question(
         to=envelope.to,
         form=verified.valid.form,
         at=envelope.received_at,
-        regons=tuple(filter(None, (bare(party.regon) for party in addressees))),
-        nips=tuple(filter(None, (bare(party.nip) for party in addressees))),
+        regons=tuple(filter(None, (bare(party.regon) for party in to))),
+        nips=tuple(filter(None, (bare(party.nip) for party in to))),
     )

@@ -1,0 +1,186 @@
+"""Who gets in: the box's rules and the form's, judged over what verification found."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from lxml import etree
+
+from broker.admit import admit
+from broker.errors import Rejection, Unauthorised, Untrusted
+from broker.evidence import (
+    UNSIGNED,
+    CertificateReport,
+    Identity,
+    Indication,
+    Level,
+    ReferenceReport,
+    Report,
+    SignatureReport,
+    SubIndication,
+)
+from broker.model import BoxPolicy, Document, Form, FormKey, OfficeId, Routed, Target, Valid, Verified
+from broker.texts import TEXTS, explain
+from tests.builders import an_envelope
+
+DAY = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+def a_certificate(name: str) -> CertificateReport:
+    return CertificateReport(
+        subject=f"CN={name}", issuer="CN=CA", serial="1", not_before=DAY, not_after=DAY, sha256=f"{name:0>64}"
+    )
+
+
+def a_signature(name: str = "anna", person: str = "", **about) -> SignatureReport:
+    known = {"certificate": a_certificate(name), "identity": Identity(source="certificate", pesel=person)}
+    return SignatureReport(**{"id": f"sig-{name}", "indication": Indication.PASSED, **known, **about})
+
+
+def a_report(*signatures: SignatureReport, level: Level = Level.QUALIFIED, **about) -> Report:
+    return Report(indication=Indication.PASSED, level=level, signatures=signatures or (a_signature(),), **about)
+
+
+def routed(
+    report: Report, policy: BoxPolicy | None = None, *, signed: bool = True, level: Level = Level.LOCAL
+) -> Routed:
+    root = etree.Element("letter")
+    form = Form(
+        key=FormKey(name="letter", version="2"),
+        namespace="",
+        root="letter",
+        title_pl="",
+        title_en="",
+        signed=signed,
+        level=level,
+    )
+    valid = Valid(document=Document(envelope=an_envelope(sender="dms"), root=root, form=root), form=form)
+    target = Target(
+        row="box:/town/SEKAP",
+        office=OfficeId("town"),
+        office_name="Town",
+        box="/town/SEKAP",
+        policy=policy or BoxPolicy(),
+    )
+    return Routed(verified=Verified(valid=valid, report=report, content=b""), target=target)
+
+
+def refusal(value: Routed) -> Rejection:
+    with pytest.raises((Unauthorised, Untrusted)) as no:
+        admit(value)
+    for language in ("pl", "en"):
+        if no.value.code in TEXTS:
+            assert "?" not in explain(no.value, language)
+    return no.value
+
+
+def test_a_signed_form_goes_in() -> None:
+    value = routed(a_report())
+    assert admit(value).routed is value
+
+
+@pytest.mark.parametrize("policy", [BoxPolicy(senders=frozenset({"portal"})), BoxPolicy(senders=frozenset({"DMS"}))])
+def test_a_sender_that_the_box_does_not_know_is_not_let_in(policy: BoxPolicy) -> None:
+    no = refusal(routed(a_report(), policy))
+    assert (type(no), no.code) == (Unauthorised, "admit.sender-not-accepted")
+    assert "dms" not in str(no.facts)
+
+
+def test_a_sender_that_the_box_knows_is_let_in() -> None:
+    assert admit(routed(a_report(), BoxPolicy(senders=frozenset({"portal", "dms"}))))
+
+
+@pytest.mark.parametrize("forms", [{"letter"}, {"letter/2"}, {"tax", "letter/2"}])
+def test_a_box_takes_a_form_by_its_name_or_its_version(forms: set[str]) -> None:
+    assert admit(routed(a_report(), BoxPolicy(forms=frozenset(forms))))
+
+
+@pytest.mark.parametrize("forms", [{"tax"}, {"letter/1"}, {"lette"}])
+def test_a_form_that_the_box_does_not_take_is_refused(forms: set[str]) -> None:
+    no = refusal(routed(a_report(), BoxPolicy(forms=frozenset(forms))))
+    assert (type(no), no.code) == (Unauthorised, "admit.form-not-accepted")
+    assert no.facts["accepted"] == next(iter(forms))
+
+
+@pytest.mark.parametrize("indication", [Indication.FAILED, Indication.INDETERMINATE])
+@pytest.mark.parametrize("signed", [True, False])
+def test_a_verdict_that_is_not_passed_is_refused_by_its_own_code(indication: Indication, signed: bool) -> None:
+    reference = ReferenceReport(
+        uri="#a",
+        type="",
+        transforms=(),
+        digest_method="",
+        expected="AA==",
+        actual="BB==",
+        holds=False,
+        covers_form=True,
+    )
+    broken = a_signature("ewa", indication=indication, code="verify.digest-mismatch", references=(reference,))
+    report = Report(
+        indication=indication,
+        sub_indication=SubIndication.HASH_FAILURE,
+        code="verify.digest-mismatch",
+        place="sig-ewa/Reference[1]",
+        hint="verify.hint-white-space",
+        level=Level.QUALIFIED,
+        signatures=(a_signature(), broken),
+    )
+    no = refusal(routed(report, signed=signed))
+    assert (type(no), no.code, no.place) == (Untrusted, "verify.digest-mismatch", "sig-ewa/Reference[1]")
+    assert no.stage == "verify"
+    assert no.facts["indication"] == indication
+    assert no.facts["sub_indication"] == "HASH_FAILURE"
+    assert no.facts["hint"] == "verify.hint-white-space"
+    assert no.facts["signature"] == "sig-ewa"
+    assert (no.facts["reference"], no.facts["expected"], no.facts["actual"]) == ("#a", "AA==", "BB==")
+    assert no.facts["subject"] == "CN=ewa"
+
+
+def test_a_form_that_needs_a_signature_is_refused_without_one() -> None:
+    assert refusal(routed(UNSIGNED)).code == "admit.signature-missing"
+    assert refusal(routed(UNSIGNED, level=Level.NONE)).code == "admit.signature-missing"
+
+
+def test_a_form_that_needs_none_goes_in_without_unless_the_box_wants_one() -> None:
+    strict = BoxPolicy(level=Level.QUALIFIED)
+    assert admit(routed(UNSIGNED, signed=False, level=Level.NONE))
+    assert admit(routed(UNSIGNED, strict, signed=False))
+    assert admit(routed(a_report(level=Level.LOCAL), strict, signed=False))
+    assert refusal(routed(UNSIGNED, replace(strict, unsigned=False), signed=False)).code == "admit.signature-missing"
+    weak = routed(a_report(level=Level.LOCAL), replace(strict, unsigned=False), signed=False)
+    assert refusal(weak).code == "admit.level-too-low"
+
+
+@given(st.sampled_from(Level), st.sampled_from(Level), st.sampled_from(Level))
+def test_a_signature_goes_in_exactly_if_neither_form_nor_box_asks_for_more(has: Level, form: Level, box: Level) -> None:
+    value = routed(a_report(level=has), BoxPolicy(level=box), level=form)
+    if has.rank >= form.rank and has.rank >= box.rank:
+        assert admit(value)
+    else:
+        no = refusal(value)
+        assert (no.code, no.facts["level"]) == ("admit.level-too-low", has)
+        assert no.facts["needed"] == (form if form.rank > box.rank else box)
+
+
+def test_two_signers_are_needed_where_the_box_says_so() -> None:
+    two = BoxPolicy(signatures=2)
+    anna, ewa = a_signature("anna"), a_signature("ewa")
+    assert admit(routed(a_report(anna, ewa), two))
+    assert refusal(routed(a_report(anna), two)).code == "admit.too-few-signatures"
+    no = refusal(routed(a_report(anna, replace(anna, id="again")), two))
+    assert (no.code, no.facts) == ("admit.too-few-signatures", {"signatures": "1", "needed": "2"})
+
+
+def test_two_persons_under_the_seal_of_one_platform_are_two_signers() -> None:
+    seal = [a_signature("platform", person="1"), a_signature("platform", person="2")]
+    assert admit(routed(a_report(*seal), BoxPolicy(signatures=2)))
+    assert refusal(routed(a_report(seal[0], seal[0]), BoxPolicy(signatures=2))).code == "admit.too-few-signatures"
+
+
+def test_a_counter_signature_is_no_signer() -> None:
+    countered = a_signature(counter_signatures=(a_signature("ewa"),))
+    assert refusal(routed(a_report(countered), BoxPolicy(signatures=2))).code == "admit.too-few-signatures"
