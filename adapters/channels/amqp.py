@@ -1,0 +1,300 @@
+"""The AMQP way in: a durable queue in, an answer to `reply_to` out.
+
+A message is acknowledged only when its answer, and a refused message also its copy in the dead-letter queue, is
+confirmed by RabbitMQ, and that is after intake has committed.  Whatever happens before, RabbitMQ hands the message
+out again, and intake knows a repeat.  What the messages look like: `adapters/channels/amqp_messages.py`.
+
+One thread drives the line; as many as `workers` others are in intake, each with one message.
+"""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from collections.abc import Callable
+from concurrent.futures import Executor, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import timedelta
+from functools import partial
+from threading import Event
+from time import monotonic
+from typing import Final
+
+import pika
+import structlog
+from pika.spec import Basic, BasicProperties
+from pydantic import Field, SecretStr
+
+from adapters.channels.amqp_messages import Message, dead_letter, envelope_of, receipt_reply, refusal_reply
+from adapters.wire.amqp import QUORUM, Fate, Line, connect, on_loopback, parameters_of
+from adapters.wire.kind import Kind, KindSettings, Surroundings
+from broker.errors import ConfigError, Malformed, Rejection, Unavailable
+from broker.model import Envelope
+from broker.ports import Accept, Channel
+from broker.retry import RetryPolicy
+
+log = structlog.get_logger(__name__)
+
+_GLANCE: Final = 0.2  # seconds between two looks at `stop`
+_REMEMBERED: Final = 10_000  # messages handed back: more are never in one outage of ours by far
+
+
+class AmqpChannelSettings(KindSettings):
+    """Where the queue is, and how it is emptied.  Durations are seconds or ISO 8601."""
+
+    url: SecretStr  # amqp:// or amqps://, with user, password and virtual host
+    queue: str = "goniec.in"
+    dead_letters: str = ""  # <queue>.dead-letters unless named: what was refused
+    quarantine: str = ""  # <queue>.quarantine unless named: what was redelivered too often
+    declare_queues: bool = True  # make the three queues; if not, they must be there
+    workers: int = Field(default=8, ge=1, le=64)  # messages in intake at the same time
+    redeliveries: int = Field(default=20, ge=1)  # more of them, and a message is put into quarantine
+    first_wait: timedelta = timedelta(seconds=1)  # when intake is away and names no wait; doubling up to:
+    longest_wait: timedelta = timedelta(minutes=5)
+    deadline: timedelta = timedelta(seconds=15)  # for connecting, and for each answer of RabbitMQ
+    ca: str = ""  # PEM file, for amqps
+    certificate: str = ""
+    key: str = ""
+    allow_unauthenticated_senders_beyond_loopback: bool = False
+
+
+@dataclass(slots=True)
+class _Health:
+    """What is known of intake, from one line to the next, and how to tell a poisonous message from an outage.
+
+    RabbitMQ counts every return of a message, also those in which intake was away and we handed it back.  Those
+    are forgiven: by our own count (`returned`), and all of them while `outage` holds, because the other nodes are
+    handing back too.  What is left are the times a message ended its worker, or met a bug.
+    """
+
+    failures: int = 0  # in a row: the next wait grows with them
+    outage: bool = False  # the last word of intake was Unavailable
+    returned: Counter[bytes] = field(default_factory=Counter)  # by `Message.key`
+
+    def poisonous(self, message: Message, limit: int) -> bool:
+        """Tell whether a message has come too often for a reason of its own."""
+        return message.times > limit and not self.outage and message.times - self.returned[message.key] > limit
+
+    def hand_back(self, message: Message) -> None:
+        """Note that a message goes back to its queue by our will."""
+        if len(self.returned) >= _REMEMBERED:
+            self.returned.clear()
+        self.returned[message.key] += 1
+
+    def well(self, message: Message) -> None:
+        """Note that a message was seen to its end."""
+        self.failures, self.outage = 0, False
+        if message.times:
+            del self.returned[message.key]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AmqpChannel:
+    """A Channel.  Use `KIND.make`."""
+
+    name: str
+    settings: AmqpChannelSettings
+    around: Surroundings
+
+    def serve(self, accept: Accept, stop: Event) -> None:
+        """See `broker.ports.Channel`.  A line that falls later is opened again here, after a growing wait."""
+        health, opened = _Health(), False
+        policy = RetryPolicy(first=self.settings.first_wait, longest=self.settings.longest_wait)
+        with ThreadPoolExecutor(self.settings.workers, thread_name_prefix=self.name) as pool:
+            while not stop.is_set():
+                wait: timedelta | None = None
+                try:
+                    line = connect(self._parameters(), monotonic() + self.settings.deadline.total_seconds())
+                    try:
+                        session = _Session(self, line, accept, pool, health)
+                        session.open()
+                        opened = True
+                        wait = session.run(stop)
+                    finally:
+                        line.close()
+                except Unavailable as away:
+                    if not opened:
+                        raise
+                    health.failures += 1
+                    log.warning("channel.line-lost", channel=self.name, reason=away.reason)
+                if not stop.is_set():
+                    wait = wait or policy.wait(health.failures, random.random())  # noqa: S311 - spreads load only
+                    log.warning("channel.paused", channel=self.name, seconds=round(wait.total_seconds(), 3))
+                    stop.wait(wait.total_seconds())
+
+    def _parameters(self) -> pika.connection.Parameters:
+        tls = {name: getattr(self.settings, name) for name in ("ca", "certificate", "key")}
+        return parameters_of(
+            self.settings.url.get_secret_value(),
+            name=f"goniec channel {self.name}",
+            **{name: str(self.around.folder / path) for name, path in tls.items() if path},
+        )
+
+    @property
+    def dead_letters(self) -> str:
+        """The queue of what was refused."""
+        return self.settings.dead_letters or f"{self.settings.queue}.dead-letters"
+
+    @property
+    def quarantine(self) -> str:
+        """The queue of what was redelivered too often."""
+        return self.settings.quarantine or f"{self.settings.queue}.quarantine"
+
+
+class _Session:
+    """The life of one line: messages come, go through intake, and are settled.  All but `_take_in` on its thread."""
+
+    def __init__(self, of: AmqpChannel, line: Line, accept: Accept, pool: Executor, health: _Health) -> None:
+        self._of, self._line, self._accept, self._pool, self._health = of, line, accept, pool, health
+        self._consumer = ""
+        self._open = 0  # messages neither acknowledged nor given up
+        self._away: Exception | None = None  # why no more are taken
+
+    def open(self) -> None:
+        """See to the queues and start to consume.  Raises Unavailable."""
+        it, channel = self._of.settings, self._line.channel
+        for queue in (it.queue, self._of.dead_letters, self._of.quarantine):
+            self._line.ask(
+                channel.queue_declare,
+                self._by(),
+                queue=queue,
+                durable=True,
+                passive=not it.declare_queues,
+                arguments=QUORUM if it.declare_queues else None,
+            )
+        self._consumer = self._line.consume(it.queue, it.workers, self._taken, self._by())
+        log.info("channel.open", channel=self._of.name, queue=it.queue)
+
+    def run(self, stop: Event) -> timedelta | None:
+        """Take messages until `stop` is set or intake is away, then see what is under way to its end.
+
+        Returns the wait that intake asked for, if it did.  What is then not acknowledged goes back to the queue
+        with the line.  Raises Unavailable when the line falls.
+        """
+        self._drive(lambda: stop.is_set() or self._away is not None)
+        self._away = self._away or Unavailable("the channel is closing")  # takes no more, whatever still comes
+        self._line.cancel(self._consumer, self._by())
+        self._drive(lambda: self._open == 0)
+        return self._away.retry_after if isinstance(self._away, Unavailable) else None
+
+    def _drive(self, until: Callable[[], bool]) -> None:
+        while not self._line.drive(until, monotonic() + _GLANCE):
+            self._line.insist(self._of.settings.deadline.total_seconds())
+
+    def _by(self) -> float:
+        return monotonic() + self._of.settings.deadline.total_seconds()
+
+    # ── a message's way ──────────────────────────────────────────────────────────────────────────────────
+
+    def _taken(self, deliver: Basic.Deliver, properties: BasicProperties, body: bytes) -> None:
+        message = Message(tag=deliver.delivery_tag, properties=properties, body=body, at=self._of.around.clock())
+        if self._away is not None:
+            self._health.hand_back(message)
+            return
+        self._open += 1
+        if self._health.poisonous(message, self._of.settings.redeliveries):
+            no = Malformed("amqp.redelivered", facts={"times": str(message.times)})
+            log.error("channel.quarantined", channel=self._of.name, times=message.times)
+            self._settle(message, [self._aside(message, no, self._of.quarantine)])
+            return
+        try:
+            envelope = envelope_of(message, channel=self._of.name, limits=self._of.around.limits)
+        except Rejection as no:
+            self._settle(message, self._refusal(message, no))
+        else:
+            self._pool.submit(self._take_in, message, envelope)
+
+    def _take_in(self, message: Message, envelope: Envelope) -> None:
+        """Ask intake, on a thread of the pool, and hand what comes of it to the line's thread."""
+        then: Callable[[], None]
+        try:
+            then = partial(self._settle, message, self._answer(message, envelope))
+        except Unavailable as away:
+            then = partial(self._give_up, message, away)
+        except Exception as bug:  # nothing was acknowledged: the message is safe in its queue
+            log.exception("channel.intake-bug", channel=self._of.name, sha256=envelope.digest)
+            then = partial(self._give_up, message, bug)
+        self._line.hand(then)
+
+    def _answer(self, message: Message, envelope: Envelope) -> list[_Post]:
+        try:
+            receipt = self._accept(envelope)
+        except Rejection as no:
+            return self._refusal(message, no)
+        return self._reply(message, *receipt_reply(message, receipt))
+
+    def _refusal(self, message: Message, no: Rejection) -> list[_Post]:
+        log.info("channel.refused", channel=self._of.name, code=no.code, place=no.place)
+        return [self._aside(message, no, self._of.dead_letters), *self._reply(message, *refusal_reply(message, no))]
+
+    def _reply(self, message: Message, body: bytes, properties: BasicProperties) -> list[_Post]:
+        to = message.properties.reply_to
+        return [_Post(to, body, properties, needed=False)] if to else []
+
+    def _aside(self, message: Message, no: Rejection, queue: str) -> _Post:
+        properties = dead_letter(message, no, channel=self._of.name, at=message.at)
+        return _Post(queue, message.body, properties, needed=True)
+
+    # ── settling ─────────────────────────────────────────────────────────────────────────────────────────
+
+    def _settle(self, message: Message, posts: list[_Post]) -> None:
+        """Send what is to be sent; acknowledge the message when all of it is confirmed."""
+        waiting = len(posts)
+        failed: list[Unavailable] = []
+
+        def told(post: _Post, fate: Fate) -> None:
+            nonlocal waiting
+            waiting -= 1
+            if fate is Fate.RETURNED and not post.needed:
+                log.warning("channel.reply-unroutable", channel=self._of.name)  # whoever asked is gone
+            elif fate is not Fate.CONFIRMED:
+                failed.append(Unavailable(f"RabbitMQ {fate.value} a message for {post.queue}"))
+            if waiting == 0:
+                finish()
+
+        def finish() -> None:
+            if failed:
+                self._give_up(message, failed[0])
+                return
+            self._line.acknowledge(message.tag)
+            self._open -= 1
+            self._health.well(message)
+
+        for post in posts:
+            self._line.publish("", post.queue, post.body, post.properties, partial(told, post))
+        if not posts:
+            finish()
+
+    def _give_up(self, message: Message, why: Exception) -> None:
+        """Leave a message unacknowledged, and take no more for a while."""
+        self._open -= 1
+        self._health.outage = isinstance(why, Unavailable)
+        if self._health.outage:
+            self._health.hand_back(message)
+        if self._away is None:
+            self._away = why
+            self._health.failures += 1
+            log.warning("channel.away", channel=self._of.name, reason=str(why))
+
+
+@dataclass(frozen=True, slots=True)
+class _Post:
+    """A message to send before another may be acknowledged."""
+
+    queue: str
+    body: bytes
+    properties: BasicProperties
+    needed: bool  # if no queue takes it: hold on to the other message
+
+
+def make(settings: AmqpChannelSettings, around: Surroundings) -> Channel:
+    """Make the channel; raise ConfigError.  Opens no connection."""
+    channel = AmqpChannel(name=around.name, settings=settings, around=around)
+    host = channel._parameters().host  # noqa: SLF001 - the same file
+    if not on_loopback(host) and not settings.allow_unauthenticated_senders_beyond_loopback:
+        problem = "url: partners cannot yet prove who they are, so RabbitMQ must be on this machine"
+        raise ConfigError([f"{problem} (or say allow_unauthenticated_senders_beyond_loopback = true)"])
+    return channel
+
+
+KIND: Kind[Channel] = Kind(settings=AmqpChannelSettings, make=make)

@@ -1,0 +1,215 @@
+"""AMQP messages as Goniec reads and writes them on the way in: headers, properties, bodies; no connection.
+
+A message to Goniec: the body is the document, byte for byte.  Properties: `message_id` (the sender's, unique among
+its messages), `reply_to` (a queue for the answer), `correlation_id` (comes back with it).  Headers: `sender`; `box`,
+`ade` or `teryt`; `file-name`, `reply-to` (the *box* for the office's answer), `case`, `in-reply-to`; `trial`.
+
+An answer goes to the queue `reply_to` with the message's `correlation_id` (or else its `message_id`).  A receipt:
+header `kind` = `receipt`, `submission`, `receipt` (its id), `issued-at`, `answer`; the body is the UPP, or empty
+where the box gives a status only.  A refusal: `kind` = `refusal`, `code`, `number`, `place`, `text-pl`, `text-en`,
+`hint-pl`, `hint-en`; the body is the sealed NPP (application/xml) for a partner that asked for it, else the same
+and the single flaws as JSON (application/json).
+
+A refused message is put aside as it came, with `goniec-code`, `goniec-place`, `goniec-text-pl`, `goniec-text-en`,
+`goniec-at`, `goniec-channel` (and `goniec-user-id`, where RabbitMQ had vouched for one) among its headers.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import struct
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+from pika import data
+from pika.exceptions import AMQPError
+from pika.spec import BasicProperties
+
+from adapters.wire.amqp import HEADERS, PERSISTENT
+from broker.errors import Malformed, Rejection, TooLarge
+from broker.model import Address, Answer, Envelope, Receipt
+from broker.parse import Limits
+from broker.texts import TEXTS, explain, hint
+
+LONGEST: Final = 1000  # characters of one header's value, in and out
+APPLICATION: Final = "goniec"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Message:
+    """What RabbitMQ handed over."""
+
+    tag: int
+    properties: BasicProperties
+    body: bytes
+    at: datetime  # when its last byte had arrived
+
+    @property
+    def headers(self) -> Mapping[str, Any]:
+        """Its headers; empty if it has none."""
+        return self.properties.headers or {}
+
+    @property
+    def key(self) -> bytes:
+        """What the message is known by when it comes again; costs a digest of it."""
+        return hashlib.sha256(repr(self.properties.message_id).encode() + self.body).digest()
+
+    @property
+    def times(self) -> int:
+        """How often it was handed out before, by the count of its quorum queue (from version 4 there are two)."""
+        counts = (self.headers.get(name, 0) for name in ("x-delivery-count", "x-acquired-count"))
+        return max(count if isinstance(count, int) else 0 for count in counts)
+
+
+# ── what comes ───────────────────────────────────────────────────────────────────────────────────────────
+
+
+def envelope_of(message: Message, *, channel: str, limits: Limits) -> Envelope:
+    """Read a message; raise Malformed (`amqp.no-sender`, `amqp.header`) or TooLarge."""
+    if len(message.body) > limits.payload:
+        raise TooLarge("parse.too-large", facts={"limit": str(limits.payload), "size": str(len(message.body))})
+    headers = message.headers
+    return Envelope(
+        channel=channel,
+        sender=_sender(message),
+        received_at=message.at,
+        payload=message.body,
+        to=Address(box=_text(headers, "box"), ade=_text(headers, "ade"), teryt=_text(headers, "teryt")),
+        message_id=_text({"message_id": message.properties.message_id}, "message_id"),
+        reply_to=_text(headers, "reply-to"),
+        file_name=_text(headers, "file-name"),
+        trial=_truth(headers, "trial"),
+        case=_text(headers, "case"),
+        in_reply_to=_text(headers, "in-reply-to"),
+    )
+
+
+def _sender(message: Message) -> str:
+    """Return who the message says it is from.
+
+    The one place that decides it: a `user_id` validated by RabbitMQ is to be believed here instead of a header
+    once partners have users of their own.
+    """
+    sender = _text(message.headers, "sender")
+    if not sender:
+        raise Malformed("amqp.no-sender", place="sender")
+    return sender
+
+
+def _text(headers: Mapping[str, Any], name: str) -> str:
+    value = headers.get(name)
+    if value is None:
+        return ""
+    if not isinstance(value, str) or len(value) > LONGEST or not value.isprintable():
+        raise _bad(name)
+    return value
+
+
+def _truth(headers: Mapping[str, Any], name: str) -> bool:
+    value = headers.get(name, False)
+    if isinstance(value, bool):
+        return value
+    if value in {"true", "false"}:
+        return bool(value == "true")
+    raise _bad(name)
+
+
+def _bad(name: str) -> Malformed:
+    return Malformed("amqp.header", place=name, facts={"name": name})
+
+
+# ── what goes ────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def receipt_reply(message: Message, receipt: Receipt) -> tuple[bytes, BasicProperties]:
+    """Return body and properties of the answer to an accepted message."""
+    headers = {
+        "kind": "receipt",
+        "submission": receipt.submission,
+        "receipt": receipt.id,
+        "issued-at": _moment(receipt.issued_at),
+        "answer": receipt.answer.value,
+    }
+    body = receipt.xml if receipt.answer is Answer.UPP else b""
+    return body, _reply(message, headers, "application/xml")
+
+
+def refusal_reply(message: Message, no: Rejection) -> tuple[bytes, BasicProperties]:
+    """Return body and properties of the answer to a refused message."""
+    headers = {
+        "kind": "refusal",
+        "code": no.code,
+        "number": TEXTS[no.code].number,
+        "place": no.place,
+        "text-pl": explain(no, "pl"),
+        "text-en": explain(no, "en"),
+        "hint-pl": hint(no.code, "pl"),
+        "hint-en": hint(no.code, "en"),
+    }
+    if no.negative_receipt is not None:
+        return no.negative_receipt, _reply(message, headers, "application/xml")
+    flaws = [{"path": flaw.path, "line": flaw.line, "message": flaw.message} for flaw in no.flaws]
+    body = json.dumps({**headers, "flaws": flaws}, ensure_ascii=False).encode()
+    return body, _reply(message, headers, "application/json")
+
+
+def dead_letter(message: Message, no: Rejection, *, channel: str, at: datetime) -> BasicProperties:
+    """Return the properties with which a message is put aside: its own, and why.
+
+    Its time to live is left out, so that it stays until someone has looked at it; its user is told in a header,
+    for RabbitMQ takes a `user_id` from that user alone.
+    """
+    given = message.properties
+    reason = {
+        "goniec-code": no.code,
+        "goniec-place": no.place,
+        "goniec-text-pl": explain(no, "pl"),
+        "goniec-text-en": explain(no, "en"),
+        "goniec-at": _moment(at),
+        "goniec-channel": channel,
+    }
+    if given.user_id:
+        reason["goniec-user-id"] = given.user_id
+    own = {name: value for name, value in message.headers.items() if not name.startswith(("x-", "goniec-"))}
+    if not _fits(own):
+        own, reason["goniec-headers"] = {}, "dropped: they cannot be sent on"
+    return BasicProperties(
+        content_type=given.content_type,
+        content_encoding=given.content_encoding,
+        delivery_mode=PERSISTENT,
+        correlation_id=given.correlation_id,
+        reply_to=given.reply_to,
+        message_id=given.message_id,
+        app_id=given.app_id,
+        headers={**own, **_cut(reason)},
+    )
+
+
+def _reply(message: Message, headers: Mapping[str, Any], content_type: str) -> BasicProperties:
+    given = message.properties
+    return BasicProperties(
+        content_type=content_type,
+        delivery_mode=PERSISTENT,
+        correlation_id=given.correlation_id or given.message_id,
+        app_id=APPLICATION,
+        headers=_cut(headers),
+    )
+
+
+def _cut(headers: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value[:LONGEST] if isinstance(value, str) else value for name, value in headers.items()}
+
+
+def _fits(headers: Mapping[str, Any]) -> bool:
+    """Tell whether headers that RabbitMQ handed to us can be handed back beside a reason of ours."""
+    try:
+        return int(data.encode_table([], dict(headers))) <= HEADERS // 2
+    except (AMQPError, ValueError, TypeError, ArithmeticError, struct.error):
+        return False
+
+
+def _moment(at: datetime) -> str:
+    return at.isoformat().replace("+00:00", "Z")
