@@ -1,0 +1,93 @@
+"""Stage validate: every document of `tests/corpus/validate` gives the code in its name."""
+
+from pathlib import Path
+
+import pytest
+
+from broker.errors import Invalid, Rejection, UnknownForm
+from broker.model import Flaw, Form, FormKey
+from broker.parse import Limits, Parse
+from broker.texts import explain
+from broker.validate import Validate
+from schemas.catalogue import load
+from schemas.pins import PINS
+from tests.builders import an_envelope
+
+ROOT = Path(__file__).parents[2]
+CORPUS = ROOT / "tests" / "corpus" / "validate"
+SCHEMAS = ROOT / "schemas"
+
+
+class OneForm:
+    """A catalogue of one form whose flaws are given beforehand."""
+
+    form = Form(
+        key=FormKey(name="letter", version="1"), namespace="", root="letter", title_pl="List", title_en="Letter"
+    )
+
+    def __init__(self, *flaws):
+        self.told = flaws
+
+    def find(self, namespace, root):
+        return self.form if (namespace, root) == ("", "letter") else None
+
+    def flaws(self, form, element):
+        assert form is self.form
+        assert element.tag == "letter"
+        return self.told
+
+
+@pytest.fixture(scope="module")
+def packaged():
+    files = [SCHEMAS / PINS, *SCHEMAS.rglob("*.xsd"), *SCHEMAS.rglob("form.toml")]
+    return load(
+        {
+            name: path.read_bytes()
+            for path in files
+            if (name := path.relative_to(SCHEMAS).as_posix()).startswith(("forms/", "xsd/", PINS))
+        }
+    )
+
+
+def validate(payload, catalogue):
+    return Validate(catalogue=catalogue)(Parse(limits=Limits())(an_envelope(payload)))
+
+
+def code_of(payload, catalogue):
+    try:
+        validate(payload, catalogue)
+    except Rejection as no:
+        assert "?" not in explain(no, "pl") + explain(no, "en")  # noqa: PT017 - every path of it is wanted
+        return no.code
+    return "validate.ok"
+
+
+@pytest.mark.parametrize("path", sorted(CORPUS.glob("*.xml")), ids=lambda path: path.stem)
+def test_each_document_gives_the_code_in_its_name(packaged, path):
+    assert code_of(path.read_bytes(), packaged) == f"validate.{path.stem.partition('--')[0]}"
+
+
+def test_a_valid_document_goes_on_with_its_form():
+    valid = validate(b"<letter/>", OneForm())
+    assert valid.form is OneForm.form
+    assert valid.document.form.tag == "letter"
+
+
+def test_every_flaw_reaches_the_sender_and_the_place_quotes_no_value():
+    flaws = [
+        Flaw(path="/letter/a", line=2, message="'44051401359' is wrong"),
+        Flaw(path="/letter", line=1, message="b"),
+    ]
+    with pytest.raises(Invalid) as caught:
+        validate(b"<letter/>", OneForm(*flaws))
+    no = caught.value
+    assert (no.code, no.place, no.flaws) == ("validate.invalid", "/letter/a, line 2", tuple(flaws))
+    assert "44051401359" not in str(no)
+    assert "44051401359" in explain(no, "pl")
+
+
+def test_a_root_that_no_form_has_is_named_to_the_sender():
+    with pytest.raises(UnknownForm) as caught:
+        validate(b"\n<n:letter xmlns:n='urn:n'/>", OneForm())
+    assert caught.value.facts == {"namespace": "urn:n", "root": "letter"}
+    assert caught.value.place == "line 2"
