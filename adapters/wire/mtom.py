@@ -16,7 +16,7 @@ from lxml import etree
 
 from adapters.wire.base64_text import decode, encode
 from adapters.wire.media import MediaType, media_type
-from adapters.wire.soap import Version
+from adapters.wire.soap import WHITE, Version
 from broker.errors import Malformed
 
 XOP_INCLUDE = "{http://www.w3.org/2004/08/xop/include}Include"
@@ -36,7 +36,7 @@ class Parts:
 
     def take(self, include: etree._Element) -> bytes:
         """Return the bytes an `xop:Include` stands for; raise Malformed (`soap.part`) if there are none left."""
-        scheme, _, identifier = (include.get("href") or "").strip().partition(":")
+        scheme, _, identifier = (include.get("href") or "").strip(WHITE).partition(":")
         found = self._left.pop(unquote(identifier), None) if scheme.lower() == "cid" else None
         if found is None:
             raise Malformed("soap.part", place="xop:Include")
@@ -92,7 +92,7 @@ def inline(element: etree._Element, parts: Parts) -> None:
     """Replace every `xop:Include` below an element by the Base64 text it stands for, in place."""
     for include in list(element.iter(XOP_INCLUDE)):
         holder = include.getparent()
-        if holder is None or len(holder) != 1 or (holder.text or "").strip() or (include.tail or "").strip():
+        if holder is None or len(holder) != 1 or (holder.text or "").strip(WHITE) or (include.tail or "").strip(WHITE):
             raise Malformed("soap.part", place="xop:Include")
         content = encode(parts.take(include)).decode("ascii")
         holder.remove(include)

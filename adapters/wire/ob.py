@@ -14,7 +14,7 @@ from lxml import etree
 
 from adapters.wire.base64_text import decode, encode
 from adapters.wire.mtom import XOP_INCLUDE, Parts
-from adapters.wire.soap import elements, escape, name_of, text_of
+from adapters.wire.soap import WHITE, elements, escape, name_of, text_of
 from broker.errors import Malformed
 from broker.parse import Limits
 from broker.parse import read as read_xml
@@ -64,7 +64,7 @@ def binary(element: etree._Element, parts: Parts) -> bytes:
     inside = elements(element)
     if [child.tag for child in inside] != [XOP_INCLUDE]:
         return decode(text_of(element), place=name_of(element))
-    if (element.text or "").strip() or (inside[0].tail or "").strip():
+    if (element.text or "").strip(WHITE) or (inside[0].tail or "").strip(WHITE):
         raise Malformed("soap.part", place=name_of(element))
     return parts.take(inside[0])
 
@@ -133,11 +133,11 @@ def read_extras(content: bytes) -> Mapping[str, str]:
 
 def texts(root: etree._Element) -> Mapping[str, str]:
     """Return the text of every leaf at or below `root`, by local name, white space around it removed."""
-    return {name_of(leaf): text_of(leaf).strip() for leaf in root.iter(etree.Element) if not elements(leaf)}
+    return {name_of(leaf): text_of(leaf).strip(WHITE) for leaf in root.iter(etree.Element) if not elements(leaf)}
 
 
 def _text(found: Mapping[str, etree._Element], name: str) -> str:
-    return text_of(found[name]).strip() if name in found else ""
+    return text_of(found[name]).strip(WHITE) if name in found else ""
 
 
 def _status(element: etree._Element) -> tuple[int, str]:

@@ -53,6 +53,9 @@ SOAP12 = Version(
 )
 _VERSIONS = {version.namespace: version for version in (SOAP11, SOAP12)}
 
+WHITE = " \t\r\n"
+"""White space as XML has it; Python's own idea of it would strip characters that mean something."""
+
 WSA = "http://www.w3.org/2005/08/addressing"
 WSSE = "http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-wssecurity-secext-1.0.xsd"
 
@@ -168,8 +171,8 @@ def demand_understood(message: Message, understood: Collection[str]) -> None:
     """
     space = message.version.namespace
     for block in message.headers:
-        required = (block.get(f"{{{space}}}mustUnderstand") or "").strip() in {"1", "true"}
-        addressed = (block.get(f"{{{space}}}{message.version.role}") or "").strip() in message.version.ours
+        required = (block.get(f"{{{space}}}mustUnderstand") or "").strip(WHITE) in {"1", "true"}
+        addressed = (block.get(f"{{{space}}}{message.version.role}") or "").strip(WHITE) in message.version.ours
         if required and addressed and block.tag not in understood:
             name = name_of(block)
             raise Malformed("soap.must-understand", place=f"/Envelope/Header/{name}", facts={"name": name})
@@ -187,7 +190,9 @@ def read_fault(message: Message) -> ReceivedFault | None:
         code = fault.findtext(f"{{{space}}}Code/{{{space}}}Value")
         reason = fault.findtext(f"{{{space}}}Reason/{{{space}}}Text")
         detail = fault.find(f"{{{space}}}Detail")
-    return ReceivedFault(code=(code or "").strip().rpartition(":")[2], reason=(reason or "").strip(), detail=detail)
+    return ReceivedFault(
+        code=(code or "").strip(WHITE).rpartition(":")[2], reason=(reason or "").strip(WHITE), detail=detail
+    )
 
 
 # ── writing ──────────────────────────────────────────────────────────────────────────────────────────────

@@ -6,36 +6,19 @@ import socket
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
-from itertools import count
-from pathlib import Path
 
 import pytest
 
-from adapters.channels.soap import KIND, SoapChannel, SoapSettings
+from adapters.channels.soap import SoapChannel
 from adapters.testkit.box import Box, Submission
 from adapters.testkit.channels import PATIENCE, Answer, ChannelSuite, Desk, Message, Word
 from adapters.wire import mtom, ob
-from adapters.wire.kind import Surroundings
 from adapters.wire.soap import SOAP11, SOAP12, Version
 from broker.parse import Limits
 from tests.builders import NOON
+from tests.soap_serving import a_channel
 
-SCHEMAS = Path(__file__).parents[2] / "schemas"
-
-
-def a_channel(port: int = 0, limit: int = 1_000_000) -> SoapChannel:
-    ids = count()
-    around = Surroundings(
-        name="boxes",
-        folder=Path(),
-        clock=lambda: NOON,
-        ids=lambda: str(next(ids)),
-        text=lambda path: (SCHEMAS / path).read_bytes(),
-        limits=Limits(payload=limit),
-    )
-    channel = KIND.make(SoapSettings(listen=f"127.0.0.1:{port}"), around)
-    assert isinstance(channel, SoapChannel)
-    return channel
+LIMITS = Limits(payload=1_000_000)
 
 
 @dataclass
@@ -45,7 +28,7 @@ class SoapHarness:
     box: Callable[[], Box]
     name: str = "boxes"
     now: datetime = NOON
-    limit: int = 1_000_000
+    limit: int = LIMITS.payload
     carries: frozenset[str] = field(default_factory=lambda: frozenset(Message.__slots__))
 
     def wait_until_open(self) -> None:
@@ -97,13 +80,13 @@ class SoapChannelSuite(ChannelSuite):
 
     @pytest.fixture
     def harness(self, desk: Desk) -> Iterator[SoapHarness]:
-        channel = a_channel()
+        channel = a_channel(limits=LIMITS)
         channel.bind()
         url = f"{channel.base}/skrytka"
         with socket.create_server(("127.0.0.1", 0)) as taken:
             yield SoapHarness(
                 channel=channel,
-                unopenable=a_channel(port=taken.getsockname()[1]),
+                unopenable=a_channel(listen=f"127.0.0.1:{taken.getsockname()[1]}"),
                 box=lambda: Box(url=url, version=self.version, mtom=self.mtom),
             )
         channel.close()

@@ -11,20 +11,15 @@ import shutil
 import subprocess
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import count
 from pathlib import Path
-from threading import Event, Thread
 from typing import Any
 
 import pytest
 
-from adapters.channels.soap import KIND, SoapChannel, SoapSettings
 from adapters.testkit.channels import receipt_for
-from adapters.wire.kind import Surroundings
 from broker.errors import Unroutable
 from broker.model import Envelope, Receipt
-from broker.parse import Limits
-from tests.builders import NOON
+from tests.soap_serving import serving
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
@@ -53,33 +48,13 @@ def goniec() -> Iterator[Goniec]:
         taken.append((envelope.payload, receipt.xml))
         return receipt
 
-    ids = count()
-    around = Surroundings(
-        name="boxes",
-        folder=ROOT,
-        clock=lambda: NOON,
-        ids=lambda: str(next(ids)),
-        text=lambda path: (ROOT / "schemas" / path).read_bytes(),
-        limits=Limits(),
-    )
-    channel = KIND.make(SoapSettings(listen="127.0.0.1:0"), around)
-    assert isinstance(channel, SoapChannel)
-    channel.bind()
-    stop = Event()
-    server = Thread(target=channel.serve, args=(accept, stop))
-    url = f"{channel.base}/skrytka?wsdl"
-    server.start()
-    try:
+    with serving(accept) as url:
         yield Goniec(
-            wsdl_url=url,
+            wsdl_url=f"{url}?wsdl",
             box=BOX,
             submitted=lambda: [document for document, _ in taken],
             receipts=lambda: [receipt for _, receipt in taken],
         )
-    finally:
-        stop.set()
-        server.join(30)
-    assert not server.is_alive()
 
 
 @pytest.fixture

@@ -25,7 +25,7 @@ from lxml import etree
 from adapters.channels.soap.endpoint import Call, Operation, Service, Work
 from adapters.wire import ob
 from adapters.wire.mtom import XOP_INCLUDE, inline
-from adapters.wire.soap import WSA, elements, text_of
+from adapters.wire.soap import WHITE, WSA, elements, text_of
 from broker.errors import Malformed, TooLarge
 from broker.model import Address, Answer, Envelope, Receipt
 from broker.ports import Accept
@@ -59,7 +59,7 @@ def by_element(call: Call) -> tuple[str, bytes]:
     """
     holder = _body(call)
     inside = elements(holder)
-    if len(inside) != 1 or (holder.text or "").strip() or any((child.tail or "").strip() for child in holder):
+    if len(inside) != 1 or (holder.text or "").strip(WHITE) or any((child.tail or "").strip(WHITE) for child in holder):
         raise Malformed("soap.object", place="Dokument")
     inline(holder, call.parts)
     return "", etree.tostring(deepcopy(inside[0]), encoding="UTF-8", xml_declaration=False, with_tail=False)
@@ -155,11 +155,11 @@ def _addressing_id(call: Call) -> str:
     found = [block for block in call.message.headers if block.tag == f"{{{WSA}}}MessageID"]
     if len(found) > 1:
         raise Malformed("soap.duplicate-header", place="/Envelope/Header", facts={"name": "MessageID"})
-    return text_of(found[0]).strip() if found else ""
+    return text_of(found[0]).strip(WHITE) if found else ""
 
 
 def _text(headers: Mapping[str, etree._Element], name: str) -> str:
-    return text_of(headers[name]).strip() if name in headers else ""
+    return text_of(headers[name]).strip(WHITE) if name in headers else ""
 
 
 def _identifier(headers: Mapping[str, etree._Element], name: str) -> str:

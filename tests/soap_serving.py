@@ -1,0 +1,50 @@
+"""A SOAP channel on a free loopback port, served in a thread for as long as a `with` lasts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import count
+from pathlib import Path
+from threading import Event, Thread
+from typing import Any
+
+from adapters.channels.soap import KIND, SoapChannel, SoapSettings
+from adapters.wire.kind import Surroundings
+from broker.parse import Limits
+from broker.ports import Accept, Clock
+from tests.builders import NOON
+
+SCHEMAS = Path(__file__).parents[1] / "schemas"
+
+
+def a_channel(*, limits: Limits | None = None, clock: Clock | None = None, **settings: Any) -> SoapChannel:
+    ids = count()
+    around = Surroundings(
+        name="boxes",
+        folder=Path(),
+        clock=clock or (lambda: NOON),
+        ids=lambda: str(next(ids)),
+        text=lambda path: (SCHEMAS / path).read_bytes(),
+        limits=limits or Limits(),
+    )
+    channel = KIND.make(SoapSettings(**{"listen": "127.0.0.1:0", **settings}), around)
+    assert isinstance(channel, SoapChannel)
+    return channel
+
+
+@contextmanager
+def serving(accept: Accept, channel: SoapChannel | None = None, **about: Any) -> Iterator[str]:
+    """Serve, and give the address of the box service."""
+    channel = channel or a_channel(**about)
+    host, port = channel.bind()
+    stop = Event()
+    server = Thread(target=channel.serve, args=(accept, stop), name="soap")
+    server.start()
+    try:
+        assert channel.ready.wait(30)
+        yield f"http://{host}:{port}/skrytka"
+    finally:
+        stop.set()
+        server.join(60)
+    assert not server.is_alive()
