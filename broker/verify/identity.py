@@ -1,6 +1,6 @@
 """Who signed: from the certificate's subject, or from what the platform of podpis zaufany claims (DOMAIN §5).
 
-Nothing here decides whether a claim is believed: that is `person.py`'s caller's, who knows the anchor.
+Nothing here decides whether a claim is believed: that is for `signature.py`, where the anchor is known.
 """
 
 from __future__ import annotations
@@ -58,7 +58,8 @@ def claimed(roles: Iterable[etree._Element]) -> Identity | None:
     None if they name nobody, or more than one: then it cannot be told who signed.
     """
     people = [person for role in roles for child in role.iterchildren(etree.Element) for person in _people(child)]
-    return people[0] if len(people) == 1 else None
+    one = people[0] if len(people) == 1 else None
+    return one if one and (one.pesel or one.family_name) else None
 
 
 def _people(claim: etree._Element) -> Iterable[Identity]:

@@ -43,7 +43,8 @@ def judge_document(
             report = replace(UNSIGNED, revocation=trust.revocation, judged_at=at)
             return Judgement(report=report, content=_bare(root, form))
         _require_same(layout.form, form)
-        case = Case(layout=layout, canon=canon, trust=trust, at=at, policy=policy)
+        guesses = Canon(root, budget=16 * size + _SPARE)
+        case = Case(layout=layout, canon=canon, guesses=guesses, trust=trust, at=at, policy=policy)
         judged = [judge(element, number, case) for number, element in enumerate(layout.signatures, start=1)]
         report = _together([it.report for it in judged], trust, at)
         if report.indication is Indication.PASSED:

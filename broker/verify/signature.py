@@ -14,7 +14,18 @@ from typing import Literal
 from lxml import etree
 
 from broker.evidence import Identity, Indication, Level, SignatureReport
-from broker.verify import algorithms, certificate, explain, identity, path, references, signature_value, written, xades
+from broker.verify import (
+    algorithms,
+    certificate,
+    explain,
+    identity,
+    key_value,
+    path,
+    references,
+    signature_value,
+    written,
+    xades,
+)
 from broker.verify.algorithms import Method, Scheme
 from broker.verify.c14n import Canon, reread
 from broker.verify.certificate import Certificate
@@ -48,6 +59,7 @@ class Case:
 
     layout: Layout
     canon: Canon
+    guesses: Canon  # for what a sender is told beyond the verdict: the verdict must not depend on what it costs
     trust: TrustSnapshot
     at: datetime
     policy: Policy
@@ -158,7 +170,7 @@ class _Judgement:
                 octets=it.octets,
                 algorithm=algorithms.digest(it.report.digest_method),
                 expected=written.decoded(it.report.expected) or b"",
-                canon=self.case.canon,
+                canon=self.case.guesses,
                 out=it.out,
                 every=self.case.layout.positions() if not self.case.layout.enveloping else (),
             )
@@ -191,14 +203,16 @@ class _Judgement:
     ) -> PublicKey:
         """Return the key that must have made the value: the bound certificate's, in the basic profile any given."""
         policy = self.case.policy
+        if policy.profile == "basic":
+            bare = None if policy.path or certificates else key_value.read(parts.key_info)
+            given = policy.keys if bare is None else (*policy.keys, bare)
+            fitting = (key for key in given if signature_value.holds(key, scheme, value, octets))
+            key = next(fitting, given[0] if given and not certificates else None)
+            if key is not None:
+                return key
         if policy.profile == "basic" and parts.qualifying is None:
-            for key in policy.keys:
-                if signature_value.holds(key, scheme, value, octets):
-                    return key
             made_it = (it for it in certificates if it.key and signature_value.holds(it.key, scheme, value, octets))
             self.signer = next(made_it, certificates[0] if certificates else None)
-            if self.signer is None and policy.keys:
-                return policy.keys[0]
         else:
             self.properties = xades.read(parts, self.covered)
             self.signer = self._bound(parts, certificates, self.properties)
@@ -225,7 +239,7 @@ class _Judgement:
     ) -> Fault:
         if fault.code != "verify.signature-value-mismatch" or self.signer is None or self.parts is None:
             return fault.at("ds:SignatureValue")
-        key, signed_info, canon = self.signer.key, self.parts.signed_info, self.case.canon
+        key, signed_info, canon = self.signer.key, self.parts.signed_info, self.case.guesses
         if key is not None:
             fault.hint = explain.value_mismatch(
                 signed_info, how, canon, lambda other: signature_value.holds(key, scheme, value, other)
@@ -279,7 +293,8 @@ class _Judgement:
             certificate=self.signer.report if self.signer else None,
             path=self.subjects,
             level=Level.NONE if fault else self.level,
-            identity=self.identity,
+            # Whose signature it is, a signature that failed does not tell.
+            identity=None if fault and fault.indication is Indication.FAILED else self.identity,
             signing_time=self.properties.signing_time if self.properties else None,
             counter_signatures=self.counters,
         )
