@@ -60,7 +60,9 @@ def verify(as_json: bool, at: datetime | None, pems: tuple[Path, ...], document:
         say_json({"file": str(receipt), **_told(found)})
     else:
         _in_words(found)
-    raise SystemExit({Indication.PASSED: YES, Indication.FAILED: NO, Indication.INDETERMINATE: CANNOT_TELL}[found.verdict])
+    raise SystemExit(
+        {Indication.PASSED: YES, Indication.FAILED: NO, Indication.INDETERMINATE: CANNOT_TELL}[found.verdict]
+    )
 
 
 def _told(found: ReceiptCheck) -> dict[str, object]:

@@ -47,6 +47,7 @@ class Site:
     pki: Pki
     port: int
     store: str = "sqlite:///goniec.sqlite"
+    boxes: bytes = b""  # lines for boxes.csv beyond those of the offices
     sections: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)  # further tables, by dotted name
 
     @property
@@ -73,7 +74,7 @@ class Site:
         """Write keys, tables and configuration."""
         self.folder.mkdir(parents=True, exist_ok=True)
         self.pki.write(self.folder / "pki")
-        (self.folder / "boxes.csv").write_bytes(boxes_csv(self.offices))
+        (self.folder / "boxes.csv").write_bytes(boxes_csv(self.offices) + self.boxes)
         (self.folder / "routing.csv").write_bytes(routing_csv(self.offices))
         self.configuration.write_text(self._toml(), encoding="utf-8")
         return self
