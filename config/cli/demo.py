@@ -78,6 +78,7 @@ def command(as_json: bool, wanted: int, forms: int, stay: bool, folder: Path, ra
         a_trial = letters.trial(chosen[-1], scene.site.pki, at)
         _write_forms(folder, [*all_letters, a_trial])
         sending = bars.add_task("sending over SOAP", total=len(all_letters) + 2)
+        scene.trouble()
         sent = send(scene.site, all_letters, lambda: bars.advance(sending))
         again, trial = send(scene.site, [all_letters[0], a_trial], lambda: bars.advance(sending))
         delivering = bars.add_task("delivering", total=forms)

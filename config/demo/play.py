@@ -58,6 +58,15 @@ class Stage:
     queues: Sequence[MockAmqpDms] = ()
     unusual: dict[str, str] = field(default_factory=dict)  # office → what is unusual about it
 
+    def trouble(self) -> None:
+        """From now on let one office be slow, and another be down for a while."""
+        down, *others = self.site.offices
+        self.unusual[down.id] = "down for a while"
+        self.dms.behave(Conduct(manner=Manner.DROP, seconds=DOWN.total_seconds()), down.id)
+        if others:
+            self.unusual[others[0].id] = "slow"
+            self.dms.behave(Conduct(delay=SLOW.total_seconds()), others[0].id)
+
     @property
     def handovers(self) -> list[Any]:
         """Everything that offices registered, over whichever way."""
@@ -89,11 +98,6 @@ def stage(folder: Path, offices: Sequence[DemoOffice], at: datetime, rabbitmq: s
         ways[offices[0].id]["cooling"] = 1.0  # it comes back soon: its breaker should find out soon
         ways |= {it.id: {"kind": "amqp", "url": rabbitmq, "routing_key": f"demo.{it.id}"} for it in queued}
         unusual = {str(it.id): "AMQP" for it in queued}
-        if len(offices) > 1:
-            unusual[offices[1].id] = "slow"
-            dms.behave(Conduct(delay=SLOW.total_seconds()), offices[1].id)
-        unusual[offices[0].id] = "down for a while"
-        dms.behave(Conduct(manner=Manner.DROP, seconds=DOWN.total_seconds()), offices[0].id)
         site = Site(
             folder=folder,
             offices=offices,
