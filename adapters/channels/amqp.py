@@ -26,7 +26,8 @@ from pika.spec import Basic, BasicProperties
 from pydantic import Field, SecretStr
 
 from adapters.channels.amqp_messages import Message, dead_letter, envelope_of, receipt_reply, refusal_reply
-from adapters.wire.amqp import QUORUM, Fate, Line, connect, on_loopback, parameters_of
+from adapters.wire.amqp import QUORUM, Fate, Line, connect
+from adapters.wire.amqp_address import on_loopback, parameters_of
 from adapters.wire.kind import Kind, KindSettings, Surroundings
 from broker.errors import ConfigError, Malformed, Rejection, Unavailable
 from broker.model import Envelope

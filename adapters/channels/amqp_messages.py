@@ -35,6 +35,7 @@ from broker.parse import Limits
 from broker.texts import TEXTS, explain, hint
 
 LONGEST: Final = 1000  # characters of one header's value, in and out
+_CONTROL: Final = frozenset({*range(32), 127})
 APPLICATION: Final = "goniec"
 
 
@@ -103,7 +104,7 @@ def _text(headers: Mapping[str, Any], name: str) -> str:
     value = headers.get(name)
     if value is None:
         return ""
-    if not isinstance(value, str) or len(value) > LONGEST or not value.isprintable():
+    if not isinstance(value, str) or len(value) > LONGEST or any(ord(letter) in _CONTROL for letter in value):
         raise _bad(name)
     return value
 
@@ -173,7 +174,7 @@ def dead_letter(message: Message, no: Rejection, *, channel: str, at: datetime) 
     }
     if given.user_id:
         reason["goniec-user-id"] = given.user_id
-    own = {name: value for name, value in message.headers.items() if not name.startswith(("x-", "goniec-"))}
+    own = {name: value for name, value in message.headers.items() if _ours_to_send(name)}
     if not _fits(own):
         own, reason["goniec-headers"] = {}, "dropped: they cannot be sent on"
     return BasicProperties(
@@ -186,6 +187,11 @@ def dead_letter(message: Message, no: Rejection, *, channel: str, at: datetime) 
         app_id=given.app_id,
         headers={**own, **_cut(reason)},
     )
+
+
+def _ours_to_send(name: object) -> bool:
+    # A name that is not UTF-8 comes as bytes; those with "x-" are RabbitMQ's.
+    return isinstance(name, str) and not name.startswith(("x-", "goniec-"))
 
 
 def _reply(message: Message, headers: Mapping[str, Any], content_type: str) -> BasicProperties:

@@ -14,7 +14,8 @@ import pika
 from pika.spec import BasicProperties
 from pydantic import SecretStr
 
-from adapters.wire.amqp import Fate, Line, connect, parameters_of
+from adapters.wire.amqp import Fate, Line, connect
+from adapters.wire.amqp_address import parameters_of
 from adapters.wire.amqp_parcel import Layout, pack
 from adapters.wire.kind import Kind, KindSettings, Surroundings
 from broker.errors import Unavailable

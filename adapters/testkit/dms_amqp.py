@@ -17,7 +17,8 @@ from typing import Final, Self
 from pika.spec import Basic, BasicProperties
 
 from adapters.testkit.dms_records import Handover, Records
-from adapters.wire.amqp import QUORUM, Line, connect, parameters_of
+from adapters.wire.amqp import QUORUM, Line, connect
+from adapters.wire.amqp_address import parameters_of
 from adapters.wire.amqp_parcel import unpack
 from broker.errors import Rejection, Unavailable
 

@@ -9,8 +9,6 @@ non-blocking connection and turns the loop itself: many messages may be unconfir
 
 from __future__ import annotations
 
-import ipaddress
-import ssl
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
@@ -18,21 +16,41 @@ from time import monotonic
 from typing import Any, Final
 
 import pika
+import pika.data
 from pika.adapters.select_connection import IOLoop
 from pika.channel import Channel
 from pika.exceptions import AMQPError
 from pika.spec import Basic, BasicProperties
 
-from broker.errors import ConfigError, Unavailable
+from broker.errors import Unavailable
 
 PERSISTENT: Final = 2  # delivery mode: the message survives a restart of RabbitMQ
 FAREWELL: Final = 1.0  # seconds that closing may take
-HEARTBEAT: Final = 60  # seconds; two missed ones and the other side is taken for dead
 HEADERS: Final = 100_000  # bytes; a message's headers go in one frame, of 131,072 bytes unless agreed otherwise
 
 # RabbitMQ's own limit on redeliveries drops or moves a message without a word: far away, because we count
 # ourselves; but set, because from version 4 it is 20 where nothing is said.
 QUORUM: Final = {"x-queue-type": "quorum", "x-delivery-limit": 1_000_000}
+
+
+def _forgiving(decode: Callable[[bytes, int], tuple[Any, int]]) -> Callable[[bytes, int], tuple[Any, int]]:
+    """Read a header's time that is beyond the calendar as None, where pika raises.
+
+    Otherwise one such message would cut every line it is handed to, and nobody could ever put it aside.
+    """
+
+    def decode_value(encoded: bytes, offset: int) -> tuple[Any, int]:
+        try:
+            return decode(encoded, offset)
+        except (ValueError, OverflowError, OSError):
+            if encoded[offset : offset + 1] != b"T":
+                raise
+            return None, offset + 9
+
+    return decode_value
+
+
+pika.data.decode_value = _forgiving(pika.data.decode_value)
 
 
 class Fate(Enum):
@@ -276,39 +294,6 @@ def connect(parameters: pika.connection.Parameters, deadline: float) -> Line:
         line.close()
         raise
     return line
-
-
-def parameters_of(
-    url: str, *, name: str, ca: str = "", certificate: str = "", key: str = ""
-) -> pika.connection.Parameters:
-    """Read the address of a RabbitMQ; `name` shows up in its list of connections, the rest are paths for TLS.
-
-    Raises ConfigError, which never quotes the address: it may hold a password.
-    """
-    if not url.startswith(("amqp://", "amqps://")):
-        raise ConfigError(["url: must begin with amqp:// or amqps://"])
-    try:
-        parameters = pika.URLParameters(url)
-        if parameters.ssl_options is not None:
-            context = ssl.create_default_context(cafile=ca or None)
-            if certificate:
-                context.load_cert_chain(certificate, key or None)
-            parameters.ssl_options = pika.SSLOptions(context, parameters.host)
-    except (ValueError, TypeError, OSError) as error:
-        raise ConfigError([f"url: {type(error).__name__}, it cannot be read or its certificates cannot"]) from error
-    if parameters.heartbeat is None:
-        parameters.heartbeat = HEARTBEAT
-    parameters.connection_attempts = 1
-    parameters.client_properties = {"connection_name": name}
-    return parameters
-
-
-def on_loopback(host: str) -> bool:
-    """Tell whether a host can only be this machine."""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def _nothing() -> None:

@@ -104,7 +104,8 @@ def _rabbitmq(given: str | None) -> str:
     """Return the address of a RabbitMQ that answers, or nothing; one that was named must answer."""
     from time import monotonic
 
-    from adapters.wire.amqp import connect, parameters_of
+    from adapters.wire.amqp import connect
+    from adapters.wire.amqp_address import parameters_of
     from broker.errors import Unavailable
 
     url = given or "amqp://guest:guest@127.0.0.1:5672/"
