@@ -11,6 +11,7 @@ import base64
 import contextlib
 import socket
 import ssl
+import sys
 from collections.abc import Callable
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -53,6 +54,7 @@ class MockDms:
         self.records = Records(folder)
         self.conducts = Conducts()
         self.rejected: list[str] = []  # codes of requests that could not be read: must stay empty
+        self.bugs: list[BaseException] = []  # of the mock itself: must stay empty
         self.stopping = Event()
         self.text = text
         self.limits = limits or Limits(payload=64_000_000)
@@ -132,7 +134,10 @@ class _Server(ThreadingHTTPServer):
                 self._open.discard(request)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Say nothing: a client that hangs up, or shows no certificate, is what the tests are about."""
+        """Keep bugs; a client that hangs up, or shows no certificate, is what the tests are about."""
+        error = sys.exception()
+        if error is not None and not isinstance(error, OSError):
+            self.dms.bugs.append(error)
 
     def hang_up(self) -> None:
         with self._lock:

@@ -25,6 +25,7 @@ class Harness:
 
     def received(self) -> Sequence[Handed]:
         assert not self.dms.rejected
+        assert not self.dms.bugs
         return [
             Handed(document=one.document, receipt=one.receipt, report=one.report, facts=one.facts)
             for one in self._before + self.dms.records.arrivals

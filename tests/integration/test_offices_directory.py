@@ -17,7 +17,7 @@ import pytest
 from adapters.channels import directory as channel_module
 from adapters.channels.directory import KIND as CHANNEL
 from adapters.offices.directory import KIND as OFFICE
-from adapters.testkit.channels import PATIENCE, Desk
+from adapters.testkit.channels import PATIENCE, Desk, always
 from adapters.wire import durable
 from broker.errors import Unavailable
 from tests.around import a_parcel, surroundings
@@ -256,3 +256,15 @@ def test_without_an_owner_the_slip_must_say_who_sends(tmp_path):
     with serving(tmp_path, desk):
         eventually(lambda: "letter.json" not in names(tmp_path))
     assert not desk.envelopes
+
+
+def test_while_intake_is_away_nobody_asks_it_again_before_its_time(tmp_path):
+    desk = Desk()
+    desk.answer = always(Unavailable("the seal is away", retry_after=timedelta(hours=1)))
+    for number in range(3):
+        put(tmp_path, f"m{number}")
+    with serving(tmp_path, desk, threads=1):
+        assert desk.turned_away.wait(PATIENCE)
+        time.sleep(0.2)  # twenty polls: a channel that spins would show itself
+    assert len(desk.envelopes) == 1
+    assert names(tmp_path) == [f"m{number}.{kind}" for number in range(3) for kind in ("json", "xml")]

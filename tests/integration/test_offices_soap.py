@@ -23,6 +23,7 @@ from tests.around import a_parcel, packaged, surroundings
 def dms() -> Iterator[MockDms]:
     with MockDms(text=packaged) as dms:
         yield dms
+    assert not dms.bugs
 
 
 Open = Callable[..., SoapOffice]

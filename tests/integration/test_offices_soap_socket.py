@@ -47,6 +47,8 @@ class Line:
                     continue  # the caller gave up, as it should
 
     def close(self) -> None:
+        if self.over.is_set():
+            return
         self.over.set()
         self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
@@ -164,15 +166,20 @@ def test_the_deadline_ends_a_stream_that_never_does(line, piece):
         deliver(here.url, 0.5)
 
 
-def test_the_deadline_ends_an_upload_that_is_read_drop_by_drop(line):
+def test_the_deadline_ends_an_upload_that_goes_on_slowly(line):
+    """No single wait is as long as the deadline: all would be handed over, if the caller did not give up."""
+    got: list[int] = []
+
     def script(connection: socket.socket) -> None:
-        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-        while not here.over.wait(0.05):
-            connection.recv(100)
+        while not here.over.wait(0.05) and (piece := connection.recv(200_000)):
+            got.append(len(piece))
 
     here = line(script)
+    document = b"x" * 24_000_000
     with pytest.raises(Unavailable, match="within"):
-        deliver(here.url, 0.5, b"x" * 8_000_000)
+        deliver(here.url, 0.5, document)
+    here.close()
+    assert sum(got) < len(document)
 
 
 def test_the_deadline_ends_a_handshake_that_never_does(line):

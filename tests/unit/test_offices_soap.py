@@ -142,7 +142,7 @@ def test_an_office_may_bring_its_own_wsdl_with_what_it_imports(tmp_path):
     "change",
     [
         ("obiekty.xsd", "http://127.0.0.1:9/obiekty.xsd"),
-        ("obiekty.xsd", "../../outside.xsd"),
+        ("obiekty.xsd", "file:///../outside.xsd"),
         ("obiekty.xsd", "missing.xsd"),
         ("<definitions ", "<!DOCTYPE definitions><definitions "),
         ("</definitions>", ""),
@@ -152,9 +152,21 @@ def test_an_office_may_bring_its_own_wsdl_with_what_it_imports(tmp_path):
     ids=["network", "outside", "missing", "dtd", "cut", "no-delivery-id", "another-body"],
 )  # fmt: skip
 def test_a_wsdl_that_does_not_fit_is_a_configuration_error(tmp_path, change):
-    (tmp_path.parent / "outside.xsd").write_bytes(packaged("soap/obiekty.xsd"))
+    (tmp_path / "outside.xsd").write_bytes(packaged("soap/obiekty.xsd"))
     with pytest.raises(ConfigError, match="wsdl"):
         envelope({"wsdl": own_wsdl(tmp_path, change)}, tmp_path)
+
+
+ORIGINAL = SCHEMAS.parents[1] / "shared" / "data" / "epuap-wsdl" / "obiektypk.xsd"
+
+if ORIGINAL.exists():
+
+    def test_our_receiver_takes_the_objects_as_the_platform_describes_them(tmp_path):
+        name = own_wsdl(tmp_path)
+        (tmp_path / "sub" / "obiekty.xsd").write_bytes(ORIGINAL.read_bytes())
+        ours, theirs = envelope({}), envelope({"wsdl": name}, tmp_path)
+        assert [block.tag for block in theirs[2].headers] == [block.tag for block in ours[2].headers]
+        assert theirs[2].body.tag == ours[2].body.tag
 
 
 @pytest.mark.parametrize("wrong", [{"operation": "nadaj"}, {"service": "skrytka"}, {"port": "pull"}])
