@@ -150,7 +150,7 @@ UNSIGNED = Report(indication=Indication.PASSED)
 
 
 def explanation(report: Report) -> dict[str, str]:
-    """Return what fills the gaps of the text of `report.code`: the first signature at fault and its Reference.
+    """Return what fills the gaps of the text of `report.code`: the signature that decided, and its Reference.
 
     For the sender: may hold personal data (the certificate's subject).
     """
@@ -159,8 +159,8 @@ def explanation(report: Report) -> dict[str, str]:
         "sub_indication": str(report.sub_indication or ""),
         "hint": report.hint,
     }
-    broken = [each for each in report.signatures if each.indication is not Indication.PASSED]
-    for signature in broken[:1]:
+    # Not simply the first that does not hold: one that is TOTAL-FAILED decides before others that are INDETERMINATE.
+    for signature in [each for each in report.signatures if each.code and each.code == report.code][:1]:
         facts |= {"signature": signature.id, "shape": signature.shape, "method": signature.signature_method}
         if signature.certificate:
             facts |= {"subject": signature.certificate.subject, "issuer": signature.certificate.issuer}

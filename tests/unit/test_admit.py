@@ -120,6 +120,7 @@ def test_a_verdict_that_is_not_passed_is_refused_by_its_own_code(indication: Ind
         covers_form=True,
     )
     broken = a_signature("ewa", indication=indication, code="verify.digest-mismatch", references=(reference,))
+    expired = a_signature("jan", indication=Indication.INDETERMINATE, code="verify.certificate-expired")
     report = Report(
         indication=indication,
         sub_indication=SubIndication.HASH_FAILURE,
@@ -127,7 +128,7 @@ def test_a_verdict_that_is_not_passed_is_refused_by_its_own_code(indication: Ind
         place="sig-ewa/Reference[1]",
         hint="verify.hint-white-space",
         level=Level.QUALIFIED,
-        signatures=(a_signature(), broken),
+        signatures=(a_signature(), expired, broken),
     )
     no = refusal(routed(report, signed=signed))
     assert (type(no), no.code, no.place) == (Untrusted, "verify.digest-mismatch", "sig-ewa/Reference[1]")

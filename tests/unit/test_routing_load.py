@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from datetime import UTC, datetime
 
 import pytest
@@ -135,6 +136,29 @@ teryt;2403*;;;;/town/SEKAP
         f"routing.csv:3: teryt:2403* permit from 2026-05-31T00:00:00Z: {clash}",
         f"routing.csv:4: teryt:2403* permit from 2026-01-01T00:00:00Z: {clash}",
     )
+
+
+def test_rows_that_clash_only_with_one_another_are_found_behind_others() -> None:
+    rows = b"""\
+by;key;from;until;box
+nip;5480018504;2026-01-01;2026-02-01;/town/SEKAP
+nip;5480018504;2026-03-01;2026-09-01;/town/SEKAP
+nip;5480018504;2026-04-01;2026-05-01;/town/SEKAP
+nip;5480018504;2026-06-01;2026-07-01;/town/SEKAP
+"""
+    clash = "ambiguous, nip:5480018504 from 2026-03-01T00:00:00Z (row 3) holds at the same time"
+    assert problems(BOXES, rows) == (
+        f"routing.csv:4: nip:5480018504 from 2026-04-01T00:00:00Z: {clash}",
+        f"routing.csv:5: nip:5480018504 from 2026-06-01T00:00:00Z: {clash}",
+    )
+
+
+def test_a_date_is_a_midnight_in_utc_wherever_the_machine_stands(monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as elsewhere:
+        elsewhere.setenv("TZ", "UTC-5")
+        time.tzset()
+        assert load(BOXES, ROWS).rows[1].since == datetime(2026, 1, 1, tzinfo=UTC)
+    time.tzset()
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 
 import pytest
@@ -12,6 +13,7 @@ from broker.evidence import UNSIGNED
 from broker.model import Address, Document, Form, FormKey, Target, Valid, Verified
 from broker.parse import Limits, read
 from broker.ports import Question
+from broker.read import addressees
 from config.demo.forms import Kind, form
 from config.demo.markup import Style
 from config.demo.offices import boxes_csv, offices, routing_csv
@@ -87,6 +89,16 @@ def test_a_reply_to_a_resident_names_no_office() -> None:
     asked = question(verified(Kind.DECISION, to=Address(box=CIESZYN.box)), LIMITS)
     assert (asked.regons, asked.nips) == ((), ())
     assert target(Kind.DECISION, to=Address(box=CIESZYN.box)).notes == ()
+
+
+def test_the_nip_of_a_person_is_no_key_of_an_office() -> None:
+    value = verified(Kind.DECISION, to=Address(box=CIESZYN.box))
+    content = re.sub(rb"(<(\w+:)?PESEL[^>]*>)[0-9]+(</(\w+:)?PESEL>)", rb"\g<0>\1\3", value.content, count=1)
+    content = re.sub(rb"PESEL([^>]*)></(\w+:)?PESEL>", rb"NIP\1>5480018504</\2NIP>", content)
+    assert b"NIP>5480018504" in content.partition(b"Nadawcy")[0]
+    taxpayer = Verified(valid=value.valid, report=UNSIGNED, content=content)
+    assert addressees(content, LIMITS)[0].nip == "5480018504"
+    assert question(taxpayer, LIMITS).nips == ()
 
 
 def test_hyphens_in_a_number_do_not_hide_the_office() -> None:
