@@ -133,7 +133,7 @@ class _Server(ThreadingHTTPServer):
             with self._lock:
                 self._open.discard(request)
 
-    def handle_error(self, request: Any, client_address: Any) -> None:
+    def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ARG002 - the signature is the library’s
         """Keep bugs; a client that hangs up, or shows no certificate, is what the tests are about."""
         error = sys.exception()
         if error is not None and not isinstance(error, OSError):

@@ -19,7 +19,7 @@ from adapters.testkit.dms import MockDms
 from broker.errors import ConfigError, Unavailable
 from tests.around import a_parcel, surroundings
 
-NOW = datetime.now(UTC)  # noqa: TID251 - TLS looks at the machine's clock
+NOW = datetime.now(UTC)  # TLS looks at the machine's clock
 
 
 def issue(ca: Authority, name: str, *, address: str = "", days: int = 30) -> Credential:
