@@ -8,6 +8,8 @@
 * lxml has no C14N 1.1.  For whole documents it equals 1.0; for parts it differs in `xml:id` (not inherited) and
   `xml:base` (joined: refused here, nobody was seen to use it).
 * lxml's `remove()` takes the text behind an element away with it: that text is kept.
+* lxml drops a prefix of an InclusiveNamespaces list that the document's dictionary of names does not know, and so
+  always `#default`: the word is made known first, by a namespace of that name, in the dictionary of the thread.
 * `URI=""` means the document without comments, its processing instructions outside the root included; a
   shortname `#x` means the element without comments (XMLDSig 1.1 §4.4.3.3).  So no octets that a Reference covers
   hold a comment, whatever the method is called.
@@ -102,6 +104,9 @@ def stand_alone(root: etree._Element) -> bytes:
 
 
 def _octets(root: etree._Element, method: Method, *, comments: bool) -> bytes:
+    if "#default" in method.prefixes:
+        reread(b'<known xmlns:as="#default"/>')
+        root = reread(etree.tostring(root.getroottree(), encoding="UTF-8"))
     return _serialise(root.getroottree(), method, comments=comments)
 
 

@@ -28,7 +28,7 @@ _TRANSFORMS: Final = 5
 _PREFIXES: Final = 32
 
 _XPATH_SIGNATURE: Final = re.compile(
-    r"\s*not\s*\(\s*ancestor-or-self\s*::\s*([A-Za-z_][\w.-]*)\s*:\s*Signature\s*\)\s*", re.ASCII
+    r"\s*not\s*\(\s*ancestor-or-self\s*::\s*([A-Za-z_][\w.-]*):Signature\s*\)\s*", re.ASCII
 )
 _SCHEME: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):")
 
@@ -126,9 +126,9 @@ class _Reference:
 
     def _judge(self) -> None:
         # The cheap questions first: nothing is canonicalised for a Reference that is refused anyway.
+        self._resolve()
         name, expected = self._digest()
         self._read_transforms()
-        self._resolve()
         self._octets = self._cover()
         self._actual = hashlib.new(name, self._octets).digest()
         if self._actual != expected:
