@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
+from threading import Event
 from typing import Any
 
 import pytest
@@ -21,7 +22,7 @@ from adapters.wire.soap import SOAP11, SOAP12, WSA, WSSE
 from broker.errors import ConfigError, Invalid, Malformed, Unavailable
 from broker.model import Answer, Envelope, Flaw, Receipt
 from broker.texts import TEXTS
-from tests.builders import an_envelope
+from tests.builders import NOON, an_envelope
 from tests.soap_serving import a_channel, serving
 
 VERSIONS = pytest.mark.parametrize("version", [SOAP11, SOAP12], ids=["1.1", "1.2"])
@@ -151,6 +152,31 @@ def test_xop_parts_inside_an_embedded_document_are_written_into_it(url: str, des
     kind, body = mtom.pack(SOAP11, submission.envelope(SOAP11), {"p": b"hello"})
     assert Box(url=url).post(body, kind).status == 200
     assert desk.envelopes[0].payload == b"<a><f>aGVsbG8=</f></a>"
+
+
+def test_a_part_that_nothing_refers_to_is_refused_and_not_dropped(url: str, desk: Desk) -> None:
+    kind, body = mtom.pack(SOAP11, Submission().envelope(SOAP11), {"forgotten": b"attachment"})
+    assert Box(url=url).post(body, kind).code() == "soap.part-unused"
+    assert not desk.envelopes
+
+
+def test_the_moment_of_entry_is_when_the_last_byte_has_arrived(desk: Desk) -> None:
+    last_byte_left = Event()
+    arrived: list[bool] = []
+
+    def clock() -> datetime:
+        arrived.append(last_byte_left.is_set())
+        return NOON
+
+    def pieces() -> Iterator[bytes]:
+        envelope = Submission(document=b"x" * 500_000).envelope(SOAP11)
+        yield envelope[:-1]
+        last_byte_left.set()
+        yield envelope[-1:]
+
+    with serving(desk, clock=clock) as address:
+        Box(url=address).post(pieces(), "text/xml")  # type: ignore[arg-type]  # http.client sends chunks
+    assert arrived == [True]
 
 
 def test_a_chunked_body_is_read(url: str, desk: Desk) -> None:
