@@ -54,10 +54,10 @@ def _accidents(octets: bytes, canon: Canon, out: tuple[int, ...], every: tuple[i
     yield LINE_ENDS, lambda: octets.replace(b"&#xD;", b"")
     yield WHITE_SPACE, lambda: _LAST_SPACE.sub(rb"\1", octets)
     yield WHITE_SPACE, lambda: _unindented(octets)
-    yield INSTRUCTIONS, lambda: canon.document(INCLUSIVE, out, alone=True)
-    yield INSTRUCTIONS, lambda: canon.document(EXCLUSIVE, out, alone=True)
     yield CANONICALISATION, lambda: canon.document(EXCLUSIVE, out)
     yield CANONICALISATION, lambda: canon.document(INCLUSIVE, out)
+    yield INSTRUCTIONS, lambda: canon.document(EXCLUSIVE, out, alone=True)
+    yield INSTRUCTIONS, lambda: canon.document(INCLUSIVE, out, alone=True)
     yield NOT_LEFT_OUT, lambda: canon.document(INCLUSIVE, every)
     yield NOT_LEFT_OUT, lambda: canon.document(EXCLUSIVE, every)
 

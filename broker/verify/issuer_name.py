@@ -31,11 +31,11 @@ def names(written: str, issuer: x509.Name) -> bool:
 
 def _values(written: str) -> Counter[str] | None:
     values: Counter[str] = Counter()
-    position, text = 0, written.strip()
-    if len(text) > _LONGEST:
+    position = 0
+    if len(written) > _LONGEST:
         return None
-    while position < len(text):
-        match = _ATTRIBUTE.match(text, position)
+    while written[position:].strip():
+        match = _ATTRIBUTE.match(written, position)
         if match is None or match.end() == position:
             return None
         value = _value(match[1])
@@ -47,11 +47,11 @@ def _values(written: str) -> Counter[str] | None:
 
 
 def _value(written: str) -> str | None:
-    written = written.strip()
-    if written.startswith("#"):
-        return _der(written[1:])
-    if written.startswith('"'):
-        written = written[1:-1]
+    bare = written.strip()
+    if bare.startswith("#"):
+        return _der(bare[1:])
+    if bare.startswith('"'):
+        written = bare[1:-1]
     try:
         unescaped = _HEX_ESCAPES.sub(lambda m: bytes.fromhex(m[0].replace("\\", "")).decode("utf-8"), written)
     except UnicodeDecodeError:

@@ -1,0 +1,64 @@
+"""However a program writes a distinguished name, it is recognised; another name is not."""
+
+from __future__ import annotations
+
+import pytest
+from cryptography import x509
+from cryptography.x509.oid import NameOID
+from hypothesis import given
+from hypothesis import strategies as st
+
+from broker.verify.issuer_name import names
+
+ISSUER = x509.Name(
+    [
+        x509.NameAttribute(NameOID.COUNTRY_NAME, "PL"),
+        x509.NameAttribute(NameOID.ORGANIZATION_NAME, 'Urząd, "Próbny" + Spółka'),
+        x509.NameAttribute(NameOID.ORGANIZATION_IDENTIFIER, "VATPL-5250000009"),
+        x509.NameAttribute(NameOID.COMMON_NAME, "Próbny  CA"),
+    ]
+)
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        ISSUER.rfc4514_string(),
+        r"CN=Próbny CA,organizationIdentifier=VATPL-5250000009,O=Urząd\, \"Próbny\" \+ Spółka,C=PL",
+        r'C=PL, O="Urząd, \"Próbny\" + Spółka", 2.5.4.97=VATPL-5250000009, CN=próbny ca',
+        r"CN=Pr\C3\B3bny CA,OID.2.5.4.97=#0c1056415450 4c2d35323530303030303039,O=Urząd\2C \22Próbny\22 \2B Spółka,C=PL".replace(
+            " 4c", "4c"
+        ),
+        '\n  CN=Próbny CA;\n  2.5.4.97=VATPL-5250000009+O=Urząd\\, \\"Próbny\\" \\+ Spółka;\n  C=PL\n',
+    ],
+)
+def test_the_usual_ways_of_writing_a_name_are_recognised(written: str) -> None:
+    assert names(written, ISSUER)
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "",
+        "alamakota",
+        "CN=Próbny CA",
+        ISSUER.rfc4514_string() + ",C=PL",
+        ISSUER.rfc4514_string().replace("PL-", "PL"),
+        "C=#zz",
+        "C=\\FF",
+        "=" * 5000,
+    ],
+)
+def test_another_name_is_not(written: str) -> None:
+    assert not names(written, ISSUER)
+
+
+@given(st.text(max_size=200))
+def test_no_text_makes_it_raise(written: str) -> None:
+    names(written, ISSUER)
+
+
+@given(st.text(st.characters(blacklist_categories=("Cs", "Cc")), min_size=1, max_size=30))
+def test_what_the_library_writes_for_a_name_is_recognised(value: str) -> None:
+    issuer = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, value), x509.NameAttribute(NameOID.COUNTRY_NAME, "PL")])
+    assert names(issuer.rfc4514_string(), issuer)

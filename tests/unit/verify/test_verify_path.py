@@ -1,0 +1,118 @@
+"""Paths are built and judged without help from outside, and not for ever."""
+
+from __future__ import annotations
+
+import socket
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from adapters.testkit.pki import JAN
+from broker.errors import ConfigError
+from broker.evidence import Level
+from broker.verify import Anchor, TrustSnapshot, anchors, path
+from broker.verify.certificate import Certificate, load
+from broker.verify.fault import Fault
+from broker.verify.trust import public_keys
+from tests.corpus.verify.refused import below, maze
+from tests.corpus.verify.scene import AT, PKI, TRUST, anchor
+
+DAY = timedelta(days=1)
+
+
+def _own(certificate: x509.Certificate) -> Certificate:
+    return load(certificate.public_bytes(Encoding.DER))
+
+
+def test_a_path_holds_only_while_all_its_certificates_do() -> None:
+    found = path.find(load(PKI.person.der), (), TRUST, AT)
+    assert found.since == PKI.person.certificate.not_valid_before_utc
+    assert found.until == PKI.person.certificate.not_valid_after_utc
+    assert found.anchor.level is Level.QUALIFIED
+
+
+def test_a_remembered_path_is_judged_anew_outside_its_time() -> None:
+    short = below("Short", not_after=AT + DAY)
+    person = PKI.personal(short, JAN)
+    beside = [_own(certificate) for certificate in person.chain]
+    signer = load(person.der)
+    assert path.find(signer, beside, TRUST, AT).until == short.credential.certificate.not_valid_after_utc
+    with pytest.raises(Fault, match="chain-expired"):
+        path.find(signer, beside, TRUST, AT + 2 * DAY)
+    assert path.find(signer, beside, TRUST, AT)
+
+
+def test_an_anchor_beyond_its_own_time_anchors_nothing() -> None:
+    old = TrustSnapshot(anchors=(anchor(below("Old", not_after=AT - DAY / 2), Level.QUALIFIED),))
+    person = PKI.personal(below("Old", not_after=AT - DAY / 2), JAN)
+    with pytest.raises(Fault, match="chain-"):
+        path.find(load(person.der), (), old, AT)
+
+
+def test_a_new_snapshot_forgets_what_the_old_one_trusted() -> None:
+    signer = load(PKI.person.der)
+    assert path.find(signer, (), TRUST, AT)
+    with pytest.raises(Fault, match="chain-untrusted"):
+        path.find(signer, (), TrustSnapshot(), AT)
+
+
+def test_no_socket_is_opened_for_a_path(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise AssertionError("a socket was opened")
+
+    monkeypatch.setattr(socket, "socket", refuse)
+    monkeypatch.setattr(socket, "socketpair", refuse)
+    assert path.find(load(PKI.person.der), (), TrustSnapshot(anchors=TRUST.anchors), AT)
+
+
+def test_a_maze_of_certificates_is_given_up() -> None:
+    lost = maze()
+    with pytest.raises(Fault, match="chain-too-complex"):
+        path.find(load(lost.der), [_own(it) for it in lost.chain], TRUST, AT)
+
+
+def test_a_duplicate_root_beside_the_signature_does_no_harm() -> None:
+    beside = [_own(it) for it in (*PKI.person.chain, PKI.local_ca.credential.certificate)]
+    assert path.find(load(PKI.person.der), beside, TRUST, AT).subjects[-1].startswith("CN=Goniec Test Qualified CA")
+
+
+def test_many_threads_get_the_same_answer() -> None:
+    trust = TrustSnapshot(anchors=TRUST.anchors)
+    good, bad = load(PKI.person.der), load(PKI.stranger.der)
+
+    def ask(number: int) -> str:
+        try:
+            return path.find(good if number % 2 else bad, (), trust, AT).anchor.name
+        except Fault as fault:
+            return fault.code
+
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(ask, range(200)))
+    assert answers == ["verify.chain-untrusted", "qualified"] * 100
+
+
+def test_anchors_are_read_from_pem_and_named_for_their_subjects() -> None:
+    two = PKI.qualified_ca.credential.pem + PKI.local_ca.credential.pem
+    read = anchors(two, level=Level.QUALIFIED)
+    assert [it.name.split(",")[0] for it in read] == ["CN=Goniec Test Qualified CA", "CN=Goniec Test Local CA"]
+    assert all(isinstance(it, Anchor) and it.level is Level.QUALIFIED and not it.platform_seal for it in read)
+
+
+@pytest.mark.parametrize("pem", [b"", b"nonsense", b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"])
+def test_an_anchor_that_cannot_be_read_is_a_problem_of_the_configuration(pem: bytes) -> None:
+    with pytest.raises(ConfigError):
+        anchors(pem)
+
+
+def test_all_keys_that_cannot_be_read_are_named_at_once() -> None:
+    with pytest.raises(ConfigError) as told:
+        public_keys([b"", PKI.person.pem, b"-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----\n"])
+    assert [problem.split(":")[0] for problem in told.value.problems] == ["key 1", "key 3"]
+
+
+def test_a_revocation_policy_that_is_not_known_is_not_silently_off() -> None:
+    with pytest.raises(ConfigError):
+        TrustSnapshot(revocation="require")
