@@ -566,6 +566,13 @@ TEXTS: dict[str, Text] = {
         hint_pl=_SHAPE_PL,
         hint_en=_SHAPE_EN,
     ),
+    "verify.revocation-unknown": Text(
+        number=388,
+        pl="Nie wiadomo, czy certyfikaty na ścieżce nie zostały unieważnione, a zasady wymagają dowodu.",
+        en="Whether a certificate of the path was revoked cannot be told, and the policy asks for proof.",
+        hint_pl="Podpis nie jest przez to nieważny; bez sprawdzania unieważnień można go ocenić według zasad revocation=off.",
+        hint_en="That does not make the signature invalid; under revocation=off it is judged without asking.",
+    ),
     # ── guesses at the cause ──
     "verify.hint-changed": Text(
         number=390,

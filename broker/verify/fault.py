@@ -133,6 +133,7 @@ _BY_VERDICT: Final[Mapping[SubIndication, tuple[str, ...]]] = {
     SubIndication.CHAIN_CONSTRAINTS_FAILURE: ("certificate-is-ca", "key-usage", "chain-invalid"),
     SubIndication.NO_CERTIFICATE_CHAIN_FOUND: ("chain-untrusted",),
     SubIndication.CERTIFICATE_CHAIN_GENERAL_FAILURE: ("chain-unreadable", "chain-too-complex"),
+    SubIndication.TRY_LATER: ("revocation-unknown",),
 }
 
 VERDICTS: Final[Mapping[str, SubIndication]] = MappingProxyType(

@@ -27,7 +27,7 @@ from pyhanko_certvalidator.validate import async_validate_path
 
 from broker.verify.certificate import Certificate, load, long_enough
 from broker.verify.fault import Fault
-from broker.verify.trust import Anchor, TrustSnapshot
+from broker.verify.trust import REVOCATION_REQUIRED, Anchor, TrustSnapshot
 
 _DEPTH: Final = 8  # certificates below the anchor
 _STEPS: Final = 200  # of the search
@@ -59,6 +59,15 @@ def find(signer: Certificate, beside: Sequence[Certificate], trust: TrustSnapsho
     if at > signer.report.not_after:
         raise Fault("verify.certificate-expired")
     return _judge_of(trust).path(signer, beside, at)
+
+
+def require_status(path: Path, trust: TrustSnapshot) -> None:
+    """Raise Fault if the policy asks whether a certificate of the path is revoked and nothing here can tell.
+
+    An anchor is trusted as it is: a signer that is itself one needs no proof.
+    """
+    if trust.revocation == REVOCATION_REQUIRED and len(path.subjects) > 1:
+        raise Fault("verify.revocation-unknown")
 
 
 @lru_cache(maxsize=8)

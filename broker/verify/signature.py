@@ -261,9 +261,10 @@ class _Judgement:
         try:
             beside = [it for it in certificates if it is not self.signer]
             found = path.find(self.signer, beside, self.case.trust, self.case.at)
+            self.subjects = found.subjects
+            path.require_status(found, self.case.trust)
         except Fault as fault:
             raise fault.at("ds:X509Certificate") from None
-        self.subjects = found.subjects
         roles = self.properties.roles if self.properties else ()
         person = identity.claimed(roles)
         if person is not None and found.anchor.platform_seal:

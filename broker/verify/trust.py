@@ -20,6 +20,8 @@ from broker.evidence import Level
 PublicKey = RSAPublicKey | EllipticCurvePublicKey
 
 REVOCATION_OFF = "off"
+REVOCATION_REQUIRED = "require"
+_POLICIES = (REVOCATION_OFF, REVOCATION_REQUIRED)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,7 +50,8 @@ class TrustSnapshot:
     """What paths are judged against.  Two snapshots are never equal: caches hang on this very one.
 
     `intermediates` help to build a path and are trusted for nothing; `revocation` names the policy and stands in
-    every report; evidence of revocation will stand here when that policy is not `off`.
+    every report.  Under `require` every certificate below an anchor needs proof that it is not revoked; evidence is
+    not fetched yet, so there none is proven.
     """
 
     anchors: tuple[Anchor, ...] = ()
@@ -56,8 +59,9 @@ class TrustSnapshot:
     revocation: str = REVOCATION_OFF
 
     def __post_init__(self) -> None:
-        if self.revocation != REVOCATION_OFF:
-            raise ConfigError([f"revocation policy {self.revocation!r} is not known; known: {REVOCATION_OFF!r}"])
+        if self.revocation not in _POLICIES:
+            known = " and ".join(_POLICIES)
+            raise ConfigError([f"revocation policy {self.revocation!r} is not known; known are {known}"])
 
 
 def certificates(pem: bytes) -> tuple[x509.Certificate, ...]:

@@ -11,14 +11,15 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from adapters.testkit.pki import JAN
+from adapters.testkit.signer import sign
 from broker.errors import ConfigError
-from broker.evidence import Level
+from broker.evidence import Indication, Level, SubIndication
 from broker.verify import Anchor, TrustSnapshot, anchors, path
 from broker.verify.certificate import Certificate, load
 from broker.verify.fault import Fault
 from broker.verify.trust import public_keys
 from tests.corpus.verify.refused import below, maze
-from tests.corpus.verify.scene import AT, PKI, TRUST, anchor
+from tests.corpus.verify.scene import AT, FORM, PKI, TRUST, anchor, judged
 
 DAY = timedelta(days=1)
 
@@ -115,4 +116,24 @@ def test_all_keys_that_cannot_be_read_are_named_at_once() -> None:
 
 def test_a_revocation_policy_that_is_not_known_is_not_silently_off() -> None:
     with pytest.raises(ConfigError):
-        TrustSnapshot(revocation="require")
+        TrustSnapshot(revocation="perhaps")
+
+
+def test_where_proof_is_required_and_there_is_none_the_verdict_is_neither_yes_nor_no() -> None:
+    report = judged(sign(FORM, PKI.person, AT), TrustSnapshot(anchors=TRUST.anchors, revocation="require"))
+    (signature,) = report.signatures
+    assert (report.indication, report.sub_indication) == (Indication.INDETERMINATE, SubIndication.TRY_LATER)
+    assert (report.code, report.revocation, report.level) == ("verify.revocation-unknown", "require", Level.NONE)
+    assert len(signature.path) == 2  # everything else was found out, and is told
+
+
+def test_a_broken_signature_stays_broken_where_proof_is_required() -> None:
+    changed = sign(FORM, PKI.person, AT).replace(b">100<", b">900<")
+    report = judged(changed, TrustSnapshot(anchors=TRUST.anchors, revocation="require"))
+    assert report.code == "verify.digest-mismatch"
+
+
+def test_a_signer_that_is_itself_trusted_needs_no_proof() -> None:
+    pinned = Anchor(certificate=PKI.person.certificate, name="pinned")
+    report = judged(sign(FORM, PKI.person, AT), TrustSnapshot(anchors=(pinned,), revocation="require"))
+    assert (report.indication, report.revocation) == (Indication.PASSED, "require")
