@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from base64 import b64decode, b64encode
+from base64 import b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -45,7 +45,7 @@ def _inside(tag: str) -> str:
 _HULL: Final = re.compile(
     '<ds:Signature xmlns:ds="http://www[.]w3[.]org/2000/09/xmldsig#" Id="(?P<id>[A-Za-z0-9]+)">'
     rf"<ds:SignedInfo>(?P<info>{_inside('ds:SignedInfo')})</ds:SignedInfo>"
-    "<ds:SignatureValue>(?P<value>[A-Za-z0-9+/]+={0,2})</ds:SignatureValue>"
+    "<ds:SignatureValue>[A-Za-z0-9+/]+={0,2}</ds:SignatureValue>"
     rf'<ds:KeyInfo Id="(?P<key>[A-Za-z0-9]+)">{_inside("ds:KeyInfo")}</ds:KeyInfo>'
     "<ds:Object>"
     '<xades:QualifyingProperties xmlns:xades="http://uri[.]etsi[.]org/01903/v1[.]3[.]2#" Target="#(?P=id)">'
@@ -53,7 +53,10 @@ _HULL: Final = re.compile(
     "</xades:QualifyingProperties></ds:Object></ds:Signature>",
     re.DOTALL,
 )
-"""A signature as the seal writes it, in canonical octets; its References cover SignedProperties and KeyInfo."""
+"""A signature as the seal writes it, in canonical octets.
+
+Its References cover SignedProperties and KeyInfo; that the value is written as Base64 must be is the verifier's rule.
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -182,9 +185,4 @@ def _notes(facts: Mapping[str, str], receipt: bytes, octets: bytes) -> tuple[str
 def _hull_is_ours(signature: etree._Element) -> bool:
     octets = etree.tostring(signature, method="c14n", exclusive=True)
     match = _HULL.fullmatch(octets.decode())
-    if match is None:
-        return False
-    # The last sign of Base64 has bits that no decoder reads: there must be one way of writing a value.
-    value = match["value"]
-    written_once = len(value) % 4 == 0 and b64encode(b64decode(value)).decode() == value
-    return written_once and f' URI="#{match["key"]}">' in match["info"]
+    return match is not None and f' URI="#{match["key"]}">' in match["info"]

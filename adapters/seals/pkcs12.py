@@ -19,7 +19,7 @@ from pydantic import model_validator
 
 from adapters.seals.xades import PrivateKey, sign
 from adapters.wire.kind import Kind, KindSettings, Surroundings
-from broker.errors import BrokerError, ConfigError, Unavailable
+from broker.errors import ConfigError, Unavailable
 from broker.parse import Limits, read
 from broker.ports import Clock, Seal
 
@@ -72,11 +72,11 @@ class FileSeal:
             raise Unavailable("the certificate of the seal is not valid now")
         try:
             return sign(read(unsigned, Limits()), self._key, self.chain, at)
-        except BrokerError:
+        except Unavailable:
             raise
         except Exception as error:
-            # signxml lets foreign exceptions through; what it was given is the broker's own text, so whatever
-            # fails here is the seal's trouble and not the sender's.
+            # signxml lets foreign exceptions through, and what it was given is the broker's own text: whatever
+            # fails here, a Rejection of the parser too, must not be blamed on the sender.
             raise Unavailable(f"the seal failed: {type(error).__name__}") from error
 
 

@@ -86,6 +86,12 @@ class SealSuite:
             judged(one, harness.certificate)
             assert f"Text{number}>".encode() in one
 
+    def test_a_text_that_cannot_be_sealed_is_nobodys_fault(self, harness: SealHarness) -> None:
+        """A Rejection would blame the sender for what the broker wrote."""
+        for broken in (b"", b"<a>", b"<!DOCTYPE a><a/>"):
+            with pytest.raises(Unavailable):
+                harness.seal.seal(broken)
+
     def test_a_seal_out_of_reach_is_unavailable(self, harness: SealHarness) -> None:
         """Never a receipt that proves nothing, never another kind of error."""
         harness.take_away()

@@ -151,6 +151,12 @@ def test_the_order_in_a_pem_file_does_not_matter_and_the_root_is_not_published(t
     assert x509.load_pem_x509_certificates(seal.pem) == list(seal.chain)
 
 
+def test_the_signing_time_is_the_brokers(tmp_path):
+    (tmp_path / "seal.pem").write_bytes(PKI.seal.bundle)
+    seal = make(Settings(file="seal.pem"), around(tmp_path, lambda: NOW + timedelta(hours=1, microseconds=7)))
+    assert b"<xades:SigningTime>2026-01-01T13:00:00Z</xades:SigningTime>" in seal.seal(UNSIGNED)
+
+
 def test_sealing_touches_no_file(tmp_path):
     path = tmp_path / "seal.pem"
     path.write_bytes(PKI.seal.bundle)

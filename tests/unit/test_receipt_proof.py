@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -10,6 +11,8 @@ from signxml.xades.xades import XAdESVerifier
 
 from adapters.testkit.signer import sign
 from adapters.testkit.signing.canonical import tree
+from adapters.testkit.signing.recipe import EXCLUSIVE
+from adapters.testkit.signing.template import reference
 from broker.errors import Malformed
 from broker.evidence import Indication
 from broker.model import ReceiptKind
@@ -160,6 +163,26 @@ def test_the_signatures_own_name_cannot_be_swapped():
 def test_other_prefixes_in_what_no_seal_covers_are_refused():
     changed = UPP.replace(b"<ds:SignatureValue>", b'<q:SignatureValue xmlns:q="http://www.w3.org/2000/09/xmldsig#">')
     refused(changed.replace(b"</ds:SignatureValue>", b"</q:SignatureValue>"), "receipt.form")
+
+
+@pytest.mark.parametrize("covered", [True, False])
+def test_a_seal_that_leaves_its_key_info_uncovered_is_refused(covered):
+    """Made by the seal's own key in the very form of ours, so that only this one thing differs."""
+
+    def in_our_form(text):
+        own = re.search(r' Id="(id-[0-9a-f]+)"', text)[1]
+        for old, new in (
+            (f' Id="value-{own}"', ""),
+            (f"xades-{own}", "Seal1-Properties1"),
+            (f"key-{own}", "Key1"),
+            (own, "Seal1"),
+        ):
+            text = text.replace(old, new)
+        return text
+
+    extra = (reference("#Key1", (EXCLUSIVE,), "sha256"),) if covered else ()
+    unsealed = a_upp(LETTER, seal=Plain())
+    assert judge(sign(unsealed, PKI.seal, ISSUED, rewrite=in_our_form, extra_references=extra), LETTER).holds is covered
 
 
 def test_the_unread_bits_of_the_value_cannot_be_changed():
