@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import structlog
 
 from broker.errors import BrokerError, LeaseLost, Refused, Unavailable
-from broker.model import Claim, OfficeId
+from broker.model import Claim, OfficeId, Parcel
 from broker.ports import Office, Store
 from broker.retry import RetryPolicy, decide
 
@@ -39,14 +39,18 @@ class Dispatcher:
             delivery=delivery.id, submission=delivery.submission, office=delivery.office, attempt=delivery.attempts
         )
         answer: str | BrokerError
+        asked = False
         try:
-            answer = self._try(claim)
+            parcel = self._parcel(claim)
+            asked = True
+            with self.lend(delivery.office) as office:
+                answer = office.deliver(parcel)
         except (Unavailable, Refused) as expected:
             answer = expected
         except Exception as bug:  # noqa: BLE001 - an adapter broke its contract: hold on to the document
             bound.exception("delivery.adapter-bug")
             answer = Unavailable(f"adapter bug: {type(bug).__name__}")
-        outcome = decide(claim, answer, policy=self.policy, jitter=self.jitter())
+        outcome = decide(claim, answer, policy=self.policy, jitter=self.jitter(), asked=asked)
         try:
             self.store.record(claim, outcome)
         except LeaseLost:
@@ -56,9 +60,8 @@ class Dispatcher:
         else:
             bound.info(f"delivery.{outcome.event}", wait=outcome.wait.total_seconds(), reason=outcome.error)
 
-    def _try(self, claim: Claim) -> str:
+    def _parcel(self, claim: Claim) -> Parcel:
+        """Return what is to be handed over; raise Unavailable without asking the office."""
         if self.policy.worn_out(claim):
             raise Unavailable("earlier attempts ended without an outcome")
-        parcel = self.store.parcel(claim)
-        with self.lend(claim.delivery.office) as office:
-            return office.deliver(parcel)
+        return self.store.parcel(claim)

@@ -29,13 +29,25 @@ class RetryPolicy:
         doubled = self.first * (1 << min(max(failures, 1) - 1, 20))
         return min(doubled, self.longest) * (0.5 + jitter)
 
+    def grant(self, asked: timedelta, jitter: float) -> timedelta:
+        """Return the pause that an office gets that asked for one: never so short that it is hammered.
+
+        Jitter only lengthens it, by up to a tenth: who asks for a minute shall have a minute.
+        """
+        return max(self.first, min(asked, self.longest)) * (1 + jitter / 10)
+
     def worn_out(self, claim: Claim) -> bool:
         """Tell whether this delivery has killed too many workers to be tried again."""
         return claim.delivery.crashes >= self.crashes
 
 
-def decide(claim: Claim, answer: str | BrokerError, *, policy: RetryPolicy, jitter: float) -> Outcome:
-    """Return what `answer` (a reference, Refused, Unavailable or any other of ours) makes of the claim."""
+def decide(
+    claim: Claim, answer: str | BrokerError, *, policy: RetryPolicy, jitter: float, asked: bool = True
+) -> Outcome:
+    """Return what `answer` (a reference, Refused, Unavailable or any other of ours) makes of the claim.
+
+    `asked` is False when the attempt ended before the office was spoken to: then nothing was learnt about it.
+    """
     delivery = claim.delivery
     wait = timedelta(0)
     match answer:
@@ -46,7 +58,7 @@ def decide(claim: Claim, answer: str | BrokerError, *, policy: RetryPolicy, jitt
         case _ if policy.worn_out(claim) or claim.claimed_at - delivery.since >= policy.patience:
             event = DeliveryEvent.GAVE_UP
         case Unavailable(retry_after=timedelta() as asked):
-            event, wait = DeliveryEvent.POSTPONED, min(asked, policy.longest)
+            event, wait = DeliveryEvent.POSTPONED, policy.grant(asked, jitter)
         case _:
             event, wait = DeliveryEvent.POSTPONED, policy.wait(delivery.attempts, jitter)
     return Outcome(
@@ -55,5 +67,5 @@ def decide(claim: Claim, answer: str | BrokerError, *, policy: RetryPolicy, jitt
         wait=wait,
         reference=answer if isinstance(answer, str) else "",
         error="" if isinstance(answer, str) else str(answer),
-        healthy=isinstance(answer, str | Refused),
+        healthy=isinstance(answer, str | Refused) if asked else None,
     )

@@ -256,7 +256,8 @@ class MemoryStore:
     def refusals(self, since: datetime | None = None, most: int = 100) -> Sequence[Refusal]:
         with self._open():
             wanted = [it for it in self._refusals if since is None or it.at >= since]
-            return sorted(wanted[::-1], key=attrgetter("at"), reverse=True)[:most]
+            wanted.reverse()  # of two at the same moment the later one comes first
+            return sorted(wanted, key=attrgetter("at"), reverse=True)[:most]
 
     def requeue(self, deliveries: Iterable[DeliveryId], reason: str) -> Sequence[DeliveryId]:
         with self._open() as now:

@@ -14,15 +14,120 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Integer, Row, Select, case, func, insert, select, update
+from sqlalchemy import Connection, Integer, Row, Select, bindparam, case, func, insert, select, update
 
 from adapters.stores.sql import rows
+from adapters.stores.sql.columns import Moment, Words
 from adapters.stores.sql.tables import deliveries, events, offices
 from broker.errors import BrokerError, LeaseLost
 from broker.model import Claim, Outcome
 from broker.states import LIVE, DeliveryEvent, DeliveryState, follow
 
 _SENDING = DeliveryState.SENDING.value
+
+
+_NOW = bindparam("now", type_=Moment)
+_MOST = bindparam("most", type_=Integer)
+
+
+def _candidates() -> Select[Any]:
+    """Return the query for offices with room: one look into the index of live deliveries for each office.
+
+    It costs the same however many deliveries wait or are stored.
+    """
+    mine = (deliveries.c.office == offices.c.id) & deliveries.c.claimable_at.is_not(None)
+    first_due = select(func.min(deliveries.c.claimable_at)).where(mine).scalar_subquery()
+    busy = select(func.count()).where(mine, deliveries.c.token.is_not(None), deliveries.c.claimable_at > _NOW)
+    closed = offices.c.open_until.is_(None)
+    allowed = case((closed, offices.c.in_flight), else_=1)  # cooled: one probe
+    return (
+        select(offices.c.id, allowed.label("allowed"))
+        .where(
+            offices.c.paused.is_(False),
+            closed | (offices.c.open_until <= _NOW),
+            first_due <= _NOW,
+            busy.scalar_subquery() < allowed,
+        )
+        .order_by(first_due, offices.c.id)
+        .limit(_MOST)
+        .with_for_update(of=offices, skip_locked=True)
+    )
+
+
+# Built once: building a statement costs more than running it.
+_CANDIDATES = _candidates()
+_IN_FLIGHT = (
+    select(deliveries.c.office, func.count().label("number"))
+    .where(
+        deliveries.c.office.in_(bindparam("offices", expanding=True)),
+        deliveries.c.token.is_not(None),
+        deliveries.c.claimable_at > _NOW,
+    )
+    .group_by(deliveries.c.office)
+)
+_DUE = (
+    select(deliveries.c.id, deliveries.c.state, deliveries.c.claimable_at)
+    .where(deliveries.c.office == bindparam("office"), deliveries.c.claimable_at <= _NOW)
+    .order_by(deliveries.c.claimable_at, deliveries.c.id)
+    .limit(_MOST)
+    .with_for_update(skip_locked=True)
+)
+_TAKE = (
+    update(deliveries)
+    .where(
+        deliveries.c.id.in_(bindparam("wanted", expanding=True)),
+        deliveries.c.state.in_(sorted(LIVE)),
+        deliveries.c.claimable_at <= _NOW,
+    )
+    .values(
+        state=_SENDING,
+        attempts=deliveries.c.attempts + 1,
+        crashes=deliveries.c.crashes + (deliveries.c.state == _SENDING).cast(Integer),
+        claimable_at=bindparam("until", type_=Moment),
+        token=bindparam("by"),
+    )
+    .returning(deliveries)
+)
+_HELD = (
+    (deliveries.c.id == bindparam("delivery"))
+    & (deliveries.c.state == _SENDING)
+    & (deliveries.c.token == bindparam("held_by"))
+)
+"""The fence: the delivery is being sent, and by this claim."""
+_TOLD = (deliveries.c.id, deliveries.c.submission, deliveries.c.office)
+_RENEW = (
+    update(deliveries)
+    .where(_HELD, deliveries.c.claimable_at > _NOW)
+    .values(claimable_at=bindparam("until", type_=Moment))
+)
+_RELEASE = (
+    update(deliveries)
+    .where(_HELD)
+    .values(
+        state=follow(DeliveryState.SENDING, DeliveryEvent.RELEASED).value,
+        attempts=deliveries.c.attempts - 1,
+        claimable_at=deliveries.c.due_at,
+        token=None,
+    )
+    .returning(*_TOLD)
+)
+_END = (
+    update(deliveries)
+    .where(_HELD)
+    .values(
+        state=bindparam("after"),
+        reference=bindparam("answered", type_=Words),
+        last_error=bindparam("error", type_=Words),
+        due_at=func.coalesce(bindparam("again_at", type_=Moment), deliveries.c.due_at, type_=Moment),
+        claimable_at=bindparam("again_at", type_=Moment),
+        token=None,
+    )
+    .returning(*_TOLD)
+)
+
+
+def _fence(claim: Claim) -> dict[str, str]:
+    return {"delivery": claim.delivery.id, "held_by": claim.token}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,34 +139,28 @@ class Demand:
 
 
 def claim(connection: Connection, now: datetime, members: Sequence[Demand]) -> Sequence[list[Claim]]:
-    """Serve each worker in turn."""
-    return [_claim(connection, now, wanted) if wanted.most > 0 else [] for wanted in members]
+    """Serve all workers of the transaction at once, and share out in the order in which they asked."""
+    taken: dict[timedelta, list[Claim]] = {}
+    for lease in {it.lease for it in members}:
+        taken[lease] = _claim(connection, now, lease, sum(max(it.most, 0) for it in members if it.lease == lease))
+    shares = []
+    for it in members:
+        share, taken[it.lease] = taken[it.lease][: max(it.most, 0)], taken[it.lease][max(it.most, 0) :]
+        shares.append(share)
+    return shares
 
 
-def _claim(connection: Connection, now: datetime, wanted: Demand) -> list[Claim]:
+def _claim(connection: Connection, now: datetime, lease: timedelta, most: int) -> list[Claim]:
     due: list[Row[Any]] = []
-    for office, room in _open_offices(connection, now, wanted.most):
-        due += connection.execute(_due_at(office, now, min(room, wanted.most))).all()
-    due = sorted(due, key=lambda row: (row.claimable_at, row.id))[: wanted.most]
+    for office, room in _open_offices(connection, now, most):
+        due += connection.execute(_DUE, {"office": office, "now": now, "most": min(room, most)}).all()
+    due = sorted(due, key=lambda row: (row.claimable_at, row.id))[:most]
     if not due:
         return []
-    token, expires_at = secrets.token_hex(16), now + wanted.lease
-    crashed = (deliveries.c.state == _SENDING).cast(Integer)
+    # The fence is delivery and token together, and a delivery is taken once in a transaction: one token will do.
+    token, expires_at = secrets.token_hex(16), now + lease
     taken = connection.execute(
-        update(deliveries)
-        .where(
-            deliveries.c.id.in_([row.id for row in due]),
-            deliveries.c.state.in_(sorted(LIVE)),
-            deliveries.c.claimable_at <= now,
-        )
-        .values(
-            state=_SENDING,
-            attempts=deliveries.c.attempts + 1,
-            crashes=deliveries.c.crashes + crashed,
-            claimable_at=expires_at,
-            token=token,
-        )
-        .returning(deliveries)
+        _TAKE, {"wanted": [row.id for row in due], "now": now, "until": expires_at, "by": token}
     ).all()
     before = {row.id: row.state for row in due}
     connection.execute(insert(events), [rows.step(row, _how_taken(before[row.id]), now) for row in taken])
@@ -83,60 +182,16 @@ def _how_taken(before: str) -> DeliveryEvent:
 def _open_offices(connection: Connection, now: datetime, most: int) -> list[tuple[str, int]]:
     """Return up to `most` offices that are open for an attempt and have one due, longest due first, with their room.
 
-    One look into the index of live deliveries for each office, however many deliveries wait or are stored.
     The offices' rows are locked before attempts in flight are counted, so that two nodes cannot both count the
     last free place.
     """
-    mine = (deliveries.c.office == offices.c.id) & deliveries.c.claimable_at.is_not(None)
-    first_due = select(func.min(deliveries.c.claimable_at)).where(mine).scalar_subquery()
-    busy = select(func.count()).where(mine, deliveries.c.token.is_not(None), deliveries.c.claimable_at > now)
-    closed = offices.c.open_until.is_(None)
-    open_now = offices.c.paused.is_(False) & (closed | (offices.c.open_until <= now))
-    allowed = case((closed, offices.c.in_flight), else_=1)
-    locked = connection.execute(
-        select(offices)
-        .where(open_now, first_due <= now, busy.scalar_subquery() < allowed)
-        .order_by(first_due, offices.c.id)
-        .limit(most)
-        .with_for_update(of=offices, skip_locked=True)
-    ).all()
+    locked = connection.execute(_CANDIDATES, {"now": now, "most": most}).all()
     if not locked:
         return []
-    counted = connection.execute(
-        select(deliveries.c.office, func.count().label("number"))
-        .where(
-            deliveries.c.office.in_([office.id for office in locked]),
-            deliveries.c.token.is_not(None),
-            deliveries.c.claimable_at > now,
-        )
-        .group_by(deliveries.c.office)
-    )
+    counted = connection.execute(_IN_FLIGHT, {"now": now, "offices": [office.id for office in locked]})
     in_flight = {row.office: row.number for row in counted}
-    room = ((office.id, _allowed(office) - in_flight.get(office.id, 0)) for office in locked)
+    room = ((office.id, office.allowed - in_flight.get(office.id, 0)) for office in locked)
     return [(office, free) for office, free in room if free > 0]
-
-
-def _allowed(office: Row[Any]) -> int:
-    """Return how many attempts may be in flight: one probe while the breaker is open and has cooled."""
-    allowed: int = 1 if office.open_until is not None else office.in_flight
-    return allowed
-
-
-def _due_at(office: str, now: datetime, most: int) -> Select[Any]:
-    return (
-        select(deliveries)
-        .where(deliveries.c.office == office, deliveries.c.claimable_at <= now)
-        .order_by(deliveries.c.claimable_at, deliveries.c.id)
-        .limit(most)
-        .with_for_update(skip_locked=True)
-    )
-
-
-def _held(claim: Claim) -> Any:
-    """Return the fence: the delivery is being sent, and by this claim."""
-    return (
-        (deliveries.c.id == claim.delivery.id) & (deliveries.c.state == _SENDING) & (deliveries.c.token == claim.token)
-    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -154,9 +209,7 @@ def renew(connection: Connection, now: datetime, members: Sequence[Renewal]) -> 
 
 def _renew(connection: Connection, now: datetime, it: Renewal) -> Claim | BrokerError:
     expires_at = now + it.lease
-    prolonged = connection.execute(
-        update(deliveries).where(_held(it.claim), deliveries.c.claimable_at > now).values(claimable_at=expires_at)
-    )
+    prolonged = connection.execute(_RENEW, _fence(it.claim) | {"now": now, "until": expires_at})
     return replace(it.claim, expires_at=expires_at) if prolonged.rowcount else LeaseLost(it.claim.delivery.id)
 
 
@@ -166,18 +219,7 @@ def release(connection: Connection, now: datetime, members: Sequence[Claim]) -> 
 
 
 def _release(connection: Connection, now: datetime, claim: Claim) -> BrokerError | None:
-    after = follow(DeliveryState.SENDING, DeliveryEvent.RELEASED)
-    given_back = connection.execute(
-        update(deliveries)
-        .where(_held(claim))
-        .values(
-            state=after.value,
-            attempts=deliveries.c.attempts - 1,
-            claimable_at=deliveries.c.due_at,
-            token=None,
-        )
-        .returning(deliveries.c.id, deliveries.c.submission)
-    ).one_or_none()
+    given_back = connection.execute(_RELEASE, _fence(claim)).one_or_none()
     if given_back is None:
         return LeaseLost(claim.delivery.id)
     connection.execute(insert(events), [rows.step(given_back, DeliveryEvent.RELEASED, now)])
@@ -214,21 +256,13 @@ def record(connection: Connection, now: datetime, members: Sequence[Ending]) -> 
 
 def _end(connection: Connection, now: datetime, it: Ending) -> Row[Any] | None:
     outcome = it.outcome
-    values: dict[str, Any] = {
-        "state": outcome.state.value,
-        "reference": outcome.reference,
-        "last_error": outcome.error,
-        "claimable_at": None,
-        "token": None,
+    ended = {
+        "after": outcome.state.value,
+        "answered": outcome.reference,
+        "error": outcome.error,
+        "again_at": now + outcome.wait if outcome.state is DeliveryState.WAITING else None,
     }
-    if outcome.state is DeliveryState.WAITING:
-        values["due_at"] = values["claimable_at"] = now + outcome.wait
-    return connection.execute(
-        update(deliveries)
-        .where(_held(it.claim))
-        .values(values)
-        .returning(deliveries.c.id, deliveries.c.submission, deliveries.c.office)
-    ).one_or_none()
+    return connection.execute(_END, _fence(it.claim) | ended).one_or_none()
 
 
 def _feed_breakers(connection: Connection, now: datetime, showed: Sequence[tuple[str, bool]]) -> None:

@@ -1,0 +1,158 @@
+"""The SQL store does what the plain store in memory does, whatever is asked of both and in whatever order."""
+
+from __future__ import annotations
+
+import tempfile
+from collections import Counter
+from datetime import timedelta
+from pathlib import Path
+
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, initialize, invariant, multiple, rule
+
+from adapters.stores import MemoryStore, SqlStore
+from adapters.testkit.stores.values import (
+    ACKNOWLEDGED,
+    COUNTY,
+    GAVE_UP,
+    NOON,
+    POSTPONED,
+    REFUSED,
+    TOWN,
+    Hands,
+    a_letter,
+    a_refusal,
+    fingerprint,
+    limits,
+)
+from broker.errors import BrokerError
+from broker.model import Claim
+from broker.ports import Filter
+
+LEASE = timedelta(minutes=5)
+OFFICES = st.sampled_from([TOWN, COUNTY])
+FEW = st.integers(0, 2)
+
+
+def answer(call):
+    """What a call returns or raises, as something to compare; tokens are each store's own."""
+    try:
+        return call()
+    except BrokerError as no:
+        return type(no)
+
+
+class Stores(RuleBasedStateMachine):
+    claims = Bundle("claims")
+
+    def __init__(self):
+        super().__init__()
+        self.clock = Hands()
+        self.folder = tempfile.TemporaryDirectory()
+        url = f"sqlite:///{Path(self.folder.name) / 'store.sqlite'}"
+        self.sql = SqlStore(url, clock=self.clock, refusals_per_hour=2)
+        self.memory = MemoryStore(self.clock, refusals_per_hour=2)
+        self.letters = []
+
+    def teardown(self):
+        self.sql.close()
+        self.memory.close()
+        self.folder.cleanup()
+
+    def both(self, call):
+        plain, sql = answer(lambda: call(self.memory)), answer(lambda: call(self.sql))
+        assert sql == plain
+        return plain
+
+    @initialize()
+    def enrol_the_town(self):
+        self.both(lambda store: store.enrol([limits(TOWN, in_flight=2, threshold=2)]))
+
+    @rule(office=OFFICES, in_flight=st.integers(1, 3), threshold=st.integers(1, 3))
+    def enrol(self, office, in_flight, threshold):
+        self.both(lambda store: store.enrol([limits(office, in_flight=in_flight, threshold=threshold)]))
+
+    @rule(office=OFFICES, paused=st.booleans())
+    def pause(self, office, paused):
+        self.both(lambda store: store.pause(office, paused))
+
+    @rule(sender=FEW, message=FEW, box=FEW, digest=FEW, trial=st.booleans(), office=OFFICES, due=st.integers(-1, 2))
+    def accept(self, sender, message, box, digest, trial, office, due):
+        letter = a_letter(
+            sender=f"sender {sender}",
+            message_id=f"m{message}" if message else "",
+            fingerprint_box=f"/town/{box}",
+            digest=f"{digest:064}",
+            trial=trial,
+            office=office,
+            due_at=self.clock.now + due * timedelta(minutes=1),
+            accepted_at=self.clock.now,
+        )
+        self.both(lambda store: store.find(fingerprint(letter)))
+        self.both(lambda store: store.accept(letter))
+        self.letters.append(letter)
+
+    @rule(sender=FEW)
+    def refuse(self, sender):
+        self.both(lambda store: store.refuse(a_refusal(sender=f"sender {sender}", at=self.clock.now)))
+
+    @rule(target=claims, most=st.integers(0, 3))
+    def claim(self, most):
+        plain, sql = self.memory.claim(LEASE, most), self.sql.claim(LEASE, most)
+        assert [known(claim) for claim in sql] == [known(claim) for claim in plain]
+        for claim in plain:
+            self.both(lambda store, claim=claim: store.parcel(claim))
+        return multiple(*zip(plain, sql, strict=True))
+
+    @rule(claim=claims)
+    def renew(self, claim):
+        plain = answer(lambda: known(self.memory.renew(claim[0], LEASE)))
+        assert answer(lambda: known(self.sql.renew(claim[1], LEASE))) == plain
+
+    @rule(claim=claims)
+    def release(self, claim):
+        plain = answer(lambda: self.memory.release(claim[0]))
+        assert answer(lambda: self.sql.release(claim[1])) == plain
+
+    @rule(claim=consumes(claims), outcome=st.sampled_from([ACKNOWLEDGED, POSTPONED, REFUSED, GAVE_UP]))
+    def record(self, claim, outcome):
+        plain = answer(lambda: self.memory.record(claim[0], outcome))
+        assert answer(lambda: self.sql.record(claim[1], outcome)) == plain
+
+    @rule()
+    def requeue(self):
+        wanted = [one.id for letter in self.letters for one in letter.deliveries]
+        self.both(lambda store: sorted(store.requeue(wanted, "again")))
+
+    @rule(seconds=st.sampled_from([1, 29, 30, 59, 60, 299, 300, 3600]))
+    def time_goes_by(self, seconds):
+        self.clock.pass_by(timedelta(seconds=seconds))
+
+    @rule(office=st.sampled_from(["", TOWN]), sender=st.sampled_from(["", "sender 1"]), trials=st.booleans())
+    def look(self, office, sender, trials):
+        wanted = Filter(office=office, sender=sender, trials=trials, most=3, since=NOON + timedelta(minutes=1))
+        self.both(lambda store: store.list(wanted))
+
+    @invariant()
+    def both_keep_the_same(self):
+        self.both(lambda store: store.list(Filter(trials=True, most=1000)))
+        self.both(lambda store: store.refusals())
+        self.both(counted)
+        for letter in self.letters[-3:]:
+            self.both(lambda store, letter=letter: store.show(letter.submission.id))
+
+
+def known(claim: Claim):
+    return claim.delivery, claim.claimed_at, claim.expires_at
+
+
+def counted(store):
+    stats = store.stats()
+    return stats.submissions, stats.refusals, stats.oldest_waiting, +Counter(stats.deliveries)
+
+
+TestStoresAgree = Stores.TestCase
+TestStoresAgree.settings = settings(
+    max_examples=25, stateful_step_count=40, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
