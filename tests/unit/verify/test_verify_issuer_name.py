@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from cryptography import x509
 from cryptography.x509.oid import NameOID
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from broker.verify.issuer_name import names
@@ -53,11 +53,13 @@ def test_another_name_is_not(written: str) -> None:
     assert not names(written, ISSUER)
 
 
+@settings(deadline=None)
 @given(st.text(max_size=200))
 def test_no_text_makes_it_raise(written: str) -> None:
     names(written, ISSUER)
 
 
+@settings(deadline=None)
 @given(st.text(st.characters(blacklist_categories=("Cs", "Cc")), min_size=1, max_size=16))
 def test_what_the_library_writes_for_a_name_is_recognised(value: str) -> None:
     issuer = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, value), x509.NameAttribute(NameOID.COUNTRY_NAME, "PL")])
