@@ -332,7 +332,10 @@ class ChannelSuite:
             answer = pool.submit(partner.send, Message())
             assert asked.wait(PATIENCE)
             stop.set()
+            server.join(0.5)  # time enough for a channel that would not wait
+            waits = server.is_alive()
             go_on.set()
+            assert waits
             assert answer.result(PATIENCE).word is Word.RECEIPT
         server.join(PATIENCE)
         assert not server.is_alive()
