@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
+import json
+import socket
+from pathlib import Path
+
 import pika
+import psutil
 import psycopg
+
+from tests.conftest import engines, settings_of
 
 
 def test_a_test_gets_an_empty_database_of_its_own(postgres_database, postgres_url):
@@ -25,3 +32,22 @@ def test_rabbitmq_takes_a_durable_quorum_queue(rabbitmq_url, queue_name):
         channel.basic_publish("", queue, b"hello", mandatory=True)
         assert channel.basic_get(queue, auto_ack=True)[2] == b"hello"
         channel.queue_delete(queue)
+
+
+def test_what_was_started_is_ended_and_nothing_is_left(tmp_path):
+    folder = tmp_path / "engines"
+    engines("up", "--dir", str(folder), "--only", "postgres")
+    state = json.loads((folder / "state.json").read_text())
+    engines("up", "--dir", str(folder), "--only", "postgres")
+    assert json.loads((folder / "state.json").read_text()) == state, "an engine that answers is left alone"
+    assert psycopg.connect(settings_of(folder)["GONIEC_TEST_POSTGRES"].replace("+psycopg", "")).close() is None
+
+    engines("down", "--dir", str(folder))
+    for process in state["processes"].values():
+        assert not psutil.pid_exists(process["pid"]) or psutil.Process(process["pid"]).status() == "zombie"
+    assert not Path(state["data"]).exists()
+    assert [file.name for file in folder.iterdir()] == ["lock"]
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        probe.bind(("127.0.0.1", state["ports"]["postgres"]))
+    engines("down", "--dir", str(folder))
