@@ -20,7 +20,7 @@ STAGES = {
     "route": range(400, 500),
     "admit": range(500, 600),
     "intake": range(600, 650),
-    "receipt": range(650, 700),
+    "receipt": range(800, 850),
     "soap": range(700, 750),
     "amqp": range(750, 790),
     "directory": range(790, 800),
@@ -31,8 +31,10 @@ SOURCES = [
     file
     for folder in ("broker", "adapters", "routing", "schemas", "config")
     for file in sorted((ROOT / folder).rglob("*.py"))
-    if "texts" not in file.parts
+    if "texts" not in file.parts and "testkit" not in file.parts
 ]
+# Codes that are put together: the reasons why a row was not taken (`routing/explain.py`).
+MADE = ("route.row-",)
 
 
 def used() -> dict[str, str]:
@@ -78,4 +80,4 @@ def test_every_code_that_the_source_uses_has_words():
 
 
 def test_no_text_is_left_that_nothing_uses():
-    assert sorted(set(TEXTS) - set(used())) == []
+    assert sorted(code for code in set(TEXTS) - set(used()) if not code.startswith(MADE)) == []

@@ -16,13 +16,17 @@ VAGUE = {"utils.py", "helpers.py", "common.py", "manager.py", "misc.py"}
 def test_a_source_file_owns_one_idea_and_says_which(file):
     text = file.read_text(encoding="utf-8")
     assert file.name not in VAGUE
-    assert len(text.splitlines()) <= 350
+    assert len(text.splitlines()) <= 350 or "texts" in file.parts  # a table of texts is as long as it is
     assert not text.strip() or text.startswith('"""')
 
 
 def test_only_the_two_places_meant_for_it_parse_xml():
     """A linter's ban can be muted beside the line: here it cannot."""
-    allowed = {"broker/parse.py", "schemas/catalogue.py", "adapters/testkit/signing/canonical.py"}  # the last makes tests
+    allowed = {
+        "broker/parse.py",
+        "schemas/catalogue.py",
+        "adapters/testkit/signing/canonical.py",
+    }  # the last makes tests
     found = {
         str(file.relative_to(ROOT))
         for file in SOURCES
