@@ -10,8 +10,6 @@ within one piece of it.  No step costs more than a constant times the length of 
 from __future__ import annotations
 
 import re
-import threading
-from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Final
 
@@ -19,6 +17,7 @@ from lxml import etree
 
 from broker.errors import Malformed, TooLarge, Unavailable
 from broker.model import Document, Envelope
+from broker.vocabulary import VOCABULARY, apart
 
 DS: Final = "http://www.w3.org/2000/09/xmldsig#"
 XADES: Final = "http://uri.etsi.org/01903/"  # every version of XAdES begins so
@@ -46,15 +45,6 @@ class Limits:
 _PIECE: Final = 65_536
 # libxml2's own caps (text of 10 million characters, names of 50,000, depth of 256) stay on below this size.
 _HUGE: Final = 3_000_000
-# libxml2 never forgets a name (element, attribute, prefix, namespace) that a thread has met, and once their
-# dictionary is full (measured: 100 MB) that thread can read nothing new.  So a text over this length, and any that
-# brings more new names than the thread has room for, is parsed in a thread of its own, and the names die with it.
-_OWN_THREAD: Final = 256 * 1024
-_ROOM_FOR_NAMES: Final = 4_000_000
-# What libxml2 may take for a name, and somewhat more.  Every alternative starts at a sign that it cannot run over.
-_NAMES: Final = re.compile(
-    r"""\sxmlns[^\s=<>"']*+\s*+=\s*+(?:"[^"<]*+|'[^'<]*+)|<\??[^\s<>/"'=!?]++|\s[^\s<>/"'=]++\s*+="""
-)
 # Above so many "=" the text is searched for a single tag that holds more than any may.
 _CROWD: Final = 10_000
 
@@ -81,50 +71,10 @@ def read(data: bytes, limits: Limits) -> etree._Element:
     text = _text(data)
     _refuse_dtd(text)
     _cap_markup(text, limits)
-    if _VOCABULARY.has_room_for(text):
+    if VOCABULARY.has_room_for(text):
         return _tree(data, limits)
     del text
-    return _apart(data, limits)
-
-
-class _Vocabulary(threading.local):
-    """The names that this thread's libxml2 dictionary holds, and how many more bytes of them it may take."""
-
-    def __init__(self) -> None:
-        self.names: set[str] = set()
-        self.room = _ROOM_FOR_NAMES
-
-    def has_room_for(self, text: str) -> bool:
-        """Take up the names of the text and return True, or leave everything as it is and return False."""
-        if len(text) > _OWN_THREAD:
-            return False
-        names = set(_NAMES.findall(text)) - self.names
-        needed = sum(64 + len(name) for name in names)
-        if needed > self.room:
-            return False
-        self.room -= needed
-        self.names |= names
-        return True
-
-
-_VOCABULARY = _Vocabulary()
-
-
-def _apart(data: bytes, limits: Limits) -> etree._Element:
-    """Parse in a thread of its own.  The tree may be used by the caller's: it keeps its dictionary alive."""
-    done: Future[etree._Element] = Future()
-
-    def work() -> None:
-        try:
-            done.set_result(_tree(data, limits))
-        except BaseException as error:  # noqa: BLE001 - raised again by the caller, whatever it is
-            done.set_exception(error)
-
-    try:
-        threading.Thread(target=work, name="parse-apart").start()
-    except RuntimeError as error:
-        raise Unavailable("no thread to parse in") from error
-    return done.result()
+    return apart(lambda: _tree(data, limits))
 
 
 def _text(data: bytes) -> str:

@@ -16,31 +16,24 @@ Later folders add to earlier ones and may replace their files.
 
 from __future__ import annotations
 
-import io
-import warnings
+import re
 from collections.abc import Mapping, Sequence
-from email.message import Message
 from itertools import islice
 from threading import Lock
-from typing import TYPE_CHECKING, Any, Protocol, cast
-from urllib.request import BaseHandler, OpenerDirector, Request
-from urllib.response import addinfourl
+from typing import Any, Protocol
 
 from lxml import etree
 
 from broker.errors import ConfigError
 from broker.model import Flaw, Form, FormKey
-from schemas.diagnosis import MOST, flaws
+from broker.vocabulary import apart
+from schemas.diagnosis import MOST, flaws, legible
 from schemas.form import Entry, read_form
 from schemas.pins import PINS, problems_with_pins
+from schemas.xsd11 import Xsd11
 
-if TYPE_CHECKING:
-    from xmlschema import XMLSchemaBase
-
-# Schemas have addresses of their own, so that a relative schemaLocation works and nothing else does.  xmlschema
-# wants a local scheme; its opener below knows no files all the same.
+# Schemas have addresses of their own, so that a relative schemaLocation works and nothing else does.
 _BASE = "goniec:///"
-_LOCAL_BASE = "file:///goniec/"
 # What libxml2 and xmlschema say of a root that a schema does not declare.
 _UNKNOWN_ROOT = ("No matching global declaration", "is not an element of the schema")
 
@@ -120,10 +113,19 @@ def compiled(files: Mapping[str, bytes], entry: Entry) -> Schema:
     return schema
 
 
+# Above so many elements a document is validated as a stream (see Xsd10).
+_WIDE = 1_000
+_PIECE = 65_536
+
+
 class Xsd10:
     """libxml2's validator: quick, and its yes or no may be shared by threads, but its error log mixes theirs.
 
     So one compiled schema only says yes or no, and a second, used by one thread at a time, says why.
+
+    For every fault lxml asks for the path of its element, which takes as long as the element has siblings, and
+    neither stops at the first: 90,000 bad elements in a row would take minutes.  So a document of many elements
+    is validated while it is parsed once more, in pieces, and given up at the first piece that has a fault.
     """
 
     def __init__(self, files: Mapping[str, bytes], path: str) -> None:
@@ -132,11 +134,44 @@ class Xsd10:
         self._alone = Lock()
 
     def flaws(self, element: etree._Element) -> Sequence[Flaw]:
+        if next(islice(element.iterdescendants(etree.Element), _WIDE, None), None) is not None:
+            return apart(lambda: self._flaws_of_stream(element))
         if self._judge.validate(element):
             return ()
         with self._alone:
             self._critic.validate(element)
             return flaws(element, self._critic.error_log)
+
+    def _flaws_of_stream(self, element: etree._Element) -> Sequence[Flaw]:
+        """Return the first flaws of a document with many elements; they have lines, but no paths."""
+        data = etree.tostring(element, encoding="utf-8", with_tail=False)
+        bad, _ = self._feed([data[start : start + _PIECE] for start in range(0, len(data), _PIECE)])
+        if bad is None:
+            return ()
+        # Once more, the bad piece tag by tag, to learn where the first fault is.
+        start = bad * _PIECE
+        tags = re.findall(rb"[^>]*>|[^>]+", data[start : start + _PIECE])
+        fault, messages = self._feed([data[:start], *tags, data[start + _PIECE :]])
+        read = start + sum(len(tag) for tag in tags[: fault or 0])
+        line = (element.sourceline or 1) + data.count(b"\n", 0, read)
+        root = "/" + etree.QName(element).localname
+        return [Flaw(path=root, line=line, message=legible(message)) for message in messages]
+
+    def _feed(self, pieces: Sequence[bytes]) -> tuple[int | None, Sequence[str]]:
+        """Return the number of the first piece in which a fault shows, with what was said of it; or None."""
+        parser = etree.XMLParser(
+            schema=self._judge, no_network=True, resolve_entities=False, load_dtd=False, huge_tree=True
+        )
+        for number, piece in enumerate(pieces):
+            try:
+                parser.feed(piece)
+                if number == len(pieces) - 1:
+                    parser.close()
+            except etree.XMLSyntaxError as error:
+                return number, [entry.message for entry in islice(parser.feed_error_log, MOST)] or [str(error)]
+            if len(parser.feed_error_log):
+                return number, [entry.message for entry in islice(parser.feed_error_log, MOST)]
+        return None, ()
 
 
 class _Pinned(etree.Resolver):
@@ -160,50 +195,3 @@ def _compile(files: Mapping[str, bytes], path: str) -> etree.XMLSchema:
         return etree.XMLSchema(etree.fromstring(files[path], parser, base_url=_BASE + path))
     except (etree.XMLSyntaxError, etree.XMLSchemaParseError, LookupError) as error:
         raise ConfigError([f"{path}: {str(error).replace(_BASE, '')}"]) from error
-
-
-class Xsd11:
-    """xmlschema's validator, for schemas of XSD 1.1, and as the second opinion of `schemas/examine.py`.
-
-    Some eighty times slower than libxml2's.
-    """
-
-    def __init__(self, files: Mapping[str, bytes], path: str) -> None:
-        import xmlschema  # noqa: PLC0415 - costs a tenth of a second, and most catalogues have no XSD 1.1
-
-        self._broken = xmlschema.XMLSchemaException
-        opener = OpenerDirector()
-        opener.add_handler(_PinnedHandler(files))
-        try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("error")  # an import that fails is only a warning there
-                self._schema: XMLSchemaBase = xmlschema.XMLSchema11(
-                    _LOCAL_BASE + path, allow="local", defuse="always", opener=opener, use_fallback=False
-                )
-        except (xmlschema.XMLSchemaException, Warning, OSError, SyntaxError, ValueError) as error:
-            raise ConfigError([f"{path}: {str(error).replace(_LOCAL_BASE, '')}"]) from error
-
-    def flaws(self, element: etree._Element) -> Sequence[Flaw]:
-        try:
-            # It takes lxml's elements as well as its own kind, which its type does not say.
-            errors = islice(self._schema.iter_errors(cast("Any", element), use_location_hints=False), MOST)
-            return tuple(
-                Flaw(path=error.path or "/", line=error.sourceline or 0, message=error.reason or "Not valid.")
-                for error in errors
-            )
-        except self._broken as error:
-            return (Flaw(path="/", line=element.sourceline or 0, message=str(error)),)
-
-
-class _PinnedHandler(BaseHandler):
-    """The only handler of xmlschema's opener, so that no file or host can be reached through it."""
-
-    def __init__(self, files: Mapping[str, bytes]) -> None:
-        self.files = files
-
-    def file_open(self, request: Request) -> addinfourl:
-        """Serve a file of the folder; raise OSError for anything else."""
-        content = self.files.get(request.full_url.removeprefix(_LOCAL_BASE))
-        if content is None:
-            raise OSError(f"{request.full_url} is not in the schema folder")
-        return addinfourl(io.BytesIO(content), Message(), request.full_url)

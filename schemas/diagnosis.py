@@ -22,12 +22,17 @@ def flaws(element: etree._Element, log: Iterable[etree._LogEntry]) -> Sequence[F
         Flaw(
             path=readable_path(element, entry.path or ""),
             line=entry.line,
-            message=_NAMESPACE.sub("", entry.message).strip(),
+            message=legible(entry.message),
         )
         for entry in islice(log, MOST)
     )
     nothing_said = Flaw(path=readable_path(element, ""), line=element.sourceline or 0, message="Not valid.")
     return found or (nothing_said,)
+
+
+def legible(message: str) -> str:
+    """Return libxml2's message without the namespaces, which bury the names."""
+    return _NAMESPACE.sub("", message).strip()
 
 
 def readable_path(element: etree._Element, path: str) -> str:

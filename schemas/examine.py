@@ -14,8 +14,9 @@ from lxml import etree
 
 from broker.errors import ConfigError, Malformed, TooLarge
 from broker.parse import Limits, read
-from schemas.catalogue import FormCatalogue, Xsd11, load
+from schemas.catalogue import FormCatalogue, load
 from schemas.form import Entry, read_form
+from schemas.xsd11 import Xsd11
 
 _EXAMPLE = re.compile(r"examples/(?P<result>ok|malformed|too-large|unknown-form|invalid)-[^/]+\.xml")
 _LIMITS = Limits()

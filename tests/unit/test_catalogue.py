@@ -11,6 +11,8 @@ from lxml import etree
 from broker.errors import ConfigError
 from broker.evidence import Level
 from broker.parse import Limits, read
+from schemas import catalogue as catalogue_module
+from schemas import diagnosis
 from schemas.catalogue import load
 from schemas.diagnosis import MOST
 from schemas.examine import examine
@@ -99,8 +101,48 @@ def test_an_element_inside_another_document_is_judged_alone():
 
 def test_not_every_flaw_of_a_hopeless_document_is_told():
     catalogue = load(folder())
-    flaws = catalogue.flaws(catalogue.find(NS, "Note"), note(*["x"] * 5_000))
+    flaws = catalogue.flaws(catalogue.find(NS, "Note"), note(*["x"] * 900))
     assert len(flaws) == MOST
+
+
+def test_a_long_document_gives_the_line_of_its_first_fault():
+    catalogue = load(folder())
+    form = catalogue.find(NS, "Note")
+    days = ["2026-01-01"] * 30_000
+    assert catalogue.flaws(form, note(*days)) == ()
+    days[20_000] = "tomorrow"
+    flaws = catalogue.flaws(form, note(*days))
+    assert flaws[0].line == 20_002  # the root stands on line 1, the first day on line 2
+    assert "'tomorrow'" in flaws[0].message
+    assert NS not in flaws[0].message
+
+
+def test_a_fault_at_the_very_end_of_a_long_document_is_found():
+    catalogue = load(folder())
+    days = "<Day>2026-01-01</Day>" * 2_000
+    for end in ("<Day>x</Day></Note>", "<Other/></Note>", "<Day a='b'>2026-01-01</Day></Note>"):
+        element = read(f'<Note xmlns="{NS}">{days}{end}'.encode(), Limits())
+        assert len(catalogue.flaws(catalogue.find(NS, "Note"), element)) >= 1
+
+
+def test_a_document_of_nothing_but_faults_is_given_up_soon(monkeypatch):
+    """lxml looks up the path of every faulty element: 90,000 of them in a row, read to the end, take minutes."""
+    catalogue = load(folder())
+    asked = []
+    feed = catalogue_module.Xsd10._feed
+    monkeypatch.setattr(
+        catalogue_module.Xsd10, "_feed", lambda self, pieces: (asked.append(len(pieces)), feed(self, pieces))[1]
+    )
+    days = '<Day a="" b=""/>' * 90_000
+    element = read(f'<Note xmlns="{NS}">{days}</Note>'.encode(), Limits())
+    flaws = catalogue.flaws(catalogue.find(NS, "Note"), element)
+    assert 0 < len(flaws) <= MOST
+    assert len(asked) == 2
+
+
+def test_a_validator_that_says_no_without_a_word_is_still_a_no():
+    (flaw,) = diagnosis.flaws(note(), [])
+    assert (flaw.path, flaw.message) == ("/Note", "Not valid.")
 
 
 def test_eight_threads_with_different_bad_documents_never_see_one_anothers_values():
@@ -250,9 +292,7 @@ def test_examples_that_do_not_give_their_result_are_problems():
 
 
 def test_a_disagreement_of_the_two_validators_is_a_problem(monkeypatch):
-    import schemas.catalogue  # noqa: PLC0415 - patched here only
-
-    monkeypatch.setattr(schemas.catalogue.Xsd10, "flaws", lambda *_: ())
+    monkeypatch.setattr(catalogue_module.Xsd10, "flaws", lambda *_: ())
     example = {"forms/note/1/examples/ok-a.xml": f'<Note xmlns="{NS}"/>'.encode()}
     (problem,) = examine({**folder(), **example})
     assert problem.endswith("libxml2 says ok, xmlschema says invalid")

@@ -2,15 +2,17 @@
 
 import base64
 import threading
+from pathlib import Path
 
 import pytest
 from lxml import etree
 
 from broker.errors import Malformed, Rejection, TooLarge
-from broker.parse import Limits, Parse, read
+from broker.parse import Limits, Parse, _tree, read
 from broker.texts import TEXTS
 from tests.builders import an_envelope
 
+CORPUS = Path(__file__).parent.parent / "corpus" / "parse"
 DS = "http://www.w3.org/2000/09/xmldsig#"
 XADES = "http://uri.etsi.org/01903/v1.3.2#"
 
@@ -67,6 +69,18 @@ def test_what_inclusive_canonicalisation_would_cost_is_capped():
     assert code_of(data, scope=9_999) == "parse.too-much-namespacing"
 
 
+def test_declarations_of_one_branch_do_not_count_in_the_next():
+    branches = b'<b xmlns:n="urn:n"/>' * 10
+    assert read(b"<a>" + branches + b"</a>", Limits(scope=10)) is not None
+
+
+def test_were_a_dtd_to_slip_past_the_first_look_it_would_still_be_refused_and_unexpanded():
+    for name, code in (("internal-entity", "parse.dtd"), ("billion-laughs", "parse.malformed")):
+        with pytest.raises(Malformed) as caught:
+            _tree((CORPUS / f"dtd--{name}.xml").read_bytes(), Limits())
+        assert caught.value.code == code
+
+
 def test_namespaces_go_out_of_scope_with_their_element():
     inner = b"".join(b'<b xmlns:n%d="urn:%d"/>' % (number, number) for number in range(10))
     assert read(b'<a xmlns:m="urn:m">' + inner + b"</a>", Limits(namespaces=2)) is not None
@@ -116,9 +130,13 @@ def test_no_thread_wears_out_however_many_names_it_meets(monkeypatch):
     assert len(started) == before, "a document of known names needs no thread"
 
 
-def test_a_tree_made_apart_outlives_its_thread():
+def test_a_tree_made_apart_outlives_its_thread(monkeypatch):
+    started = []
+    start = threading.Thread.start
+    monkeypatch.setattr(threading.Thread, "start", lambda thread: (started.append(thread.name), start(thread))[1])
     long = b"<a xmlns:p='urn:p'>" + b"<p:b c='d'>x</p:b>" * 30_000 + b"</a>"
     root = read(long, Limits())
+    assert started == ["parse-apart"]
     assert root[-1].tag == "{urn:p}b"
     etree.SubElement(root, "{urn:q}new").text = "y"
     assert etree.tostring(root).endswith(b'<ns0:new xmlns:ns0="urn:q">y</ns0:new></a>')

@@ -5,10 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from schemas.catalogue import Xsd11, load
+from schemas.catalogue import load
 from schemas.examine import examine, result
 from schemas.form import read_form
 from schemas.pins import PINS, pins_for
+from schemas.xsd11 import Xsd11
 
 SCHEMAS = Path(__file__).parents[2] / "schemas"
 FILES = {
