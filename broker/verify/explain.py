@@ -24,7 +24,7 @@ INSTRUCTIONS: Final = "verify.hint-processing-instruction"
 CANONICALISATION: Final = "verify.hint-canonicalisation"
 NOT_LEFT_OUT: Final = "verify.hint-not-left-out"
 
-_LARGEST: Final = 2_000_000  # octets: above, a guess costs more than it is worth
+_LARGEST: Final = 500_000  # octets: above, a guess costs more than it is worth
 _LAST_SPACE: Final = re.compile(rb"[ \t\n]+(</[^<>]+>)\Z")
 
 Guess = tuple[str, Callable[[], bytes]]

@@ -30,14 +30,15 @@ from broker.verify.names import (
 _SIGNATURES: Final = 20  # in one document, counter-signatures included
 _CERTIFICATES: Final = 10  # in one KeyInfo
 
-_ID_NAMES: Final = (
-    "Id",
-    "ID",
-    "id",
-    "{http://www.w3.org/XML/1998/namespace}id",
-    "{http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-wssecurity-utility-1.0.xsd}Id",
+_ID_NAMES: Final = frozenset(
+    {
+        "Id",
+        "ID",
+        "id",
+        "{http://www.w3.org/XML/1998/namespace}id",
+        "{http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-wssecurity-utility-1.0.xsd}Id",
+    }
 )
-_WITH_IDS: Final = etree.ETXPath(f"//*[{' or '.join(f'@{name}' for name in _ID_NAMES)}]")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -109,10 +110,9 @@ def counter_signatures(signature: etree._Element) -> list[etree._Element]:
 def _ids(root: etree._Element) -> dict[str, etree._Element]:
     """Return who bears which Id, over every attribute that anybody takes for one; raise Fault if two bear one."""
     bearers: dict[str, etree._Element] = {}
-    for element in _WITH_IDS(root):
-        for name in _ID_NAMES:
-            written = element.get(name)
-            if written is not None and bearers.setdefault(written, element) is not element:
+    for element in root.iter("*"):  # in half the time of any XPath
+        for name in element.keys():  # noqa: SIM118 - an element iterates over its children, not its attributes
+            if name in _ID_NAMES and bearers.setdefault(element.attrib[name], element) is not element:
                 raise Fault("verify.duplicate-id", f"@{etree.QName(name).localname}")
     return bearers
 

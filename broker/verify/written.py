@@ -7,13 +7,9 @@ from __future__ import annotations
 
 import base64
 import binascii
-import re
 from datetime import UTC, datetime
-from typing import Final
 
 from lxml import etree
-
-_SPACE: Final = re.compile(r"[ \t\r\n]+")
 
 
 def text(element: etree._Element) -> str | None:
@@ -33,7 +29,9 @@ def octets(element: etree._Element) -> bytes | None:
 
 def decoded(written: str) -> bytes | None:
     """Return what canonical Base64 stands for, white space apart, or None."""
-    compact = _SPACE.sub("", written)
+    if not written.isascii():
+        return None
+    compact = "".join(written.split())
     try:
         value = base64.b64decode(compact, validate=True)
     except (binascii.Error, ValueError):

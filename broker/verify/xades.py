@@ -9,6 +9,7 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from typing import Final
 
 from asn1crypto import cms
@@ -105,12 +106,17 @@ def _check_issuer(binding: etree._Element, certificate: Certificate) -> None:
             raise Fault("verify.xades-malformed", _PLACE)
         if (written.text(serial) or "").strip() != certificate.report.serial:
             raise Fault("verify.signing-certificate-issuer", _PLACE)
-        if not issuer_name.names(written.text(name) or "", certificate.x509.issuer):
+        if not _names_issuer(written.text(name) or "", certificate):
             raise Fault("verify.signing-certificate-issuer", _PLACE)
     elif next(binding.iterancestors(XADES + "SigningCertificate"), None) is not None:
         raise Fault("verify.xades-malformed", _PLACE)  # version 1 requires it (EN 319 132-1 annex D)
     if second is not None and not _same_issuer(written.octets(second), certificate):
         raise Fault("verify.signing-certificate-issuer", _PLACE)
+
+
+@lru_cache(maxsize=1024)
+def _names_issuer(name: str, certificate: Certificate) -> bool:
+    return issuer_name.names(name, certificate.x509.issuer)
 
 
 def _same_issuer(der: bytes | None, certificate: Certificate) -> bool:
