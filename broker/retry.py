@@ -57,8 +57,8 @@ def decide(
             event = DeliveryEvent.REFUSED
         case _ if policy.worn_out(claim) or claim.claimed_at - delivery.since >= policy.patience:
             event = DeliveryEvent.GAVE_UP
-        case Unavailable(retry_after=timedelta() as asked):
-            event, wait = DeliveryEvent.POSTPONED, policy.grant(asked, jitter)
+        case Unavailable(retry_after=timedelta() as wish):
+            event, wait = DeliveryEvent.POSTPONED, policy.grant(wish, jitter)
         case _:
             event, wait = DeliveryEvent.POSTPONED, policy.wait(delivery.attempts, jitter)
     return Outcome(

@@ -34,7 +34,7 @@ def document_called(name: str) -> bytes:
 
 
 def accept_letters(
-    answer: Callable[[bytes], object], url: str, name: str, threads: int, most: int, pragma: str = ""
+    answer: Callable[[bytes], object], url: str, name: str, *, threads: int, most: int, pragma: str = ""
 ) -> None:
     store = SqlStore(url, clock=lambda: datetime.now(UTC))
     if pragma:
@@ -56,7 +56,7 @@ if __name__ == "__main__":
         lambda name: os.write(1, name + b"\n"),
         sys.argv[1],
         sys.argv[2],
-        int(sys.argv[3]),
-        int(sys.argv[4]),
-        *sys.argv[5:],
+        threads=int(sys.argv[3]),
+        most=int(sys.argv[4]),
+        pragma="".join(sys.argv[5:]),
     )

@@ -14,6 +14,7 @@ import os
 import platform
 import signal
 import sys
+from pathlib import Path
 
 TRACEME, CONTINUE, SETOPTIONS, SYSCALL_INFO = 0, 24, 0x4200, 0x420E
 SYSGOOD, FORK, VFORK, CLONE, EXITKILL = 1, 2, 4, 8, 0x100000
@@ -84,7 +85,7 @@ def note(thread: int, seen: list[tuple[str, str]], flushing: dict[int, str]) -> 
     info = Info()
     ptrace(SYSCALL_INFO, thread, ctypes.sizeof(info), ctypes.addressof(info))
     if info.op == ENTRY and (call := CALLS.get(info.first)):
-        file = os.readlink(f"/proc/{thread}/fd/{info.args[0]}")
+        file = str(Path(f"/proc/{thread}/fd/{info.args[0]}").readlink())
         if call == "write":
             seen.append((call, file))
         else:
@@ -97,6 +98,5 @@ def note(thread: int, seen: list[tuple[str, str]], flushing: dict[int, str]) -> 
 
 if __name__ == "__main__":
     exit_status, calls = trace(sys.argv[2:])
-    with open(sys.argv[1], "w") as file:
-        json.dump(calls, file)
+    Path(sys.argv[1]).write_text(json.dumps(calls))
     sys.exit(exit_status)

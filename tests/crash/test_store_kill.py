@@ -21,8 +21,8 @@ PROCESSES = multiprocessing.get_context("forkserver")
 PROCESSES.set_forkserver_preload(["tests.crash.accepting"])
 
 
-def answering(end, *about):
-    accept_letters(end.send_bytes, *about)
+def answering(end, url, name):
+    accept_letters(end.send_bytes, url, name, threads=4, most=1_000_000)
 
 
 @pytest.fixture(params=ROUNDS)
@@ -38,7 +38,7 @@ def accept_until_killed(url, name, answers):
     """Start two processes that accept, kill both after some answers; return all that was answered."""
     mine, theirs = zip(*(PROCESSES.Pipe(duplex=False) for _ in "ab"), strict=True)
     processes = [
-        PROCESSES.Process(target=answering, args=(end, url, f"{name}{one}", 4, 1_000_000))
+        PROCESSES.Process(target=answering, args=(end, url, f"{name}{one}"))
         for one, end in zip("ab", theirs, strict=True)
     ]
     for process, end in zip(processes, theirs, strict=True):

@@ -78,7 +78,7 @@ class Stores(RuleBasedStateMachine):
         self.both(lambda store: store.pause(office, paused))
 
     @rule(sender=FEW, message=FEW, box=FEW, digest=FEW, trial=st.booleans(), office=OFFICES, due=st.integers(-1, 2))
-    def accept(self, sender, message, box, digest, trial, office, due):
+    def accept(self, *, sender, message, box, digest, trial, office, due):
         letter = a_letter(
             sender=f"sender {sender}",
             message_id=f"m{message}" if message else "",

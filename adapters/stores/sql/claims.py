@@ -151,7 +151,7 @@ def claim(connection: Connection, now: datetime, members: Sequence[Demand]) -> S
 
 
 def _claim(connection: Connection, now: datetime, lease: timedelta, most: int) -> list[Claim]:
-    due: list[Row[Any]] = []
+    due: list[Any] = []
     for office, room in _open_offices(connection, now, most):
         due += connection.execute(_DUE, {"office": office, "now": now, "most": min(room, most)}).all()
     due = sorted(due, key=lambda row: (row.claimable_at, row.id))[:most]

@@ -60,12 +60,12 @@ def upgrade(engine: Engine) -> None:
         command.upgrade(_config(connection), "head")
 
 
-def ready(engine: Engine) -> None:
+def ready(writing: Engine, reading: Engine) -> None:
     """Make a fresh SQLite file; raise ConfigError if the database has another layout than this version's."""
-    there = _layout(engine)
-    if there is None and engine.dialect.name == "sqlite":
-        upgrade(engine)
-        there = _layout(engine)
+    there = _layout(reading)
+    if there is None and writing.dialect.name == "sqlite":
+        upgrade(writing)
+        there = _layout(reading)
     if there != newest():
         raise ConfigError([f"the store has layout {there or 'none'}, this version needs {newest()}: migrate it first"])
 

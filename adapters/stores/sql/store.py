@@ -80,11 +80,20 @@ class SqlStore:
         if writer is None:
             with self._lock:
                 if self._writer is None:
-                    with translated():
-                        migrate.ready(self._writing)
+                    with translated(), self._let_go_unless_ready():
+                        migrate.ready(self._writing, self._reading)
                     self._writer = Writer(self._writing.connect, lambda connection: now(connection, self._clock))
                 writer = self._writer
         return writer
+
+    @contextmanager
+    def _let_go_unless_ready(self) -> Iterator[None]:
+        """Keep no connection of a store that could not be opened: it may never be closed."""
+        try:
+            yield
+        except Exception:
+            self._reading.dispose()
+            raise
 
     def _write(self, work: Work[Asked, Result], asked: Asked) -> Result:
         return self._open().write(work, asked)

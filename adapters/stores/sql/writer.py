@@ -148,16 +148,21 @@ class Writer:
         self, connection: Connection, moment: datetime, work: Work[Any, Any], members: list[Any]
     ) -> Sequence[Any]:
         """Do all members at once, or if that fails each by itself."""
+        savepoint = connection.begin_nested()
         try:
-            with connection.begin_nested():
-                return work.do(connection, moment, members)
-        except SQLAlchemyError as error:
-            if connection.invalidated or not connection.in_transaction():
-                raise
+            results = work.do(connection, moment, members)
+            savepoint.commit()
+        except Exception as error:  # noqa: BLE001 - whatever is wrong with one member is not the others' fault
+            try:
+                savepoint.rollback()
+            except SQLAlchemyError:
+                raise error from None  # no way back: the engine has undone all of it, and this is why
             if len(members) == 1:
                 away = unavailable(error)
                 away.__cause__ = error
                 return [away]
+        else:
+            return results
         return [self._members(connection, moment, work, [member])[0] for member in members]
 
     def _disconnect(self) -> None:

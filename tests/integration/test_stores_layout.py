@@ -1,0 +1,68 @@
+"""The migrations make what the queries expect, and what the hot path asks is answered from an index."""
+
+from __future__ import annotations
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.runtime.migration import MigrationContext
+from sqlalchemy import event, text
+
+from adapters.stores import SqlStore, migrate
+from adapters.stores.sql.engine import open_engine
+from adapters.stores.sql.tables import metadata
+from adapters.testkit.stores.values import ACKNOWLEDGED, LEASE, Hands, a_refusal, fingerprint, kept, limits
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def url(request, tmp_path):
+    made = f"sqlite:///{tmp_path / 'store.sqlite'}"
+    if request.param == "postgres":
+        made = request.getfixturevalue("postgres_database")
+    migrate(made)
+    return made
+
+
+def test_the_migrations_make_the_tables_that_queries_see(url):
+    engine = open_engine(url, writes=False)
+    with engine.connect() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        assert compare_metadata(context, metadata) == []
+    engine.dispose()
+
+
+def test_no_step_of_the_hot_path_walks_a_table_that_grows(tmp_path):
+    """SQLite tells its plan for each statement: offices are few and may be scanned, nothing else."""
+    store = SqlStore(f"sqlite:///{tmp_path / 'store.sqlite'}", clock=Hands())
+    store.enrol([limits()])
+    asked = []
+    for engine in (store._writing, store._reading):
+        event.listen(engine, "before_cursor_execute", lambda *about: asked.append((about[2], about[3], about[5])))
+    letter = kept(store)
+    store.refuse(a_refusal())
+    (claim,) = store.claim(LEASE)
+    store.parcel(claim)
+    store.renew(claim, LEASE)
+    store.release(claim)
+    (claim,) = store.claim(LEASE)
+    store.record(claim, ACKNOWLEDGED)
+    store.find(fingerprint(letter))
+    store.show(letter.submission.id)
+    store.document(letter.submission.id)
+    plans = []
+    with store._reading.connect() as connection:
+        for statement, parameters, many in asked:
+            if statement.split()[0] in {"SELECT", "UPDATE", "INSERT"}:
+                first = parameters[0] if many else parameters
+                plan = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", tuple(first))
+                plans += [step.detail for step in plan]
+    store.close()
+    assert any("deliveries_live" in step for step in plans)
+    assert {step for step in plans if step.startswith("SCAN")} <= {"SCAN offices"}
+
+
+def test_every_event_waits_for_a_batch_of_the_journal(url):
+    store = SqlStore(url, clock=Hands())
+    kept(store)
+    with store._reading.connect() as connection:
+        assert connection.execute(text("SELECT count(*) FROM events WHERE batch IS NULL")).scalar() == 1
+    store.close()
