@@ -2,11 +2,11 @@
 
 Where to read: `stage.py` (what others call), `judgement.py` (a document), `signature.py` (one signature, every
 question in its order); then one idea a file: `shape.py` and `references.py` (structure and coverage), `c14n.py`
-(octets), `algorithms.py` (the closed lists), `signature_value.py` (mathematics), `xades.py`, `certificate.py`,
-`identity.py`, `trust.py`, `path.py`, `explain.py` (hints), `fault.py` (the table from codes to verdicts).
+(octets), `algorithms.py` (the closed lists), `signer.py` (whose key), `signature_value.py` (mathematics), `xades.py`,
+`certificate.py`, `identity.py`, `trust.py`, `path.py`, `explain.py` (hints), `fault.py` (codes and their verdicts).
 """
 
-from broker.verify.signature import Policy
+from broker.verify.signer import Policy
 from broker.verify.stage import Verify, examine
 from broker.verify.trust import Anchor, TrustSnapshot, anchors, certificates
 

@@ -16,7 +16,8 @@ from broker.verify.fault import Fault
 from broker.verify.names import SIGNATURE
 from broker.verify.references import Covered
 from broker.verify.shape import Layout, lay_out
-from broker.verify.signature import Case, Judged, Policy, judge
+from broker.verify.signature import Case, Judged, judge
+from broker.verify.signer import Policy
 from broker.verify.trust import TrustSnapshot
 
 _SPARE: Final = 1_000_000  # octets that even the smallest document may cost

@@ -9,23 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Literal
 
 from lxml import etree
 
 from broker.evidence import Identity, Indication, Level, SignatureReport
-from broker.verify import (
-    algorithms,
-    certificate,
-    explain,
-    identity,
-    key_value,
-    path,
-    references,
-    signature_value,
-    written,
-    xades,
-)
+from broker.verify import algorithms, explain, identity, path, references, signature_value, signer, written
 from broker.verify.algorithms import Method, Scheme
 from broker.verify.c14n import Canon, reread
 from broker.verify.certificate import Certificate
@@ -33,24 +21,11 @@ from broker.verify.fault import Fault, gravest
 from broker.verify.names import DS, SIGNED_INFO
 from broker.verify.references import Covered
 from broker.verify.shape import Layout, Signature, counter_signatures, take_apart
+from broker.verify.signer import Policy, Signer
 from broker.verify.trust import PublicKey, TrustSnapshot
 
 CLAIM_NOT_BELIEVED = "verify.hint-claimed-role"
 WRONG_CERTIFICATE = "verify.hint-wrong-certificate"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Policy:
-    """How signatures are judged.
-
-    `profile`: `xades` takes XAdES alone; `basic` also a plain XMLDSig, whose certificate nothing binds, by an
-    embedded certificate or by one of `keys` (legacy partners, test vectors).  Without `path` only mathematics and
-    coverage are judged: no certificate is believed and the level is `none`.
-    """
-
-    profile: Literal["xades", "basic"] = "xades"
-    path: bool = True
-    keys: tuple[PublicKey, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -89,8 +64,7 @@ class _Judgement:
     faults: list[Fault] = field(default_factory=list)
     parts: Signature | None = None
     covered: tuple[Covered, ...] = ()
-    signer: Certificate | None = None
-    properties: xades.Properties | None = None
+    signer: Signer | None = None
     subjects: tuple[str, ...] = ()
     level: Level = Level.NONE
     identity: Identity | None = None
@@ -113,13 +87,23 @@ class _Judgement:
         self.faults += [self._explained(it) for it in self.covered if it.fault is not None]
         self._try(self._check_coverage)
         scheme, value = self._scheme_and_value(signed_info, parts)
-        certificates = self._certificates(parts)
-        key = self._key(parts, certificates, scheme, value, octets)
+        beside = signer.certificates(parts)
+        self.signer = signer.find(
+            parts,
+            beside,
+            self.covered,
+            self.case.policy,
+            lambda key: signature_value.holds(key, scheme, value, octets),
+        )
         try:
-            signature_value.check(key, scheme, value, octets)
+            signature_value.check(self.signer.key, scheme, value, octets)
         except Fault as fault:
-            self.faults.append(self._with_hint(fault, how, scheme, value, certificates))
-        self._try(lambda: self._believe(certificates))
+            self.faults.append(
+                self._with_hint(
+                    fault, beside, how, lambda key, signed: signature_value.holds(key, scheme, value, signed)
+                )
+            )
+        self._try(lambda: self._believe(beside))
         self.counters = tuple(
             judge(counter, place, self.case, of=parts).report
             for place, counter in enumerate(counter_signatures(self.element), start=1)
@@ -191,82 +175,37 @@ class _Judgement:
             raise Fault("verify.signature-value-malformed", "ds:SignatureValue")
         return scheme, value
 
-    def _certificates(self, parts: Signature) -> tuple[Certificate, ...]:
-        ders = [written.octets(it) for it in parts.certificates]
-        try:
-            return certificate.distinct([der or b"" for der in ders])
-        except Fault as fault:
-            raise fault.at("ds:X509Certificate") from None
-
-    def _key(
-        self, parts: Signature, certificates: Sequence[Certificate], scheme: Scheme, value: bytes, octets: bytes
-    ) -> PublicKey:
-        """Return the key that must have made the value: the bound certificate's, in the basic profile any given."""
-        policy = self.case.policy
-        if policy.profile == "basic":
-            bare = None if policy.path or certificates else key_value.read(parts.key_info)
-            given = policy.keys if bare is None else (*policy.keys, bare)
-            fitting = (key for key in given if signature_value.holds(key, scheme, value, octets))
-            key = next(fitting, given[0] if given and not certificates else None)
-            if key is not None:
-                return key
-        if policy.profile == "basic" and parts.qualifying is None:
-            made_it = (it for it in certificates if it.key and signature_value.holds(it.key, scheme, value, octets))
-            self.signer = next(made_it, certificates[0] if certificates else None)
-        else:
-            self.properties = xades.read(parts, self.covered)
-            self.signer = self._bound(parts, certificates, self.properties)
-        if self.signer is None:
-            raise Fault("verify.certificate-missing", "ds:KeyInfo")
-        if self.signer.key is None:
-            raise Fault("verify.key-mismatch", "ds:X509Certificate")
-        return self.signer.key
-
-    def _bound(
-        self, parts: Signature, certificates: Sequence[Certificate], properties: xades.Properties
-    ) -> Certificate | None:
-        """Return the certificate that the signature binds: without that, it could be swapped."""
-        if not certificates:
-            raise Fault("verify.certificate-missing", "ds:KeyInfo")
-        if properties.certificate is not None:
-            return xades.bound(properties.certificate, certificates)
-        if any(it.target is parts.key_info and it.fault is None for it in self.covered) and len(certificates) == 1:
-            return certificates[0]  # a signed KeyInfo binds as well
-        raise Fault("verify.signing-certificate-missing", "xades:SigningCertificate")
-
     def _with_hint(
-        self, fault: Fault, how: Method, scheme: Scheme, value: bytes, certificates: Sequence[Certificate]
+        self, fault: Fault, beside: Sequence[Certificate], how: Method, holds: Callable[[PublicKey, bytes], bool]
     ) -> Fault:
-        if fault.code != "verify.signature-value-mismatch" or self.signer is None or self.parts is None:
-            return fault.at("ds:SignatureValue")
-        key, signed_info, canon = self.signer.key, self.parts.signed_info, self.case.guesses
-        if key is not None:
-            fault.hint = explain.value_mismatch(
-                signed_info, how, canon, lambda other: signature_value.holds(key, scheme, value, other)
-            )
-        octets = canon.element(signed_info, how, comments=how.comments)
-        others = (it.key for it in certificates if it is not self.signer and it.key is not None)
-        if any(signature_value.holds(other, scheme, value, octets) for other in others):
-            fault.hint = WRONG_CERTIFICATE
+        parts, by = self.parts, self.signer
+        if fault.code == "verify.signature-value-mismatch" and parts is not None and by is not None:
+            canon = self.case.guesses
+            octets = canon.element(parts.signed_info, how, comments=how.comments)
+            others = (it.key for it in beside if it is not by.certificate and it.key is not None)
+            if any(holds(other, octets) for other in others):
+                fault.hint = WRONG_CERTIFICATE
+            else:
+                fault.hint = explain.value_mismatch(parts.signed_info, how, canon, lambda signed: holds(by.key, signed))
         return fault.at("ds:SignatureValue")
 
-    def _believe(self, certificates: Sequence[Certificate]) -> None:
+    def _believe(self, beside: Sequence[Certificate]) -> None:
         """Find the path, and say who signed and at which level; raise Fault."""
-        if self.signer is None:
-            self.level = Level.LOCAL if self.case.policy.path else Level.NONE  # a key that the operator gave
+        own = self.signer.certificate if self.signer else None
+        if own is None:  # by a key that the operator gave
+            self.level = Level.LOCAL if self.case.policy.path else Level.NONE
             return
-        self.identity = self.signer.identity
+        self.identity = own.identity
         if not self.case.policy.path:
             return
         try:
-            beside = [it for it in certificates if it is not self.signer]
-            found = path.find(self.signer, beside, self.case.trust, self.case.at)
+            found = path.find(own, [it for it in beside if it is not own], self.case.trust, self.case.at)
             self.subjects = found.subjects
             path.require_status(found, self.case.trust)
         except Fault as fault:
             raise fault.at("ds:X509Certificate") from None
-        roles = self.properties.roles if self.properties else ()
-        person = identity.claimed(roles)
+        properties = self.signer.properties if self.signer else None
+        person = identity.claimed(properties.roles) if properties else None
         if person is not None and found.anchor.platform_seal:
             self.identity, self.level = person, Level.TRUSTED_PROFILE
             return
@@ -281,6 +220,8 @@ class _Judgement:
         """Return the judgement."""
         fault = gravest(self.faults)
         covering = next((it for it in self.covered if it.report.covers_form and it.fault is None), None)
+        own = self.signer.certificate if self.signer else None
+        properties = self.signer.properties if self.signer else None
         report = SignatureReport(
             id=self.element.get("Id") or f"#{self.number}",
             indication=fault.indication if fault else Indication.PASSED,
@@ -291,12 +232,12 @@ class _Judgement:
             shape=self._shape(),
             signature_method=self._method_uri(),
             references=tuple(it.report for it in self.covered),
-            certificate=self.signer.report if self.signer else None,
+            certificate=own.report if own else None,
             path=self.subjects,
             level=Level.NONE if fault else self.level,
             # Whose signature it is, a signature that failed does not tell.
             identity=None if fault and fault.indication is Indication.FAILED else self.identity,
-            signing_time=self.properties.signing_time if self.properties else None,
+            signing_time=properties.signing_time if properties else None,
             counter_signatures=self.counters,
         )
         return Judged(report=report, covering=covering)

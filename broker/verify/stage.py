@@ -15,7 +15,7 @@ from lxml import etree
 from broker.evidence import Report
 from broker.model import Document, Valid, Verified
 from broker.verify.judgement import form_of, judge_document
-from broker.verify.signature import Policy
+from broker.verify.signer import Policy
 from broker.verify.trust import TrustSnapshot, public_keys
 
 
