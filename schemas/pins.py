@@ -14,8 +14,8 @@ _LINE = re.compile(r"(?P<digest>[0-9a-f]{64})  (?P<path>\S.*)")
 
 
 def is_pinned(path: str) -> bool:
-    """Whether a file decides what is valid: schemas and form descriptions do, examples do not."""
-    return path.startswith(("forms/", "xsd/")) and path.endswith((".xsd", "/form.toml"))
+    """Whether a file decides what is valid, or what is said on the wire: examples do not."""
+    return path.startswith(("forms/", "xsd/", "receipts/", "soap/")) and path.endswith((".xsd", ".wsdl", "/form.toml"))
 
 
 def pins_for(files: Mapping[str, bytes]) -> bytes:
