@@ -51,6 +51,12 @@ class Watchful(H11Protocol):
         self._disarm()
         super().on_response_complete()
 
+    def shutdown(self) -> None:
+        super().shutdown()
+        cycle: RequestResponseCycle | None = self.cycle
+        if cycle is None or cycle.response_complete:
+            self._arm()  # closing waits for the client to read: not for ever
+
     def pause_writing(self) -> None:
         self._arm()
         super().pause_writing()
