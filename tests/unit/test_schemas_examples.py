@@ -14,7 +14,7 @@ from schemas.xsd11 import Xsd11
 SCHEMAS = Path(__file__).parents[2] / "schemas"
 FILES = {
     path.relative_to(SCHEMAS).as_posix(): path.read_bytes()
-    for path in [SCHEMAS / PINS, *(SCHEMAS / "forms").rglob("*"), *(SCHEMAS / "xsd").rglob("*")]
+    for path in sorted(SCHEMAS.rglob("*"))
     if path.is_file()
 }
 EXAMPLES = sorted(path for path in FILES if "/examples/" in path)
