@@ -23,6 +23,7 @@ from broker.errors import BrokerError, LeaseLost
 from broker.model import Claim, Outcome
 from broker.states import LIVE, DeliveryEvent, DeliveryState, follow
 
+_AT_ONCE = 1000  # deliveries taken in one transaction, whoever asks for more
 _SENDING = DeliveryState.SENDING.value
 
 
@@ -151,6 +152,7 @@ def claim(connection: Connection, now: datetime, members: Sequence[Demand]) -> S
 
 
 def _claim(connection: Connection, now: datetime, lease: timedelta, most: int) -> list[Claim]:
+    most = min(most, _AT_ONCE)
     due: list[Any] = []
     for office, room in _open_offices(connection, now, most):
         due += connection.execute(_DUE, {"office": office, "now": now, "most": min(room, most)}).all()

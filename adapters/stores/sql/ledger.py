@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from itertools import product
+from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Row, Select, func, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
@@ -27,7 +28,10 @@ from broker.model import DeliveryId, OfficeId, OfficeLimits, ReceiptKind, Refusa
 from broker.ports import EventRecord, Filter, Record, Stats
 from broker.states import TRANSITIONS, DeliveryEvent, DeliveryState, follow
 
+T = TypeVar("T")
+
 _content_of = (content.c.submission == submissions.c.id) & (content.c.accepted_at == submissions.c.accepted_at)
+_IN_ONE = 1000  # values in one statement
 _UPP = receipts.c.kind == ReceiptKind.UPP.value
 
 
@@ -59,9 +63,18 @@ def _page(wanted: Filter) -> Select[Any]:
     return query.order_by(newest_first.desc()).limit(wanted.most)
 
 
+def _some(found: Sequence[T]) -> Iterator[Sequence[T]]:
+    """Cut a list into pieces that fit into a statement: PostgreSQL takes 65,535 values in one."""
+    return (found[start : start + _IN_ONE] for start in range(0, len(found), _IN_ONE))
+
+
 def page(connection: Connection, wanted: Filter) -> Sequence[Record]:
     """Return matching submissions, newest first."""
     found = connection.execute(_page(wanted)).all()
+    return [record for some in _some(found) for record in _records(connection, some)]
+
+
+def _records(connection: Connection, found: Sequence[Row[Any]]) -> Sequence[Record]:
     ids = [row.id for row in found]
     given = connection.execute(select(receipts).where(receipts.c.submission.in_(ids), _UPP)).all()
     receipt_of = {row.submission: rows.receipt(row) for row in given}
@@ -150,11 +163,11 @@ def requeue(connection: Connection, now: datetime, members: Sequence[Requeue]) -
 
 
 def _requeue(connection: Connection, now: datetime, it: Requeue) -> list[DeliveryId]:
-    sent: list[Row[Any]] = []
-    for state in _REQUEUABLE:
+    sent: list[Any] = []
+    for state, some in product(_REQUEUABLE, _some(it.deliveries)):
         sent += connection.execute(
             update(deliveries)
-            .where(deliveries.c.id.in_(it.deliveries), deliveries.c.state == state)
+            .where(deliveries.c.id.in_(some), deliveries.c.state == state)
             .values(
                 state=follow(state, DeliveryEvent.REQUEUED).value,
                 attempts=0,

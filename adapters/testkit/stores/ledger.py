@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
 
@@ -19,6 +20,7 @@ from adapters.testkit.stores.values import (
     REFUSED,
     TOWN,
     Hands,
+    a_letter,
     a_refusal,
     again,
     kept,
@@ -72,6 +74,13 @@ class LedgerSuite(StoreFixtures):
         assert found(store) == newest
         assert found(store, most=2) == newest[:2]
         assert found(store, most=2, after=newest[1]) == newest[2:4]
+
+    def test_a_thousand_and_more_fit_into_one_list_and_one_requeue(self, store: Custody) -> None:
+        letters = [a_letter() for _ in range(1005)]
+        with ThreadPoolExecutor(32) as pool:
+            assert list(pool.map(store.accept, letters)) == [letter.receipt for letter in letters]
+        assert found(store, most=2000) == ids(*reversed(letters))
+        assert list(store.requeue([letter.deliveries[0].id for letter in letters] * 40, "none waits for me")) == []
 
     def test_a_list_carries_receipt_and_deliveries_but_neither_report_nor_events(self, store: Custody) -> None:
         letter = kept(store)
