@@ -17,7 +17,7 @@ FILES = {
     for path in sorted(SCHEMAS.rglob("*"))
     if path.is_file()
 }
-EXAMPLES = sorted(path for path in FILES if "/examples/" in path)
+EXAMPLES = sorted(path for path in FILES if path.startswith("forms/") and "/examples/" in path)
 FORMS = sorted(path for path in FILES if path.endswith("/form.toml"))
 
 
