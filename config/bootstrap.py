@@ -112,8 +112,8 @@ def parts(settings: Settings) -> Parts:
     routing_files = [settings.path(settings.routing.boxes), settings.path(settings.routing.rows)]
     table = wrong.of(Snapshot, "routing", routing_files, lambda: load_routing(settings))
     seal = wrong.of(kinds.make, seals.KINDS, settings.seal, "seal", around("seal"))
-    ways_in = wrong.of(kinds.with_plugins, channels.KINDS, "goniec.channels") or {}
-    ways_out = wrong.of(kinds.with_plugins, offices.KINDS, "goniec.offices") or {}
+    ways_in = wrong.of(kinds.with_plugins, channels.KINDS, "goniec.channels") or channels.KINDS
+    ways_out = wrong.of(kinds.with_plugins, offices.KINDS, "goniec.offices") or offices.KINDS
     made_channels = {
         name: wrong.of(kinds.make, ways_in, entry, f"channels.{name}", around(name))
         for name, entry in settings.channels.items()

@@ -22,7 +22,11 @@ def with_plugins(built_in: Mapping[str, Kind[Made]], group: str) -> dict[str, Ki
         if point.name in found:
             wrong.append(f"{group}: {point.name} is there already ({point.value} collides)")
             continue
-        kind = point.load()
+        try:
+            kind = point.load()
+        except Exception as error:  # noqa: BLE001 - somebody else's package: whatever it raises is its problem
+            wrong.append(f"{group}: {point.value} cannot be loaded ({type(error).__name__}: {error})")
+            continue
         if isinstance(kind, Kind):
             found[point.name] = kind
         else:
