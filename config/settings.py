@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationError
+from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from broker.errors import ConfigError
@@ -150,15 +151,56 @@ class Settings(BaseSettings):
 def load(file: Path) -> Settings:
     """Read a TOML file and the environment; raise ConfigError with every problem and its path."""
     try:
+        return Settings(**_read(file))
+    except ValidationError as error:
+        raise ConfigError(problems(error)) from error
+
+
+def load_sound(file: Path) -> tuple[Settings | None, list[str]]:
+    """Read as `load` does, but leave out what is wrong, so that the rest can be checked as well.
+
+    Returns what is left, if it can stand alone, and the problems.  Raises ConfigError if there is no TOML to read.
+    """
+    values = _read(file)
+    found: list[str] | None = None
+    while True:
+        try:
+            return Settings(**values), found or []
+        except ValidationError as error:
+            found = problems(error) if found is None else found
+            if not _without(values, error.errors(include_url=False, include_input=False)[0]):
+                return None, found
+
+
+def _without(values: dict[str, Any], error: ErrorDetails) -> bool:
+    """Take what an error is about out of the values; return False if it is not in them (the environment's, say)."""
+    *parents, last = error["loc"]
+    missing = error["type"] == "missing"
+    if missing and last != "kind":  # without it, that which lacks it cannot stand
+        if not parents:
+            return False
+        *parents, last = parents
+    holder: Any = values
+    try:
+        for name in parents:
+            holder = holder[name]
+        if missing and last == "kind":
+            holder[last] = ""  # of no known kind: its name stays, for the routing table to find
+        else:
+            del holder[last]
+    except (KeyError, IndexError, TypeError):
+        return False
+    return True
+
+
+def _read(file: Path) -> dict[str, Any]:
+    try:
         values = tomllib.loads(file.read_text(encoding="utf-8"))
     except OSError as error:
         raise ConfigError([f"{file}: {error.strerror}"]) from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError([f"{file}: {error}"]) from error
-    try:
-        return Settings(**{**values, "folder": file.resolve().parent})
-    except ValidationError as error:
-        raise ConfigError(problems(error)) from error
+    return {**values, "folder": file.resolve().parent}
 
 
 def problems(error: ValidationError, prefix: str = "") -> list[str]:

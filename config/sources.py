@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -47,9 +48,21 @@ def load_catalogue(folders: tuple[Path, ...] = ()) -> FormCatalogue:
     return load_forms(packaged.schemas(), *(packaged.tree(folder) for folder in folders))
 
 
-def examine_forms(folders: tuple[Path, ...] = ()) -> list[str]:
-    """Return where schemas and their examples disagree, packaged forms and those of further folders."""
-    return list(examine(packaged.schemas(), *(packaged.tree(folder) for folder in folders)))
+def examine_forms(folders: tuple[Path, ...] = (), each: Callable[[Sequence[str]], Iterable[str]] = iter) -> list[str]:
+    """Return where schemas and their examples disagree, packaged forms and those of further folders.
+
+    `each` is handed the forms and gives them back one by one: a progress bar, for one.
+    """
+    return list(examine(packaged.schemas(), *(packaged.tree(folder) for folder in folders), each=each))
+
+
+def of_file(file: Path, make: Callable[[bytes], Made]) -> Made:
+    """Return what `make` makes of a file's content; raise ConfigError with the file's name before each problem."""
+    content = packaged.content(file)
+    try:
+        return make(content)
+    except ConfigError as wrong:
+        raise ConfigError([f"{file}: {problem}" for problem in wrong.problems]) from wrong
 
 
 def load_trust(settings: Settings) -> TrustSnapshot:
@@ -58,17 +71,15 @@ def load_trust(settings: Settings) -> TrustSnapshot:
     found: list[Anchor] = []
     for number, one in enumerate(settings.trust.anchors):
         try:
-            found += anchors(
-                packaged.content(settings.path(one.file)),
-                name=one.name,
-                level=one.level,
-                platform_seal=one.platform_seal,
+            found += of_file(
+                settings.path(one.file),
+                partial(anchors, name=one.name, level=one.level, platform_seal=one.platform_seal),
             )
         except ConfigError as error:
             wrong.found += [f"trust.anchors.{number}: {problem}" for problem in error.problems]
     between: list[x509.Certificate] = []
     for file in settings.trust.intermediates:
-        between += wrong.of(lambda at=file: certificates(packaged.content(settings.path(at)))) or ()
+        between += wrong.of(of_file, settings.path(file), certificates) or ()
     if wrong.found:
         raise ConfigError(wrong.found)
     return TrustSnapshot(anchors=tuple(found), intermediates=tuple(between), revocation=settings.trust.revocation)

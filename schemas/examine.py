@@ -8,7 +8,7 @@ so every example of an XSD 1.0 form is also put to xmlschema, and a disagreement
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from lxml import etree
 
@@ -22,17 +22,23 @@ _EXAMPLE = re.compile(r"examples/(?P<result>ok|malformed|too-large|unknown-form|
 _LIMITS = Limits()
 
 
-def examine(*folders: Mapping[str, bytes], limits: Limits = _LIMITS) -> Sequence[str]:
-    """Return everything that is wrong with the folders; nothing if all is well."""
+def examine(
+    *folders: Mapping[str, bytes],
+    limits: Limits = _LIMITS,
+    each: Callable[[Sequence[str]], Iterable[str]] = iter,
+) -> Sequence[str]:
+    """Return everything that is wrong with the folders; nothing if all is well.
+
+    `each` is handed the forms' files and gives them back one by one: a progress bar, for one.
+    """
     try:
         catalogue = load(*folders)
     except ConfigError as error:
         return error.problems
     files = {path: content for folder in folders for path, content in folder.items()}
     problems: list[str] = []
-    for path in sorted(files):
-        if path.startswith("forms/") and path.endswith("/form.toml"):
-            problems += _examine_form(catalogue, files, read_form(path, files[path]), limits)
+    for path in each([path for path in sorted(files) if path.startswith("forms/") and path.endswith("/form.toml")]):
+        problems += _examine_form(catalogue, files, read_form(path, files[path]), limits)
     return problems
 
 

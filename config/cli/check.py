@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import click
 
-from config.cli.say import as_json, configuration, end, say_json
+from config.cli.say import NO, YES, as_json, configuration, end, say, say_json, with_bar
 
 
 @click.command("check")
@@ -16,40 +17,53 @@ from config.cli.say import as_json, configuration, end, say_json
 def command(config: Path, as_json: bool, examples: bool) -> None:
     """Check settings, forms, anchors, routing, seal, channels and offices, without opening a connection.
 
-    Exit status 0 if the broker could run with it, 1 if not.  Warnings do not count.
+    Exit status 0 if the broker could run with it, 1 if not, 2 if there is no such file.  Warnings do not count.
     """
     from broker.errors import ConfigError
-    from config.settings import load
+    from config.bootstrap import parts
+    from config.settings import load, load_sound
     from config.sources import examine_forms
 
+    if not config.is_file():
+        load(config)  # says why not
     problems: list[str] = []
     warnings: list[str] = []
     facts: dict[str, int] = {}
     try:
-        from config.bootstrap import parts
-
-        settings = load(config)
-        made = parts(settings)
-        warnings += made.table().warnings
-        facts = {
-            "forms": len(made.catalogue.forms),
-            "anchors": len(made.trust().anchors),
-            "boxes": len(made.table().boxes),
-            "rows": len(made.table().rows),
-            "channels": len(made.channels),
-            "offices": len(made.offices),
-        }
-        if examples:
-            problems += examine_forms(tuple(settings.path(folder) for folder in settings.forms))
+        settings, problems = load_sound(config)
+        if settings is not None:
+            made = parts(settings)
+            warnings += made.table().warnings
+            facts = {
+                "forms": len(made.catalogue.forms),
+                "anchors": len(made.trust().anchors),
+                "boxes": len(made.table().boxes),
+                "rows": len(made.table().rows),
+                "channels": len(made.channels),
+                "offices": len(made.offices),
+            }
+            if examples:
+                each = partial(with_bar, label="forms", quiet=True)
+                problems += examine_forms(tuple(settings.path(folder) for folder in settings.forms), each)
     except ConfigError as wrong:
-        problems += wrong.problems
+        problems += _news(problems, wrong.problems)
     if as_json:
         say_json({"ok": not problems, "problems": problems, "warnings": warnings, **facts})
         end(not problems)
     for problem in problems:
-        click.echo(f"problem  {problem}")
+        say(f"problem  {problem}", NO)
     for warning in warnings:
-        click.echo(f"warning  {warning}")
+        say(f"warning  {warning}")
     if not problems:
-        click.echo(f"ok  {', '.join(f'{count} {name}' for name, count in facts.items())}")
+        say(f"ok  {', '.join(f'{count} {name}' for name, count in facts.items())}", YES)
     end(not problems)
+
+
+def _news(told: list[str], problems: tuple[str, ...]) -> list[str]:
+    """Return the problems that do not merely follow from a setting which was told already."""
+    settings = tuple(problem.partition(":")[0] for problem in told)
+    return [
+        problem
+        for problem in problems
+        if not any(problem.startswith((f"{setting}:", f"{setting}.")) for setting in settings)
+    ]
