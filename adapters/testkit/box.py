@@ -57,6 +57,12 @@ class Reply:
         detail = self.fault().detail
         return "" if detail is None else detail.findtext("{urn:goniec:odmowa}Odmowa/kod") or ""
 
+    def negative_receipt(self) -> bytes:
+        """Return the sealed receipt of the refusal (NPP); empty if there is none."""
+        detail = self.fault().detail
+        attached = None if detail is None else detail.find("{urn:goniec:odmowa}Odmowa/zalacznik")
+        return b"" if attached is None else ob.read_file(attached, mtom.Parts()).content
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Submission:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from config.cli.say import as_json, complain, end, say_json, say_table
+from config.cli.say import as_json, end, say_json, say_table, stop
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from config.demo.play import Sent, Stage
 
 MOST_OFFICES = 54
+MARK = ".goniec-demo"
 
 
 @click.command("demo")
@@ -93,11 +94,13 @@ def command(as_json: bool, wanted: int, forms: int, stay: bool, folder: Path, ra
 
 
 def _clear(folder: Path) -> None:
-    """Remove what an earlier demo left: only a folder that looks like one."""
-    if folder.exists() and any(folder.iterdir()) and not (folder / "goniec.toml").exists():
-        complain(f"{folder} is not empty, and not a demo's: name another folder")
-        raise SystemExit(2)
-    shutil.rmtree(folder, ignore_errors=True)
+    """Remove what an earlier demo left, and nothing else: a demo marks its folder as its own before it fills it."""
+    if folder.exists() and any(folder.iterdir()) and not (folder / MARK).exists():
+        stop(f"{folder} is not empty, and not a demo's: name another folder")
+    if folder.exists():
+        shutil.rmtree(folder)
+    folder.mkdir(parents=True)
+    (folder / MARK).write_text("Made by `goniec demo`; the next one removes all of it.\n", encoding="utf-8")
 
 
 def _rabbitmq(given: str | None) -> str:

@@ -2,31 +2,33 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 
 import click
 
 from broker.ports import Filter
 from broker.states import DeliveryState
-from config.cli.say import as_json, configuration, moment, say_json, say_table
+from config.cli.offline import written_moment
+from config.cli.say import as_json, configuration, moment, say_json, say_table, word
 
 
 @click.command("list")
 @configuration
 @as_json
-@click.option("--office", default="", help="Only those for this office.")
-@click.option("--sender", default="", help="Only those of this sender.")
+@word("--office", default="", help="Only those for this office.")
+@word("--sender", default="", help="Only those of this sender.")
 @click.option(
     "--state",
     type=click.Choice([str(state) for state in DeliveryState]),
     help="Only those with a delivery in this state.",
 )
-@click.option("--sha256", "digest", default="", help="Only the document with this SHA-256 (hexadecimal).")
-@click.option("--since", type=click.DateTime(), help="Only those accepted since this moment (UTC).")
+@word("--sha256", "digest", default="", help="Only the document with this SHA-256 (hexadecimal).")
+@click.option("--since", type=written_moment, metavar="TIME", help="Only those since this moment (UTC).")
 @click.option("--trials", is_flag=True, help="Trials too.")
 @click.option("--refusals", is_flag=True, help="What was turned away, instead of what was accepted.")
-@click.option("--most", default=100, show_default=True, help="How many at the most.")
+@click.option("--most", type=click.IntRange(min=1), default=100, show_default=True, help="How many at the most.")
+@word("--after", default="", help="The last submission of the list before: the next ones.")
 def command(
     config: Path,
     as_json: bool,
@@ -38,15 +40,20 @@ def command(
     trials: bool,
     refusals: bool,
     most: int,
+    after: str,
 ) -> None:
-    """List submissions, newest first."""
+    """List submissions (or, with --refusals, what was turned away), newest first.
+
+    Exit status 0, also for an empty list; 2 if the store is out of reach.
+    """
     from config.bootstrap import open_ledger
     from config.settings import load
 
-    moment_since = since.replace(tzinfo=UTC) if since else None
+    if refusals and any((office, sender, state, digest, trials, after)):
+        raise click.UsageError("--refusals goes with --since and --most alone")
     with open_ledger(load(config)) as ledger:
         if refusals:
-            turned_away = ledger.refusals(moment_since, most)
+            turned_away = ledger.refusals(since, most)
             if as_json:
                 say_json(turned_away)
                 return
@@ -60,9 +67,10 @@ def command(
             sender=sender,
             state=DeliveryState(state) if state else None,
             digest=digest.lower(),
-            since=moment_since,
+            since=since,
             trials=trials,
             most=most,
+            after=after,
         )
         found = ledger.list(wanted)
     if as_json:

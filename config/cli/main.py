@@ -6,14 +6,16 @@ so that `goniec --help` answers at once.
 
 from __future__ import annotations
 
+import errno
 import importlib
+import io
 import sys
-from typing import Final
+from typing import Any, Final
 
 import click
 
-from broker.errors import BrokerError, ConfigError
-from config.cli.say import CANNOT_TELL, complain
+from broker.errors import BrokerError, ConfigError, Rejection
+from config.cli.say import NO, complain, stop
 
 # name: (module that has a click command `command`, one line of help)
 COMMANDS: Final[dict[str, tuple[str, str]]] = {
@@ -34,7 +36,33 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
 
 
 class _Lazy(click.Group):
-    """A group whose commands are imported when they are needed."""
+    """A group whose commands are imported when they are needed, and whose errors are words.
+
+    What is not caught here is a bug, and keeps its traceback.
+    """
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command that is asked for; what our own errors say goes to standard error, in lines."""
+        for stream in (sys.stdout, sys.stderr):
+            if isinstance(stream, io.TextIOWrapper):
+                stream.reconfigure(errors="backslashreplace")  # a terminal that knows no "ż" must not stop us
+        try:
+            return super().invoke(ctx)
+        except ConfigError as wrong:
+            stop(*wrong.problems)
+        except Rejection as no:
+            from broker.texts import explain
+
+            complain(f"{no.code}{f' at {no.place}' if no.place else ''}: {explain(no)}")
+            sys.exit(NO)
+        except BrokerError as error:
+            stop(str(error))
+        except OSError as error:
+            if error.errno == errno.EPIPE:  # the reader of our output has gone: click ends quietly
+                raise
+            stop(": ".join(str(part) for part in (error.filename, error.strerror or error) if part))
+        except KeyboardInterrupt:
+            stop("interrupted")
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - the signature is click's
         return list(COMMANDS)
@@ -63,12 +91,5 @@ def goniec() -> None:
 
 
 def main() -> None:
-    """Run the command line; what our own errors say goes to standard error, in lines."""
-    try:
-        goniec()
-    except ConfigError as wrong:
-        complain(*wrong.problems)
-        sys.exit(CANNOT_TELL)
-    except BrokerError as error:
-        complain(str(error))
-        sys.exit(CANNOT_TELL)
+    """Run the command line."""
+    goniec()

@@ -10,7 +10,9 @@ import click
 
 
 @click.command("mock-dms")
-@click.option("--port", default=8090, show_default=True, help="Loopback port; 0 takes a free one.")
+@click.option(
+    "--port", type=click.IntRange(0, 65535), default=8090, show_default=True, help="Loopback port; 0 takes a free one."
+)
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option(
     "--folder", type=click.Path(file_okay=False, path_type=Path), help="Where to write what comes, a folder an office."
@@ -21,20 +23,21 @@ import click
     show_default=True,
     help="How to behave: take, status, client-fault, server-fault, http, garbage, wrong, half, trickle, hang, drop.",
 )
-@click.option("--delay", default=0.0, help="Seconds before each answer.")
+@click.option("--delay", type=click.FloatRange(min=0), default=0.0, help="Seconds before each answer.")
 @click.option("--json", "as_json", is_flag=True, help="A line of JSON for each document, instead of words.")
 def command(port: int, host: str, folder: Path | None, manner: str, delay: float, as_json: bool) -> None:
     """Run a mock document system until SIGTERM or SIGINT.
 
     Every path below /dms/ is an office of its own: http://HOST:PORT/dms/katowice is what its `url` would be.
+    Exit status 0 when told to stop, 2 if it cannot listen there.
     """
     from adapters.testkit.dms import MockDms
     from adapters.testkit.dms_conduct import Conduct, Manner
     from config import packaged
-    from config.cli.say import say_json
+    from config.cli.say import say, say_json
 
     if manner not in list(Manner):
-        raise click.UsageError(f"--manner is one of {', '.join(Manner)}")
+        raise click.BadParameter(f"{manner!r} is none of {', '.join(Manner)}", param_hint="--manner")
     stop = Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
@@ -48,7 +51,5 @@ def command(port: int, host: str, folder: Path | None, manner: str, delay: float
                 if as_json:
                     say_json({"office": one.office, "number": one.number, **one.facts}, line=True)
                 else:
-                    click.echo(
-                        f"{one.office}  {one.facts['form']}  {len(one.document)} bytes  registered as {one.number}"
-                    )
+                    say(f"{one.office}  {one.facts['form']}  {len(one.document)} bytes  registered as {one.number}")
             told = len(arrivals)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from config.cli.say import as_json, complain, say_json
+from config.cli.say import NO, as_json, complain, say, say_json
 
 
 @click.group("pki")
@@ -28,19 +28,17 @@ def dev(as_json: bool, folder: Path, force: bool) -> None:
     """Make a test PKI: CAs, signers of every kind, and the broker's seal.
 
     Each CA is a file `*-ca.pem`, each signer `NAME.pem` (with its chain) and `NAME.key`; keys are readable by their
-    owner only.  The seal with its key is `seal.bundle.pem`.
+    owner only.  The seal with its key is `seal.bundle.pem`.  Exit status 0 made, 1 there is one already.
     """
     from adapters.testkit.pki import Pki
     from config.clock import now
 
     if (folder / "seal.bundle.pem").exists() and not force:
         complain(f"{folder} holds a PKI already; --force writes over it")
-        raise SystemExit(1)
+        raise SystemExit(NO)
     Pki(at=now()).write(folder)
     written = sorted(one.name for one in folder.iterdir())
     if as_json:
         say_json({"folder": folder, "files": written})
         return
-    click.echo(
-        f"{folder}: {len(written)} files; anchors: {', '.join(one for one in written if one.endswith('-ca.pem'))}"
-    )
+    say(f"{folder}: {len(written)} files; anchors: {', '.join(one for one in written if one.endswith('-ca.pem'))}")

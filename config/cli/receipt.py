@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from config.cli.offline import at
-from config.cli.say import CANNOT_TELL, NO, YES, as_json, say_facts, say_json
+from config.cli.say import CANNOT_TELL, NO, YES, as_json, complain, say, say_facts, say_json
 
 if TYPE_CHECKING:
     from broker.proof import ReceiptCheck
@@ -27,7 +27,6 @@ def command() -> None:
     "--trust",
     "pems",
     multiple=True,
-    required=True,
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="Anchors of the broker's seal, PEM.",
 )
@@ -41,18 +40,20 @@ def verify(as_json: bool, at: datetime | None, pems: tuple[Path, ...], document:
     """Say whether RECEIPT proves what it says: its form, its seal, and the document it is for.
 
     The seal's certificate is judged for the moment at which the receipt was made, unless --at names another.
-    Exit status 0 it does, 1 it does not, 2 that cannot be told.
+    Exit status 0 it does, 1 it does not, 2 that cannot be told: without --trust it is not known whose seal it is.
     """
-    from broker.evidence import Indication
     from broker.proof import check
     from broker.verify import TrustSnapshot, anchors
     from config import packaged
     from config.cli.offline import moment
+    from config.sources import of_file
 
+    if not pems:
+        complain("no anchors to trust: name those of the broker's seal by --trust")
     found = check(
         receipt.read_bytes(),
         schema=packaged.text("receipts/upo.xsd"),
-        trust=TrustSnapshot(anchors=tuple(one for pem in pems for one in anchors(pem.read_bytes()))),
+        trust=TrustSnapshot(anchors=tuple(one for pem in pems for one in of_file(pem, anchors))),
         at=moment(at) if at else None,
         document=document.read_bytes() if document else None,
     )
@@ -60,9 +61,13 @@ def verify(as_json: bool, at: datetime | None, pems: tuple[Path, ...], document:
         say_json({"file": str(receipt), **_told(found)})
     else:
         _in_words(found)
-    raise SystemExit(
-        {Indication.PASSED: YES, Indication.FAILED: NO, Indication.INDETERMINATE: CANNOT_TELL}[found.verdict]
-    )
+    raise SystemExit(_status(found))
+
+
+def _status(found: ReceiptCheck) -> int:
+    from broker.evidence import Indication
+
+    return {Indication.PASSED: YES, Indication.FAILED: NO, Indication.INDETERMINATE: CANNOT_TELL}[found.verdict]
 
 
 def _told(found: ReceiptCheck) -> dict[str, object]:
@@ -83,13 +88,13 @@ def _in_words(found: ReceiptCheck) -> None:
     from broker.evidence import explanation
     from broker.texts import TEXTS, explain
 
-    click.echo(f"{found.kind or 'receipt'}: {found.verdict}")
+    say(f"{found.kind or 'receipt'}: {found.verdict}", _status(found))
     if found.code:
-        click.echo(f"{found.code}: {TEXTS[found.code].en} {found.place}".rstrip())
+        say(f"{found.code}: {TEXTS[found.code].en} {found.place}".rstrip())
     if found.report and found.report.code:
-        click.echo(f"{found.report.code}: {explain(Rejection(found.report.code, facts=explanation(found.report)))}")
+        say(f"{found.report.code}: {explain(Rejection(found.report.code, facts=explanation(found.report)))}")
     for note in found.notes:
-        click.echo(f"note: {TEXTS[note].en}")
+        say(f"note: {TEXTS[note].en}")
     if found.document is not None:
-        click.echo(f"document: {'the one that was receipted' if found.document else 'another one'}")
+        say(f"document: {'the one that was receipted' if found.document else 'another one'}")
     say_facts(found.facts)

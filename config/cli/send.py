@@ -2,25 +2,33 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from http import HTTPStatus
+from http.client import HTTPException
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from config.cli.say import as_json, complain, end, say_facts, say_json
+from broker.errors import Rejection
+from config.cli.say import CANNOT_TELL, NO, YES, as_json, say_facts, say_json, shown, stop, word
+
+if TYPE_CHECKING:
+    from adapters.testkit.box import Reply
 
 
 @click.command("send")
 @as_json
-@click.option("--url", default="http://127.0.0.1:8080/skrytka", show_default=True, help="The broker's box service.")
-@click.option("--box", required=True, help="The box to put it into: /office/box.")
-@click.option("--sender", required=True, help="Who sends: the partner's id.")
-@click.option("--reply-to", default="", help="The box for the answer.")
+@word("--url", default="http://127.0.0.1:8080/skrytka", show_default=True, help="The broker's box service.")
+@word("--box", required=True, help="The box to put it into: /office/box.")
+@word("--sender", required=True, help="Who sends: the partner's id.")
+@word("--reply-to", default="", help="The box for the answer.")
 @click.option("--trial", is_flag=True, help="A trial: every check and a receipt marked as trial, but no delivery.")
 @click.option("--mtom", is_flag=True, help="Send the document beside the envelope.")
 @click.option(
     "--receipt",
     type=click.Path(dir_okay=False, path_type=Path),
-    help="Where to write the receipt; FILE.upp.xml by default.",
+    help="Where to write the receipt; beside the file as FILE.upp.xml by default, FILE.npp.xml if it was refused.",
 )
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 def command(
@@ -36,37 +44,62 @@ def command(
 ) -> None:
     """Send FILE and write the receipt beside it.
 
-    Exit status 0 accepted, 1 refused, 2 try later.  Sending the same again is safe: it brings the same receipt.
+    Exit status 0 accepted, 1 refused, 2 try later: nothing was taken, or that cannot be told.  Sending the same again
+    is safe: it brings the same receipt.
     """
     from adapters.testkit.box import Box, Submission
 
+    if not url.startswith("http://"):
+        raise click.BadParameter("only http:// is spoken here", param_hint="--url")
     letter = Submission(
         document=file.read_bytes(),
         sender=sender,
         box=box,
         reply_to=reply_to,
         trial="true" if trial else "false",
-        file_name=file.name,
+        file_name=shown(file.name),
     )
     try:
         reply = Box(url=url, mtom=mtom).submit(letter)
+        said = _accepted(reply) if reply.status == HTTPStatus.OK else _refused(reply)
     except OSError as error:
-        complain(f"{url}: {error}")
-        raise SystemExit(2) from error
-    if reply.status == 200:  # noqa: PLR2004 - HTTP's name for yes
-        answer = reply.answer()
-        kept = receipt or file.with_name(f"{file.stem}.upp.xml")
-        if answer.attachment:
-            kept.write_bytes(answer.attachment.content)
-        said = {
-            "submission": answer.document,
-            "receipt": str(kept) if answer.attachment else "",
-            "receipt_id": answer.receipt,
-            "message": answer.message,
-        }
-        say_json({"accepted": True, **said}) if as_json else say_facts(said)
-        end(True)
+        stop(f"{url}: {error.strerror or error}")
+    except (ValueError, HTTPException, AssertionError, Rejection) as error:
+        stop(f"{url}: that is no box service ({type(error).__name__})")
+    kept = receipt or file.with_name(f"{file.stem}.{'upp' if said.accepted else 'npp'}.xml")
+    if said.sealed:
+        kept.write_bytes(said.sealed)
+    told = {**said.facts, "receipt": str(kept) if said.sealed else ""}
+    say_json({"accepted": said.accepted, **told}) if as_json else say_facts(told)
+    raise SystemExit(said.status)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Said:
+    """What the box answered."""
+
+    status: int
+    facts: dict[str, str]
+    sealed: bytes = b""  # the receipt, of acceptance or (for partners that want one) of refusal
+
+    @property
+    def accepted(self) -> bool:
+        return self.status == YES
+
+
+def _accepted(reply: Reply) -> _Said:
+    answer = reply.answer()
+    return _Said(
+        status=YES,
+        facts={"submission": answer.document, "receipt_id": answer.receipt, "message": answer.message},
+        sealed=answer.attachment.content if answer.attachment else b"",
+    )
+
+
+def _refused(reply: Reply) -> _Said:
     fault = reply.fault()
-    refusal = {"code": reply.code(), "reason": fault.reason, "retry_after": reply.headers.get("retry-after", "")}
-    say_json({"accepted": False, **refusal}) if as_json else say_facts(refusal)
-    raise SystemExit(2 if fault.receiver else 1)
+    return _Said(
+        status=CANNOT_TELL if fault.receiver else NO,
+        facts={"code": reply.code(), "reason": fault.reason, "retry_after": reply.headers.get("retry-after", "")},
+        sealed=reply.negative_receipt(),
+    )

@@ -11,10 +11,12 @@ from config.cli.say import configuration
 
 @click.command("serve")
 @configuration
-def command(config: Path) -> None:
+@click.option("--json", "as_json", is_flag=True, help="Taken as by every command; the log is lines of JSON anyway.")
+def command(config: Path, as_json: bool) -> None:  # noqa: ARG001 - see its help
     """Run the broker until SIGTERM or SIGINT; then end what is under way and stop.
 
-    Exit status 0 after a clean stop, 2 if it could not start or a channel failed for good.
+    A way in that cannot be opened is tried again every few seconds, and the log says so.  Exit status 0 after a clean
+    stop, 2 if it could not start.
     """
     from config.run import serve
     from config.settings import load

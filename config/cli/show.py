@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from dataclasses import asdict
 from pathlib import Path
 
@@ -11,7 +10,7 @@ import click
 
 from broker.model import SubmissionId
 from broker.ports import Record
-from config.cli.say import NO, as_json, complain, configuration, moment, say_facts, say_json, say_table
+from config.cli.say import NO, as_json, complain, configuration, moment, say_facts, say_json, say_table, shown
 
 
 @click.command("show")
@@ -20,9 +19,12 @@ from config.cli.say import NO, as_json, complain, configuration, moment, say_fac
 @click.option("--document", "part", flag_value="document", help="Write the document itself, byte for byte.")
 @click.option("--receipt", "part", flag_value="receipt", help="Write the receipt (UPP).")
 @click.option("--report", "part", flag_value="report", help="Write the verification report (JSON).")
-@click.argument("submission")
+@click.argument("submission", type=shown)
 def command(config: Path, as_json: bool, part: str | None, submission: str) -> None:
-    """Show a submission, its deliveries and everything that happened to it."""
+    """Show a submission, its deliveries and everything that happened to it.
+
+    Exit status 0 if it is there, 1 if not, 2 if the store is out of reach.
+    """
     from config.bootstrap import open_ledger
     from config.settings import load
 
@@ -34,7 +36,7 @@ def command(config: Path, as_json: bool, part: str | None, submission: str) -> N
         raise SystemExit(NO)
     if part:
         parts = {"document": document or b"", "receipt": record.receipt.xml, "report": record.report}
-        sys.stdout.buffer.write(parts[part])
+        click.echo(parts[part], nl=False)
     elif as_json:
         say_json(
             {

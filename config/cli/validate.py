@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import click
 
-from config.cli.offline import document, files, forms, found, jsonl, moment
-from config.cli.say import as_json, end, say_json
+from config.cli.offline import document, files, forms, found, jsonl, moment, octets
+from config.cli.say import CANNOT_TELL, NO, YES, as_json, say, say_json, with_bar, worst
 
 
 @click.command("validate")
@@ -18,38 +19,45 @@ from config.cli.say import as_json, end, say_json
 @forms
 @files
 def command(as_json: bool, jsonl: bool, folders: tuple[Path, ...], files: tuple[Path, ...]) -> None:
-    """Check documents (or all files of a folder) against the schemas of their forms.
+    """Check documents (or all files below a folder) against the schemas of their forms.
 
-    The code of each is ok, malformed, too-large, unknown-form or invalid.  Exit status 1 if any is not ok.
+    The code of each is ok, malformed, too-large, unknown-form or invalid.  Exit status 0 if all are ok, 1 if any is
+    not, 2 if a file cannot be read.
     """
     from broker.parse import Limits
     from broker.validate import Validate
     from config.sources import load_catalogue
 
     stage, now, limits = Validate(catalogue=load_catalogue(folders)), moment(None), Limits()
-    answers = []
-    for file in found(files):
-        answer = _answer(file, lambda it: stage(document(it, now, limits)))
+    answers, statuses = [], []
+    for file in with_bar(found(files), "validating", quiet=as_json):
+        payload = octets(file)
+        if payload is None:
+            statuses.append(CANNOT_TELL)
+            continue
+        answer = _answer(file, payload, lambda it, content: stage(document(it, content, now, limits)))
+        status = YES if answer["code"] == "ok" else NO
         answers.append(answer)
+        statuses.append(status)
         if jsonl:
             say_json(answer, line=True)
         elif not as_json:
-            click.echo(f"{answer['code']:12}  {file}")
+            say(f"{answer['code']:12}  {file}", status)
             for flaw in answer["errors"]:
-                click.echo(f"{'':14}line {flaw['line']}  {flaw['path']}  {flaw['message']}")
+                say(f"{'':14}line {flaw['line']}  {flaw['path']}  {flaw['message']}")
     if as_json:
         say_json(answers)
-    end(all(answer["code"] == "ok" for answer in answers))
+    raise SystemExit(worst(statuses))
 
 
-def _answer(file: Path, check: Any) -> dict[str, Any]:
+def _answer(file: Path, payload: bytes, check: Callable[[Path, bytes], object]) -> dict[str, Any]:
     """Return {"file", "code", "errors": [{"path", "line", "message"}]} for one file."""
     from broker.errors import Invalid, Malformed, Rejection, TooLarge, UnknownForm
     from broker.texts import explain
 
     codes = {Malformed: "malformed", TooLarge: "too-large", UnknownForm: "unknown-form", Invalid: "invalid"}
     try:
-        check(file)
+        check(file, payload)
     except Rejection as no:
         flaws = [asdict(flaw) for flaw in no.flaws]
         whole = {"path": no.place, "line": _line(no.place), "message": explain(no)}

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from collections.abc import Callable
+from dataclasses import asdict, replace
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from config.cli.offline import at, files, found, jsonl, moment
-from config.cli.say import CANNOT_TELL, NO, YES, as_json, say_json
+from config.cli.offline import at, files, found, jsonl, moment, octets
+from config.cli.say import CANNOT_TELL, NO, YES, as_json, complain, say, say_json, with_bar, worst
 from config.cli.say import moment as written
 
 if TYPE_CHECKING:
@@ -45,7 +47,8 @@ if TYPE_CHECKING:
     type=click.Choice(["off", "require"]),
     default="off",
     show_default=True,
-    help="Whether certificates need proof of not being revoked.",
+    help="Whether certificates need proof of not being revoked. No proof is fetched yet: with `require` a path that "
+    "holds is INDETERMINATE.",
 )
 @click.option(
     "--profile",
@@ -75,77 +78,107 @@ def command(
     keys: tuple[Path, ...],
     files: tuple[Path, ...],
 ) -> None:
-    """Verify documents, or all files of a folder.
+    """Verify documents, or all files below a folder.
 
-    Exit status 0 if every document is TOTAL-PASSED and signed, 1 if any failed, 2 if any is INDETERMINATE.
+    Exit status 0 if every document is signed and TOTAL-PASSED, 1 if any is not signed or has failed, 2 if any is
+    INDETERMINATE or cannot be read.
     """
     from broker.verify import examine
+    from broker.verify.trust import public_keys
+    from config.sources import of_file
 
-    if revocation == "require":
-        raise click.UsageError("--revocation require: this version fetches no evidence of revocation yet; use off")
     if keys and profile != "basic":
         raise click.UsageError("--key goes with --profile basic")
-    trust, now = _trust(pems, platforms, config), moment(at)
-    given = [key.read_bytes() for key in keys]
-    status, answers = YES, []
-    for file in found(files):
+    if no_path and revocation == "require":
+        raise click.UsageError("--revocation require asks about a path, --no-path asks about none")
+    trust, now = _trust(pems, platforms, config, revocation), moment(at)
+    given = [of_file(key, _checked(lambda pem: public_keys([pem]))) for key in keys]
+    if not trust.anchors and not no_path:
+        complain("no anchors to trust: name some by --trust, or judge without a path by --no-path")
+    statuses, answers = [], []
+    for file in with_bar(found(files), "verifying", quiet=as_json):
+        payload = octets(file)
+        if payload is None:
+            statuses.append(CANNOT_TELL)
+            continue
         report, reason = _judge(
-            file, lambda root: examine(root, trust, now, profile=_profile(profile), path=not no_path, keys=given)
+            payload,
+            trust.revocation,
+            lambda root: examine(root, trust, now, profile=_profile(profile), path=not no_path, keys=given),
         )
         answer = _answer(file, report, reason)
         answers.append(answer)
-        status = max(status, _status(report), key=(YES, CANNOT_TELL, NO).index)
+        statuses.append(_status(report))
         if jsonl:
             say_json(answer, line=True)
         elif not as_json:
             _in_words(file, report, reason)
     if as_json:
         say_json(answers)
-    raise SystemExit(status)
+    raise SystemExit(worst(statuses))
 
 
 def _profile(name: str) -> Any:
     return name
 
 
-def _trust(pems: tuple[Path, ...], platforms: tuple[Path, ...], config: Path | None) -> TrustSnapshot:
+def _checked(check: Callable[[bytes], object]) -> Callable[[bytes], bytes]:
+    """Return what hands on a text that `check` lets through."""
+
+    def through(text: bytes) -> bytes:
+        check(text)
+        return text
+
+    return through
+
+
+def _trust(pems: tuple[Path, ...], platforms: tuple[Path, ...], config: Path | None, revocation: str) -> TrustSnapshot:
     """Return the anchors of a configuration and those named: a local CA's, or podpis zaufany's."""
     from broker.evidence import Level
     from broker.verify import TrustSnapshot, anchors
     from config.settings import load
-    from config.sources import load_trust
+    from config.sources import load_trust, of_file
 
-    found = load_trust(load(config)).anchors if config else ()
-    local = [one for pem in pems for one in anchors(pem.read_bytes())]
-    sealed = [
-        one for pem in platforms for one in anchors(pem.read_bytes(), level=Level.TRUSTED_PROFILE, platform_seal=True)
-    ]
-    return TrustSnapshot(anchors=(*found, *local, *sealed))
+    configured = load_trust(load(config)) if config else TrustSnapshot()
+    seal = partial(anchors, level=Level.TRUSTED_PROFILE, platform_seal=True)
+    named = [one for pem in pems for one in of_file(pem, anchors)]
+    named += [one for pem in platforms for one in of_file(pem, seal)]
+    return TrustSnapshot(
+        anchors=(*configured.anchors, *named), intermediates=configured.intermediates, revocation=revocation
+    )
 
 
-def _judge(file: Path, examine: Any) -> tuple[Report, str]:
-    """Return the report on a file and its reason in words; a file that cannot be parsed has failed."""
+def _judge(payload: bytes, revocation: str, examine: Callable[[Any], Report]) -> tuple[Report, str]:
+    """Return the report on a document and its reason in words.
+
+    What cannot be parsed has failed, and so has a document without a signature: here somebody asks what its
+    signatures are worth, and "passed" would be taken for an answer.
+    """
     from broker.errors import Rejection
-    from broker.evidence import Indication, Report, SubIndication, explanation
+    from broker.evidence import UNSIGNED, Indication, SubIndication, explanation
     from broker.parse import Limits, read
     from broker.texts import explain
 
+    failed = partial(
+        replace,
+        UNSIGNED,
+        indication=Indication.FAILED,
+        sub_indication=SubIndication.FORMAT_FAILURE,
+        revocation=revocation,
+    )
     try:
-        report: Report = examine(read(file.read_bytes(), Limits()))
+        report = examine(read(payload, Limits()))
     except Rejection as no:
-        failed = Report(
-            indication=Indication.FAILED, sub_indication=SubIndication.FORMAT_FAILURE, code=no.code, place=no.place
-        )
-        return failed, explain(no)
+        return failed(code=no.code, place=no.place), explain(no)
+    if not report.signatures and not report.code:
+        return failed(judged_at=report.judged_at), "The document bears no signature."
     return report, explain(Rejection(report.code, facts=explanation(report))) if report.code else ""
 
 
 def _status(report: Report) -> int:
     from broker.evidence import Indication
 
-    if report.indication is Indication.FAILED or not report.signatures:
-        return NO
-    return YES if report.indication is Indication.PASSED else CANNOT_TELL
+    return {Indication.PASSED: YES, Indication.FAILED: NO, Indication.INDETERMINATE: CANNOT_TELL}[report.indication]
 
 
 def _answer(file: Path, report: Report, reason: str) -> dict[str, Any]:
@@ -159,29 +192,28 @@ def _in_words(file: Path, report: Report, reason: str) -> None:
     from broker.texts import hint
 
     verdict = " ".join(filter(None, (report.indication, report.sub_indication)))
-    click.echo(
-        f"{file}: {verdict if report.signatures or report.code else 'no signature'}  (revocation {report.revocation})"
-    )
+    say(f"{file}: {verdict}  (revocation {report.revocation})", _status(report))
+    if reason and not report.code:
+        say(f"  {reason}")
     if report.code:
-        click.echo(f"  {report.code}{f' at {report.place}' if report.place else ''}: {reason}")
+        say(f"  {report.code}{f' at {report.place}' if report.place else ''}: {reason}")
         for advice in filter(None, (hint(report.code), hint(report.hint) if report.hint else "")):
-            click.echo(f"  hint: {advice}")
+            say(f"  hint: {advice}")
     for one in report.signatures:
         _signature(one, "  ")
 
 
 def _signature(one: SignatureReport, indent: str) -> None:
     verdict = " ".join(filter(None, (one.indication, one.sub_indication)))
-    click.echo(f"{indent}signature {one.id}: {verdict}, {one.shape}, level {one.level}, {written(one.signing_time)}")
+    about = filter(None, (verdict, one.shape, f"level {one.level}", written(one.signing_time)))
+    say(f"{indent}signature {one.id}: {', '.join(about)}")
     if one.identity:
         told = asdict(one.identity)
-        click.echo(f"{indent}  signer: {', '.join(f'{key} {value}' for key, value in told.items() if value)}")
+        say(f"{indent}  signer: {', '.join(f'{key} {value}' for key, value in told.items() if value)}")
     for reference in one.references:
         holds = "holds" if reference.holds else f"expected {reference.expected}, found {reference.actual or 'nothing'}"
-        click.echo(
-            f"{indent}  Reference {reference.uri!r}: {holds}{', covers the form' if reference.covers_form else ''}"
-        )
+        say(f"{indent}  Reference {reference.uri!r}: {holds}{', covers the form' if reference.covers_form else ''}")
     if one.path:
-        click.echo(f"{indent}  path: {' < '.join(one.path)}")
+        say(f"{indent}  path: {' < '.join(one.path)}")
     for counter in one.counter_signatures:
         _signature(counter, indent + "  counter-")
