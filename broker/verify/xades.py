@@ -12,7 +12,8 @@ from datetime import datetime
 from functools import lru_cache
 from typing import Final
 
-from asn1crypto import cms
+from asn1crypto import tsp
+from asn1crypto import x509 as asn1
 from cryptography.hazmat.primitives.serialization import Encoding
 from lxml import etree
 
@@ -124,9 +125,10 @@ def _same_issuer(der: bytes | None, certificate: Certificate) -> bool:
     if der is None:
         return False
     try:
-        said = cms.IssuerSerial.load(der, strict=True)
-        names = [name.chosen.dump() for name in said["issuer"] if name.name == "directory_name"]
+        said = tsp.IssuerSerial.load(der, strict=True)
+        issuer = asn1.Name.load(certificate.x509.issuer.public_bytes(Encoding.DER))
+        names = [name.name == "directory_name" and name.chosen == issuer for name in said["issuer"]]
         serial = said["serial_number"].native
     except (ValueError, TypeError, KeyError, IndexError, AttributeError):
         return False
-    return serial == certificate.x509.serial_number and names == [certificate.x509.issuer.public_bytes(Encoding.DER)]
+    return serial == certificate.x509.serial_number and names == [True]

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from functools import cache
 from random import Random
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from lxml import etree
@@ -163,6 +164,21 @@ def test_no_other_spelling_of_a_signature_value_is_accepted(shape: str, at: int,
     done = outcome((text[:position] + new + text[position + 1 :]).encode())
     assert done is not None
     assert done[0].indication is not Indication.PASSED
+
+
+@pytest.mark.parametrize("shape", sorted(SHAPES))
+def test_spare_bits_of_base64_make_another_value(shape: str) -> None:
+    alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
+    text = signed(shape).decode()
+    found = re.search(r"SignatureValue Id=\"[^\"]*\">([^<=]*)==<", text)
+    assert found
+    bare = found[1]
+    spare = bare[:-1] + alphabet[alphabet.index(bare[-1]) + 1]
+    changed = text.replace(bare, spare, 1)
+    assert base64.b64decode(spare + "==") == base64.b64decode(bare + "==")
+    done = outcome(changed.encode())
+    assert done is not None
+    assert done[0].code == "verify.signature-value-malformed"
 
 
 # ── neutral ──────────────────────────────────────────────────────────────────────────────────────────────

@@ -12,6 +12,7 @@ from functools import partial
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 from cryptography.x509.oid import ObjectIdentifier
 
@@ -367,6 +368,18 @@ _expect("chain-expired", _through(not_after=AT - DAY / 2))
 _expect("chain-invalid", _through(ca=False), "no-ca")
 _expect("chain-invalid", _through(usage=("digital_signature",)), "no-cert-sign")
 _expect("chain-weak", _through(kind="rsa-1024"))
+
+
+def _weak_curve() -> bytes:
+    curve = ec.generate_private_key(ec.SECP224R1())
+    subject = distinguished(common_name="Goniec Test Weak CA")
+    issued = PKI.qualified_ca.issue(
+        subject, curve, not_before=AT - DAY, not_after=AT + DAY, usage=("key_cert_sign",), ca=True
+    )
+    return _signed(by=PKI.personal(Authority(credential=issued), JAN))
+
+
+_expect("chain-weak", _weak_curve, "curve")
 
 
 def _forged() -> bytes:

@@ -261,6 +261,25 @@ def test_a_later_signature_may_cover_an_earlier_one_and_the_content_is_still_the
     assert b"Signature" not in both.content
 
 
+def test_the_content_is_the_form_alone_whichever_signature_stands_first() -> None:
+    first = sign(FORM, PKI.person, AT, QUALIFIED)
+    both = sign(first, PKI.other_person, AT, transforms=(ENVELOPED,)).decode()
+    one, two = re.findall("<ds:Signature .*?</ds:Signature>", both, re.DOTALL)
+    swapped = verified(both.replace(one + two, two + one).encode())
+    assert passes(swapped.report)
+    assert [it.shape for it in swapped.report.signatures] == ["enveloped", "enveloped-xpath"]
+    assert swapped.content == verified(first).content
+
+
+def test_an_element_that_was_validated_must_be_the_one_that_was_signed() -> None:
+    parsed = Parse(limits=Limits())(an_envelope(sign(FORM, PKI.person, AT, ENVELOPING), received_at=AT))
+    verify = Verify(trust=lambda: TRUST)
+    assert passes(verify(Valid(document=parsed, form=A_FORM)).report)
+    for other in (parsed.root, parsed.form[0]):
+        elsewhere = Valid(document=replace(parsed, form=other), form=A_FORM)
+        assert verify(elsewhere).report.code == "verify.enveloping-form"
+
+
 def test_a_counter_signature_is_verified_and_reported_and_never_the_signer() -> None:
     (signature,) = judged(countersign(sign(FORM, PKI.person, AT), PKI.organisation, AT)).signatures
     (counter,) = signature.counter_signatures
