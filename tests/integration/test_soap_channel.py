@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import gzip
+import socket
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
@@ -14,6 +16,7 @@ from typing import Any
 import pytest
 import structlog.testing
 
+from adapters.channels.soap.server import Watchful
 from adapters.testkit.box import NS, Box, Submission
 from adapters.testkit.channels import Desk, always, receipt_for
 from adapters.wire import mtom, ob, soap
@@ -396,3 +399,20 @@ def test_a_channel_can_be_served_again_after_it_stopped(desk: Desk) -> None:
         served: AbstractContextManager[str] = serving(desk, channel)
         with served as url:
             assert Box(url=url).submit(Submission()).status == 200
+
+
+def test_an_answer_never_waits_for_the_client_to_acknowledge_its_head(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    without_delay: list[bool] = []
+    made = Watchful.connection_made
+
+    def noting(self: Watchful, transport: asyncio.Transport) -> None:
+        wire = transport.get_extra_info("socket")
+        without_delay.append(bool(wire.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)))
+        made(self, transport)
+
+    monkeypatch.setattr(Watchful, "connection_made", noting)
+    with serving(desk) as address:
+        Box(url=address).submit(Submission())
+    assert without_delay == [True]

@@ -46,10 +46,10 @@ class SoapChannel:
         if self._socket is None:
             host, port = self._settings.endpoint
             try:
-                family, kind, _, _, address = socket.getaddrinfo(
+                family, kind, protocol, _, address = socket.getaddrinfo(
                     host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
                 )[0]
-                opened = socket.socket(family, kind)
+                opened = socket.socket(family, kind, protocol)  # asyncio turns Nagle off where it sees TCP
                 try:
                     opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
                     opened.bind(address)
