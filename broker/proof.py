@@ -38,8 +38,11 @@ _SIGNATURE: Final = "{http://www.w3.org/2000/09/xmldsig#}Signature"
 
 
 def _inside(tag: str) -> str:
-    """Match whatever one element holds, but no second element of its name."""
-    return rf"(?:(?!</?{tag}[ >]).)*+"
+    """Match whatever one element holds, but no second element of its name.
+
+    Not possessive: inside a group that is captured, Python before 3.11.5 gets that wrong (Debian 12 has 3.11.2).
+    """
+    return rf"(?:(?!</?{tag}[ >]).)*"
 
 
 _HULL: Final = re.compile(
