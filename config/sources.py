@@ -87,6 +87,9 @@ def load_trust(settings: Settings) -> TrustSnapshot:
 
 def load_routing(settings: Settings) -> Table:
     """Read the two routing tables; raise ConfigError with every problem of both."""
-    return load_table(
-        packaged.content(settings.path(settings.routing.boxes)), packaged.content(settings.path(settings.routing.rows))
-    )
+    wrong = Problems()
+    boxes = wrong.of(packaged.content, settings.path(settings.routing.boxes))
+    rows = wrong.of(packaged.content, settings.path(settings.routing.rows))
+    if boxes is None or rows is None:
+        raise ConfigError(wrong.found)
+    return load_table(boxes, rows)

@@ -59,7 +59,10 @@ def word(*names: str, **about: Any) -> Callable[[Command], Command]:
 
 def say(line: str, status: int | None = None) -> None:
     """Write a line to standard output; on a terminal in the colour of a status, unless NO_COLOR is set."""
-    click.secho(shown(line), fg=None if status is None or os.environ.get("NO_COLOR") else _COLOURS[status])
+    if status is None or os.environ.get("NO_COLOR"):
+        click.echo(shown(line))
+    else:
+        click.secho(shown(line), fg=_COLOURS[status])
 
 
 def complain(*lines: str) -> None:

@@ -93,7 +93,7 @@ def command(
         raise click.UsageError("--revocation require asks about a path, --no-path asks about none")
     trust, now = _trust(pems, platforms, config, revocation), moment(at)
     given = [of_file(key, _checked(lambda pem: public_keys([pem]))) for key in keys]
-    if not trust.anchors and not no_path:
+    if not (trust.anchors or no_path or given):
         complain("no anchors to trust: name some by --trust, or judge without a path by --no-path")
     statuses, answers = [], []
     for file in with_bar(found(files), "verifying", quiet=as_json):
