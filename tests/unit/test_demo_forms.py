@@ -16,10 +16,11 @@ from config.demo.forms import Attachment, Kind, form, some_attachments
 from config.demo.markup import Style
 from config.demo.offices import boxes_csv, offices, routing_csv
 from config.demo.people import person
+from config.sources import load_catalogue
 from routing import keys
 from routing.load import load
 from routing.table import unknown_forms
-from schemas import catalogue
+from schemas.catalogue import FormCatalogue
 
 ROOT = Path(__file__).resolve().parents[2]
 REGISTER = ROOT.parent / "shared" / "data" / "teryt" / "slaskie_offices.csv"
@@ -27,10 +28,8 @@ CIESZYN = offices()[0]
 
 
 @pytest.fixture(scope="module")
-def forms() -> catalogue.FormCatalogue:
-    folder = ROOT / "schemas"
-    paths = [path for path in folder.rglob("*") if path.suffix in (".xsd", ".toml") or path.name == "SHA256SUMS"]
-    return catalogue.load({path.relative_to(folder).as_posix(): path.read_bytes() for path in paths})
+def forms() -> FormCatalogue:
+    return load_catalogue()
 
 
 def test_there_are_as_many_offices_of_each_kind_as_in_the_regional_exchange() -> None:
@@ -86,13 +85,13 @@ def test_the_tables_of_any_number_of_offices_load_without_a_doubt(few: int) -> N
     assert list(table.offices) == [office.id for office in offices()[:few]]
 
 
-def test_the_tables_know_only_forms_of_the_catalogue(forms: catalogue.FormCatalogue) -> None:
+def test_the_tables_know_only_forms_of_the_catalogue(forms: FormCatalogue) -> None:
     table = load(boxes_csv(offices()), routing_csv(offices()))
     assert unknown_forms(table, [form.key for form in forms.forms]) == []
 
 
 @pytest.mark.parametrize("kind", Kind)
-def test_every_form_of_every_seed_and_style_is_valid(kind: Kind, forms: catalogue.FormCatalogue) -> None:
+def test_every_form_of_every_seed_and_style_is_valid(kind: Kind, forms: FormCatalogue) -> None:
     for seed in range(30):
         for style in Style:
             root = read(form(kind, offices()[seed], seed, style=style), Limits())
@@ -103,7 +102,7 @@ def test_every_form_of_every_seed_and_style_is_valid(kind: Kind, forms: catalogu
             assert forms.flaws(known, root) == ()
 
 
-def test_every_form_of_the_catalogue_is_played(forms: catalogue.FormCatalogue) -> None:
+def test_every_form_of_the_catalogue_is_played(forms: FormCatalogue) -> None:
     assert {form.key for form in forms.forms} == {
         FormKey(name=kind.partition("/")[0], version=kind.partition("/")[2]) for kind in Kind
     }

@@ -9,13 +9,11 @@ from broker.model import Flaw, Form, FormKey
 from broker.parse import Limits, Parse
 from broker.texts import explain
 from broker.validate import Validate
-from schemas.catalogue import load
-from schemas.pins import PINS
+from config.sources import load_catalogue
 from tests.builders import an_envelope
 
 ROOT = Path(__file__).parents[2]
 CORPUS = ROOT / "tests" / "corpus" / "validate"
-SCHEMAS = ROOT / "schemas"
 
 
 class OneForm:
@@ -39,14 +37,7 @@ class OneForm:
 
 @pytest.fixture(scope="module")
 def packaged():
-    files = [SCHEMAS / PINS, *SCHEMAS.rglob("*.xsd"), *SCHEMAS.rglob("form.toml")]
-    return load(
-        {
-            name: path.read_bytes()
-            for path in files
-            if (name := path.relative_to(SCHEMAS).as_posix()).startswith(("forms/", "xsd/", PINS))
-        }
-    )
+    return load_catalogue()
 
 
 def validate(payload, catalogue):
