@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from datetime import datetime
 
-from sqlalchemy import Connection, Table, insert, select
+from sqlalchemy import Connection, Table, bindparam, insert, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from adapters.stores.sql import rows
@@ -29,9 +29,19 @@ _known = (
     .join(receipts, receipts.c.submission == messages.c.submission)
     .where(receipts.c.kind == ReceiptKind.UPP.value)
 )
-_submission = select(submissions, content.c.document, content.c.report).join(
-    content,
-    (content.c.submission == submissions.c.id) & (content.c.accepted_at == submissions.c.accepted_at),
+# Built once: building a statement costs more than running it.
+_BY_ID = _known.where(messages.c.id_key == bindparam("id"))
+_BY_CONTENT = _known.where(messages.c.content_key == bindparam("content"))
+_SUBMISSION = (
+    select(submissions, content.c.document, content.c.report)
+    .join(
+        content,
+        (content.c.submission == submissions.c.id) & (content.c.accepted_at == submissions.c.accepted_at),
+    )
+    .where(submissions.c.id == bindparam("submission"))
+)
+_RECEIPT = select(receipts).where(
+    receipts.c.submission == bindparam("submission"), receipts.c.kind == ReceiptKind.UPP.value
 )
 
 
@@ -39,12 +49,12 @@ def find(connection: Connection, message: Fingerprint) -> Receipt | None:
     """Return the receipt given for this message; raise Reused if its id was used for anything else."""
     by_content, by_id = rows.content_key(message), rows.id_key(message)
     if by_id is not None:
-        used = connection.execute(_known.where(messages.c.id_key == by_id)).one_or_none()
+        used = connection.execute(_BY_ID, {"id": by_id}).one_or_none()
         if used is not None:
             if bytes(used.content_key) != by_content:
                 raise Reused("intake.reused-id")
             return rows.receipt(used)
-    known = connection.execute(_known.where(messages.c.content_key == by_content)).one_or_none()
+    known = connection.execute(_BY_CONTENT, {"content": by_content}).one_or_none()
     return None if known is None else rows.receipt(known)
 
 
@@ -141,16 +151,14 @@ def _counted(connection: Connection, it: Refusal) -> int:
 
 def receipt_of(connection: Connection, submission: SubmissionId) -> Receipt | None:
     """Return the receipt given when custody was taken."""
-    row = connection.execute(
-        select(receipts).where(receipts.c.submission == submission, receipts.c.kind == ReceiptKind.UPP.value)
-    ).one_or_none()
+    row = connection.execute(_RECEIPT, {"submission": submission}).one_or_none()
     return None if row is None else rows.receipt(row)
 
 
 def parcel(connection: Connection, claim: Claim) -> Parcel:
     """Return what the office is handed; raise Unavailable if its content is no longer kept."""
     submission = claim.delivery.submission
-    row = connection.execute(_submission.where(submissions.c.id == submission)).one_or_none()
+    row = connection.execute(_SUBMISSION, {"submission": submission}).one_or_none()
     receipt = receipt_of(connection, submission)
     if row is None or receipt is None:
         raise Unavailable("the document is not in the store")
