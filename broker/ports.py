@@ -140,8 +140,11 @@ class Store(Protocol):
         """Prolong the lease from now; raise LeaseLost if the claim is no longer ours."""
         ...
 
-    def release(self, claim: Claim) -> None:
-        """Give the delivery back untried, with its attempt; raise LeaseLost if the claim is no longer ours."""
+    def release(self, claim: Claim, wait: timedelta = timedelta(0)) -> None:
+        """Give the delivery back untried, with its attempt, to be due again after `wait`.
+
+        Raises LeaseLost if the claim is no longer ours.
+        """
         ...
 
     def record(self, claim: Claim, outcome: Outcome) -> None:

@@ -2,13 +2,16 @@
 
 One thread claims, the pool delivers.  A claim is taken only when a thread is free for it, so nothing waits in
 memory while its lease runs.  An office that hangs holds at most as many threads as its limit allows.
+
+What was under way when a process ended is suspect: one of it may have ended the process, and nobody knows which.  So
+of suspects only one is tried at a time, and the guilty one does not take the others along until all seem guilty.
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from datetime import timedelta
 from threading import Event
 
@@ -72,11 +75,35 @@ class Courier:
             log.warning("courier.store-unavailable", reason=away.reason)
             return False
         for claim in claims:
-            future = pool.submit(self._deliver, claim)
-            with self._lock:
-                self._under_way[future] = claim
-            future.add_done_callback(self._done)
+            if not _suspect(claim):
+                self._begin(pool, claim)
+        self._try_one(pool, [claim for claim in claims if _suspect(claim)])
         return bool(claims)
+
+    def _begin(self, pool: ThreadPoolExecutor, claim: Claim) -> Future[None]:
+        future = pool.submit(self._deliver, claim)
+        with self._lock:
+            self._under_way[future] = claim
+        future.add_done_callback(self._done)
+        return future
+
+    def _try_one(self, pool: ThreadPoolExecutor, suspects: Sequence[Claim]) -> None:
+        """Begin one suspect, if none is under way; the others are safe in the store before that."""
+        with self._lock:
+            free = 0 if any(map(_suspect, self._under_way.values())) else 1
+        for claim in suspects[free:]:
+            self._put_off(claim)
+        for claim in suspects[:free]:
+            # What ends a process ends it soon: until it is a moment old, nothing else is taken from the store.
+            wait([self._begin(pool, claim)], self._poll)
+
+    def _put_off(self, claim: Claim) -> None:
+        try:
+            self._store.release(claim, timedelta(seconds=self._poll))
+        except LeaseLost:
+            log.warning("courier.lease-lost", delivery=claim.delivery.id)
+        except Unavailable as away:
+            log.warning("courier.store-unavailable", reason=away.reason)
 
     def _done(self, future: Future[None]) -> None:
         with self._lock:
@@ -106,3 +133,7 @@ class Courier:
         with self._lock:
             if future in self._under_way:
                 self._under_way[future] = renewed
+
+
+def _suspect(claim: Claim) -> bool:
+    return claim.delivery.crashes > 0

@@ -181,11 +181,12 @@ class MemoryStore:
             held.until = now + lease
             return replace(claim, expires_at=held.until)
 
-    def release(self, claim: Claim) -> None:
+    def release(self, claim: Claim, wait: timedelta = timedelta(0)) -> None:
         with self._open() as now:
             one = self._ours(claim)
             del self._leases[one.id]
-            self._step(replace(one, attempts=one.attempts - 1), DeliveryEvent.RELEASED, now)
+            due = now + wait if wait else one.due_at
+            self._step(replace(one, attempts=one.attempts - 1, due_at=due), DeliveryEvent.RELEASED, now)
 
     def record(self, claim: Claim, outcome: Outcome) -> None:
         if outcome.event not in OUTCOMES or follow(DeliveryState.SENDING, outcome.event) is not outcome.state:

@@ -110,10 +110,10 @@ class Stores(RuleBasedStateMachine):
         plain = answer(lambda: known(self.memory.renew(claim[0], LEASE)))
         assert answer(lambda: known(self.sql.renew(claim[1], LEASE))) == plain
 
-    @rule(claim=claims)
-    def release(self, claim):
-        plain = answer(lambda: self.memory.release(claim[0]))
-        assert answer(lambda: self.sql.release(claim[1])) == plain
+    @rule(claim=claims, wait=st.sampled_from([timedelta(0), LEASE / 2, 2 * LEASE]))
+    def release(self, claim, wait):
+        plain = answer(lambda: self.memory.release(claim[0], wait))
+        assert answer(lambda: self.sql.release(claim[1], wait)) == plain
 
     @rule(claim=consumes(claims), outcome=st.sampled_from([ACKNOWLEDGED, POSTPONED, REFUSED, GAVE_UP]))
     def record(self, claim, outcome):

@@ -14,8 +14,8 @@ from config.courier import Courier
 from tests.builders import NOON, a_delivery, a_submission
 
 
-def a_claim() -> Claim:
-    delivery = a_delivery(a_submission())
+def a_claim(crashes: int = 0) -> Claim:
+    delivery = replace(a_delivery(a_submission()), crashes=crashes)
     return Claim(delivery=delivery, token=delivery.id, claimed_at=NOON, expires_at=NOON)
 
 
@@ -26,6 +26,7 @@ class Shelf:
         self.claims = list(claims)
         self.asked: list[int] = []
         self.renewed: list[str] = []
+        self.put_off: list[str] = []
         self.away = 0
         self.lost: set[str] = set()
 
@@ -36,6 +37,10 @@ class Shelf:
             raise Unavailable("away")
         taken, self.claims = self.claims[:most], self.claims[most:]
         return taken
+
+    def release(self, claim, wait):
+        self.put_off.append(claim.token)
+        self.claims.append(claim)
 
     def renew(self, claim, lease):
         if claim.token in self.lost:
@@ -147,3 +152,37 @@ def test_a_bug_in_delivering_does_not_stop_the_courier(running):
     running(Shelf([a_claim() for _ in range(5)]), deliver, threads=1)
     for _ in range(5):
         assert seen.acquire(timeout=20)
+
+
+def test_of_what_was_under_way_in_a_crash_one_is_tried_at_a_time_and_the_others_are_safe_before_that(running):
+    suspects = [a_claim(crashes=1) for _ in range(5)]
+    shelf, seen, all_seen, together = Shelf(suspects), [], threading.Event(), []
+
+    def deliver(claim):
+        seen.append(claim.token)
+        together.append(len(shelf.claims) + len(seen))
+        if len(seen) == 5:
+            all_seen.set()
+
+    running(shelf, deliver, threads=8)
+    assert all_seen.wait(20)
+    assert sorted(seen) == sorted(claim.token for claim in suspects)
+    assert together == [5] * 5
+
+
+def test_a_suspect_that_takes_long_holds_up_no_other_but_suspects(running):
+    gate, seen, all_seen = threading.Event(), [], threading.Event()
+    slow, other, innocent = a_claim(crashes=1), a_claim(crashes=1), [a_claim() for _ in range(6)]
+
+    def deliver(claim):
+        if claim is slow:
+            gate.wait(20)
+        seen.append(claim)
+        if len(seen) >= 6:
+            all_seen.set()
+
+    running(Shelf([slow, other, *innocent]), deliver, threads=4)
+    assert all_seen.wait(20)
+    assert slow not in seen
+    assert other not in seen
+    gate.set()

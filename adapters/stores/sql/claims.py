@@ -107,7 +107,8 @@ _RELEASE = (
     .values(
         state=follow(DeliveryState.SENDING, DeliveryEvent.RELEASED).value,
         attempts=deliveries.c.attempts - 1,
-        claimable_at=deliveries.c.due_at,
+        due_at=func.coalesce(bindparam("again_at", type_=Moment), deliveries.c.due_at, type_=Moment),
+        claimable_at=func.coalesce(bindparam("again_at", type_=Moment), deliveries.c.due_at, type_=Moment),
         token=None,
     )
     .returning(*_TOLD)
@@ -215,15 +216,24 @@ def _renew(connection: Connection, now: datetime, it: Renewal) -> Claim | Broker
     return replace(it.claim, expires_at=expires_at) if prolonged.rowcount else LeaseLost(it.claim.delivery.id)
 
 
-def release(connection: Connection, now: datetime, members: Sequence[Claim]) -> Sequence[BrokerError | None]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Return:
+    """A claim to be given back; without a wait it is due as it was."""
+
+    claim: Claim
+    wait: timedelta
+
+
+def release(connection: Connection, now: datetime, members: Sequence[Return]) -> Sequence[BrokerError | None]:
     """Give deliveries back untried, with their attempt."""
     return [_release(connection, now, it) for it in members]
 
 
-def _release(connection: Connection, now: datetime, claim: Claim) -> BrokerError | None:
-    given_back = connection.execute(_RELEASE, _fence(claim)).one_or_none()
+def _release(connection: Connection, now: datetime, it: Return) -> BrokerError | None:
+    again_at = now + it.wait if it.wait else None
+    given_back = connection.execute(_RELEASE, _fence(it.claim) | {"again_at": again_at}).one_or_none()
     if given_back is None:
-        return LeaseLost(claim.delivery.id)
+        return LeaseLost(it.claim.delivery.id)
     connection.execute(insert(events), [rows.step(given_back, DeliveryEvent.RELEASED, now)])
     return None
 

@@ -137,8 +137,8 @@ class SqlStore:
     def renew(self, claim: Claim, lease: timedelta) -> Claim:
         return self._write(RENEW, claims.Renewal(claim=claim, lease=lease))
 
-    def release(self, claim: Claim) -> None:
-        self._write(RELEASE, claim)
+    def release(self, claim: Claim, wait: timedelta = timedelta(0)) -> None:
+        self._write(RELEASE, claims.Return(claim=claim, wait=wait))
 
     def record(self, claim: Claim, outcome: Outcome) -> None:
         if outcome.event not in OUTCOMES or follow(DeliveryState.SENDING, outcome.event) is not outcome.state:

@@ -159,6 +159,15 @@ class ClaimSuite(StoreFixtures):
             store.record(claim, ACKNOWLEDGED)
         assert claim_one(store).delivery == as_claimed(letter)
 
+    def test_a_claim_released_with_a_wait_is_due_again_after_it(self, store: Custody, clock: Hands) -> None:
+        letter = kept(store)
+        store.release(claim_one(store), 2 * LEASE)
+        assert delivery(store, letter) == replace(letter.deliveries[0], due_at=clock() + 2 * LEASE)
+        clock.pass_by(2 * LEASE - timedelta(milliseconds=1))
+        assert store.claim(LEASE) == []
+        clock.pass_by(timedelta(milliseconds=1))
+        assert claim_one(store).delivery.attempts == 1
+
     # ── outcomes ──
 
     def test_an_acknowledged_delivery_keeps_the_offices_reference(self, store: Custody, clock: Hands) -> None:
