@@ -7,6 +7,7 @@ type and where it was raised are written: its message may quote a document, and 
 from __future__ import annotations
 
 import logging
+import os
 import sys
 import traceback
 from pathlib import Path
@@ -53,6 +54,16 @@ class _Libraries(logging.Handler):
             text=record.getMessage()[:LIBRARY_TEXT],
             exc_info=record.exc_info,
         )
+
+
+def open_file(path: Path) -> TextIO:
+    """Open a log to go on with, on a line of its own: a process that was killed may have left half a line."""
+    if path.is_file() and path.stat().st_size:
+        with path.open("rb+") as file:
+            file.seek(-1, os.SEEK_END)
+            if file.read() != b"\n":
+                file.write(b"\n")
+    return path.open("a", encoding="utf-8")
 
 
 def configure(*, level: str = "info", to: TextIO | None = None) -> None:

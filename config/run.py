@@ -34,7 +34,7 @@ def serve(settings: Settings) -> None:
     """Run until SIGTERM or SIGINT.  Raises ConfigError, or Unavailable if the store cannot be opened."""
     with ExitStack() as ends:
         if settings.log.file:
-            file = ends.enter_context(settings.path(settings.log.file).open("a", encoding="utf-8"))
+            file = ends.enter_context(logs.open_file(settings.path(settings.log.file)))
             logs.configure(level=settings.log.level, to=file)
         else:
             logs.configure(level=settings.log.level)

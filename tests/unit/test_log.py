@@ -55,3 +55,13 @@ def test_libraries_speak_through_our_log_from_warning_up(lines):
 def test_empty_fields_are_left_out(lines):
     structlog.get_logger().info("intake.accepted", notes=(), reason="", attempts=0)
     assert set(lines()[0]) == {"event", "level", "at", "attempts"}
+
+
+def test_a_log_goes_on_on_a_line_of_its_own_after_a_process_that_was_killed_in_the_middle_of_one(tmp_path):
+    file = tmp_path / "log.jsonl"
+    for before, after in ((None, "b\n"), (b"", "b\n"), (b"a\n", "a\nb\n"), (b'{"half', '{"half\nb\n')):
+        if before is not None:
+            file.write_bytes(before)
+        with logs.open_file(file) as log:
+            log.write("b\n")
+        assert file.read_text() == after
