@@ -170,6 +170,9 @@ class _Handler(BaseHTTPRequestHandler):
             self._say(Reply(status=413 if length else 411))
             return
         body = self.rfile.read(int(length))
+        if len(body) < int(length):  # the client ended in the middle of it
+            self.close_connection = True
+            return
         if not office or (dms.authorization and self.headers.get("Authorization") != dms.authorization):
             self._say(Reply(status=401 if office else 404))
             return
