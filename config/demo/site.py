@@ -120,7 +120,7 @@ class Serving:
     def wait_until_ready(self) -> None:
         """Wait for the way in to answer; raise Unavailable with what the process said if it does not."""
         deadline = time.monotonic() + STARTING.total_seconds()
-        while not _answers(self.site.port):
+        while not answers(self.site.port):
             if self.process.poll() is not None or time.monotonic() > deadline:
                 said = (self.site.folder / "stderr.txt").read_text(encoding="utf-8", errors="replace")
                 raise Unavailable(f"the broker did not come up: {said[-2000:]}")
@@ -164,7 +164,8 @@ def free_port() -> int:
     raise Unavailable("no free port on loopback")
 
 
-def _answers(port: int) -> bool:
+def answers(port: int) -> bool:
+    """Tell whether a broker answers on this loopback port."""
     line = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
     try:
         line.request("GET", "/healthz")
