@@ -103,13 +103,15 @@ def test_no_more_is_claimed_than_there_are_free_threads(running):
 
 
 def test_attempts_under_way_end_before_the_courier_does(running):
-    gate, ended = threading.Event(), threading.Event()
+    begun, gate, ended = threading.Event(), threading.Event(), threading.Event()
 
     def deliver(_claim):
+        begun.set()
         gate.wait(20)
         ended.set()
 
     end = running(Shelf([a_claim()]), deliver)
+    assert begun.wait(20)
     threading.Timer(0.05, gate.set).start()
     end()
     assert ended.is_set()
