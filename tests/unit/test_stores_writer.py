@@ -110,6 +110,14 @@ def test_a_commit_that_fails_fails_all_its_members_and_the_next_one_works(notes)
     assert notes.kept() == {"second"}
 
 
+def test_a_work_that_forgets_a_member_is_undone_and_leaves_nobody_waiting(notes):
+    forgetful = Work(rank=0, do=lambda connection, now, members: notes.insert(connection, now, members)[:-1])
+    with pytest.raises(Unavailable):
+        notes.writer.write(forgetful, "a")
+    assert notes.kept() == set()
+    assert notes.write("b")[0] == "b"
+
+
 def test_each_caller_gets_an_exception_of_its_own_with_its_cause(notes):
     notes.write("held")
     event.listen(notes.engine, "commit", lambda _: (_ for _ in ()).throw(OSError("gone")))

@@ -142,6 +142,8 @@ class Writer:
             moment = self._now(connection)
             for work, jobs in groupby(batch, key=lambda job: job.work):
                 results += self._members(connection, moment, work, [job.asked for job in jobs])
+            if len(results) != len(batch):  # a bug in a work: undo it rather than leave a caller waiting
+                raise ValueError("a work must answer each of its members")
         return results
 
     def _members(
