@@ -33,6 +33,7 @@ _DEPTH: Final = 8  # certificates below the anchor
 _STEPS: Final = 200  # of the search
 _TRIES: Final = 16  # paths judged
 _REMEMBERED: Final = 4096
+_REMEMBERED_LINKS: Final = 256
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,6 +102,8 @@ class _Judge:
         self._trust = trust
         self._roots = [_root(anchor) for anchor in trust.anchors]
         self._pinned = {root.certificate.der: root for root in reversed(self._roots)}
+        # Those above a signer come beside every document of its provider; under our lock one reading serves all.
+        self._link = lru_cache(maxsize=_REMEMBERED_LINKS)(_link)
         self._links = [_link(load(it.public_bytes(Encoding.DER))) for it in trust.intermediates]
         self._known: dict[tuple[str, frozenset[str]], Path] = {}
         self._lock = Lock()
@@ -124,7 +127,7 @@ class _Judge:
 
     def _search(self, signer: Certificate, beside: Sequence[Certificate], at: datetime) -> Path:
         try:
-            pool = self._links + [_link(certificate) for certificate in beside]
+            pool = self._links + [self._link(certificate) for certificate in beside]
             return self._best(self._proposals(_link(signer), pool), at)
         except Fault:
             raise
