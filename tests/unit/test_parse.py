@@ -10,6 +10,7 @@ from lxml import etree
 from broker.errors import Malformed, Rejection, TooLarge
 from broker.parse import Limits, Parse, _tree, read
 from broker.texts import TEXTS
+from broker.vocabulary import VOCABULARY
 from tests.builders import an_envelope
 
 CORPUS = Path(__file__).parent.parent / "corpus" / "parse"
@@ -128,6 +129,24 @@ def test_no_thread_wears_out_however_many_names_it_meets(monkeypatch):
     for _ in range(20):
         read(known, Limits())
     assert len(started) == before, "a document of known names needs no thread"
+
+
+def test_base64_in_lines_takes_up_no_room_for_names():
+    def certificate(seed):
+        return b"<a>\n%s\n%s=\n</a>" % (b"%064d" % seed, b"%063d" % seed)
+
+    read(certificate(0), Limits())
+    before = VOCABULARY.room
+    for seed in range(1, 20):
+        read(certificate(seed), Limits())
+    assert before == VOCABULARY.room
+
+
+def test_a_name_counts_even_where_the_tag_before_it_only_seems_to_have_ended():
+    for hidden in ('<a b="x>%s" hidden="1"<', "<a b='x>%s' hidden='1'<", '<a b="x>%s" hidden="1"', "<a>%s<hidden"):
+        vocabulary = type(VOCABULARY)()
+        assert vocabulary.has_room_for(hidden % ("y" * 99))
+        assert any("hidden" in name for name in vocabulary.names)
 
 
 def test_a_tree_made_apart_outlives_its_thread(monkeypatch):
