@@ -6,12 +6,14 @@ type and where it was raised are written: its message may quote a document, and 
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import sys
 import traceback
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, TextIO, cast
 
 import structlog
 from structlog.typing import EventDict, WrappedLogger
@@ -47,13 +49,50 @@ class _Libraries(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         log = structlog.get_logger("library")
+        known = record.levelno // 10 * 10  # libraries make levels of their own, between ours and beyond
         log.log(
-            record.levelno,
+            min(max(known, logging.DEBUG), logging.CRITICAL),
             "library.said",
             library=record.name,
             text=record.getMessage()[:LIBRARY_TEXT],
             exc_info=record.exc_info,
         )
+
+
+class _Enduring:
+    """Writes lines where they go, and never raises: no document may fail because the log's disk is full.
+
+    What could not be written at once is counted, and told as soon as writing works again.
+    """
+
+    def __init__(self, to: TextIO) -> None:
+        self._to = to
+        self._held_up = 0
+
+    def write(self, text: str) -> None:
+        """Write and flush whole lines."""
+        told = f'{{"event": "log.held-up", "level": "error", "lines": {self._held_up}}}\n' if self._held_up else ""
+        try:
+            self._to.write(told + text)
+            self._to.flush()
+        except (OSError, ValueError):  # a full disk, a reader that is gone; a file that was closed
+            self._held_up += 1
+        else:
+            self._held_up = 0
+
+    def flush(self) -> None:
+        """Every line is flushed as it is written."""
+
+
+@contextlib.contextmanager
+def opened(path: Path) -> Iterator[TextIO]:
+    """Open a log as `open_file` does, and close it whatever becomes of its last lines."""
+    file = open_file(path)
+    try:
+        yield file
+    finally:
+        with contextlib.suppress(OSError):
+            file.close()
 
 
 def open_file(path: Path) -> TextIO:
@@ -63,7 +102,7 @@ def open_file(path: Path) -> TextIO:
             file.seek(-1, os.SEEK_END)
             if file.read() != b"\n":
                 file.write(b"\n")
-    return path.open("a", encoding="utf-8")
+    return path.open("a", encoding="utf-8", errors="backslashreplace")
 
 
 def configure(*, level: str = "info", to: TextIO | None = None) -> None:
@@ -80,7 +119,7 @@ def configure(*, level: str = "info", to: TextIO | None = None) -> None:
     structlog.configure(
         processors=processors,
         wrapper_class=structlog.make_filtering_bound_logger(threshold),
-        logger_factory=structlog.WriteLoggerFactory(file=to or sys.stderr),
+        logger_factory=structlog.WriteLoggerFactory(file=cast("TextIO", _Enduring(to or sys.stderr))),
         cache_logger_on_first_use=False,
     )
     root = logging.getLogger()

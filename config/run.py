@@ -28,23 +28,26 @@ log = structlog.get_logger(__name__)
 CHANNEL_PAUSE = timedelta(seconds=5)  # before a channel that could not be opened is tried again
 REPORT_EVERY = timedelta(minutes=1)
 REFRESH_EVERY = timedelta(seconds=2)
+ENDING = frozenset({signal.SIGTERM, signal.SIGINT})
 
 
 def serve(settings: Settings) -> None:
     """Run until SIGTERM or SIGINT.  Raises ConfigError, or Unavailable if the store cannot be opened."""
     with ExitStack() as ends:
         if settings.log.file:
-            file = ends.enter_context(logs.open_file(settings.path(settings.log.file)))
+            file = ends.enter_context(logs.opened(settings.path(settings.log.file)))
             logs.configure(level=settings.log.level, to=file)
         else:
             logs.configure(level=settings.log.level)
         stop = Event()
-        for one in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(one, lambda number, _frame: _told_to_stop(stop, number))
+        signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)  # every thread made from here on inherits it
+        threading.Thread(target=_listen, args=(stop,), name="signals", daemon=True).start()
         run(assemble(settings), stop)
 
 
-def _told_to_stop(stop: Event, number: int) -> None:
+def _listen(stop: Event) -> None:
+    """Wait for a signal to end, in a thread: a handler could take no lock that its own thread may be holding."""
+    number = signal.sigwait(ENDING)
     stop.set()
     log.info("serve.stopping", signal=signal.Signals(number).name)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import logging
+from pathlib import Path
 
 import pytest
 import structlog
@@ -65,3 +66,51 @@ def test_a_log_goes_on_on_a_line_of_its_own_after_a_process_that_was_killed_in_t
         with logs.open_file(file) as log:
             log.write("b\n")
         assert file.read_text() == after
+
+
+class Disk(io.StringIO):
+    """A log's file on a disk that is full for a while."""
+
+    full = False
+
+    def flush(self):
+        if self.full:
+            raise OSError(28, "No space left on device")
+
+
+@pytest.mark.usefixtures("lines")
+def test_a_log_that_cannot_be_written_stops_nobody_and_says_so_afterwards():
+    disk = Disk()
+    logs.configure(to=disk)
+    log = structlog.get_logger()
+    disk.full = True
+    log.info("intake.accepted")
+    log.info("intake.accepted")
+    disk.full = False
+    log.info("intake.repeated")
+    told = [json.loads(line) for line in disk.getvalue().splitlines()]
+    assert [line["event"] for line in told][-2:] == ["log.held-up", "intake.repeated"]
+    assert told[-2]["lines"] == 2
+    disk.close()
+    log.info("serve.stopped")
+
+
+@pytest.mark.usefixtures("lines")
+def test_a_log_on_a_full_device_can_be_written_and_closed():
+    with logs.opened(Path("/dev/full")) as full:
+        logs.configure(to=full)
+        structlog.get_logger().info("intake.accepted")
+
+
+@pytest.mark.usefixtures("lines")
+def test_half_a_surrogate_pair_does_not_cost_the_line(tmp_path):
+    with logs.opened(tmp_path / "log.jsonl") as file:
+        logs.configure(to=file)
+        structlog.get_logger().info("intake.accepted", sender="\ud800")
+    assert (tmp_path / "log.jsonl").read_text().count("ud800") == 1
+
+
+@pytest.mark.parametrize("level", [31, 35, 45, 60])
+def test_a_library_with_levels_of_its_own_is_heard(lines, level):
+    logging.getLogger("somebody").log(level, "odd")
+    assert [line["text"] for line in lines()] == ["odd"]
