@@ -154,6 +154,14 @@ def open_store(settings: Settings) -> Custody:
     return kinds.make(stores.KINDS, settings.store, "store", around)
 
 
+def migrate_store(settings: Settings) -> None:
+    """Bring the store's tables to the layout that this version reads; raise ConfigError or Unavailable."""
+    if settings.store.kind != "sql":
+        raise ConfigError([f"store.kind: {settings.store.kind!r} has no tables to bring up to date"])
+    around = surroundings(settings, "store", TimeOrderedIds(clock.now))
+    stores.migrate(stores.store_url(stores.SqlSettings(**settings.store.own()), around))
+
+
 @contextmanager
 def open_ledger(settings: Settings) -> Iterator[Ledger]:
     """Open the store for an operator's look, and close it."""

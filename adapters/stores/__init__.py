@@ -14,7 +14,7 @@ from adapters.stores.sql.store import SqlStore
 from adapters.wire.kind import Custody, Kind, KindSettings, StoreKind, Surroundings
 from broker.errors import ConfigError
 
-__all__ = ["KINDS", "MemoryStore", "SqlStore", "migrate", "open_store", "store_url"]
+__all__ = ["KINDS", "MemoryStore", "SqlSettings", "SqlStore", "migrate", "open_store", "store_url"]
 
 
 class MemorySettings(KindSettings):

@@ -21,6 +21,7 @@ from config.cli.say import NO, complain, stop
 COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "serve": ("serve", "Run the broker until it is told to stop."),
     "demo": ("demo", "Show the whole broker at work: offices, forms, receipts."),
+    "migrate": ("migrate", "Make the store's tables, or bring them up to date."),
     "check": ("check", "Check the configuration: all problems at once."),
     "validate": ("validate", "Check documents against the schemas of their forms."),
     "verify": ("verify", "Say what the signatures of documents are worth, and why."),
@@ -42,7 +43,12 @@ class _Lazy(click.Group):
     """
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run the command that is asked for; what our own errors say goes to standard error, in lines."""
+        """Run the command that is asked for; what our own errors say goes to standard error, in lines.
+
+        The context's object is what a process does before its first command, where it is a process of its own.
+        """
+        if ctx.obj is not None:
+            ctx.obj()
         for stream in (sys.stdout, sys.stderr):
             if isinstance(stream, io.TextIOWrapper):
                 stream.reconfigure(errors="backslashreplace")  # a terminal that knows no "ż" must not stop us
@@ -91,5 +97,12 @@ def goniec() -> None:
 
 
 def main() -> None:
-    """Run the command line."""
-    goniec()
+    """Run the command line as a process of its own."""
+    goniec(obj=_log_warnings)
+
+
+def _log_warnings() -> None:
+    """Send what is logged to standard error: on standard output stand answers alone."""
+    from config import log
+
+    log.configure(level="warning")

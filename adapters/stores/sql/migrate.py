@@ -67,7 +67,7 @@ def ready(writing: Engine, reading: Engine) -> None:
         upgrade(writing)
         there = _layout(reading)
     if there != newest():
-        raise ConfigError([f"the store has layout {there or 'none'}, this version needs {newest()}: migrate it first"])
+        raise ConfigError([f"the store has layout {there or 'none'}, this version needs {newest()}: run `goniec migrate`"])
 
 
 def _layout(engine: Engine) -> str | None:
