@@ -31,6 +31,7 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "list": ("list", "List submissions, newest first."),
     "show": ("show", "Show all that is kept of one submission."),
     "requeue": ("requeue", "Send refused or quarantined deliveries round again."),
+    "pause": ("pause", "Stop or resume what goes out to an office."),
     "mock-dms": ("mock_dms", "Run a mock document system of an office."),
     "pki": ("pki", "Make keys and certificates for development."),
 }

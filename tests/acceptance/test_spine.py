@@ -23,6 +23,7 @@ from broker.states import DeliveryState
 from broker.verify import TrustSnapshot, anchors
 from config import packaged
 from config.bootstrap import open_ledger
+from config.cli.main import goniec
 from config.demo.forms import Attachment, Kind, form
 from config.demo.people import person
 
@@ -121,6 +122,29 @@ def test_an_office_that_refuses_for_good_leaves_the_document_with_the_operator_w
     town.settle()
     (handed,) = town.dms.received
     assert (handed.document, handed.delivery) == (document, delivery.id)
+
+
+def test_a_paused_office_gets_nothing_until_it_is_resumed(town):
+    def pause(*words):
+        return goniec.main(["pause", "--config", str(town.site.configuration), *words], standalone_mode=False)
+
+    with pytest.raises(SystemExit, match="0"):
+        pause(town.office.id)
+    with pytest.raises(SystemExit, match="1"):
+        pause("nobody")
+    document = town.letter(13)
+    assert town.put(document).answer().attachment
+    other = sign(form(Kind.QUESTION, town.site.offices[1], 14), town.site.pki.person, datetime.now(UTC), QUALIFIED)
+    assert town.put(other, box=town.site.offices[1].box).answer().attachment
+    deadline = time.monotonic() + 30
+    while not town.dms.received:
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    assert [it.document for it in town.dms.received] == [other]
+    with pytest.raises(SystemExit, match="0"):
+        pause("--resume", town.office.id)
+    town.settle()
+    assert [it.document for it in town.dms.received] == [other, document]
 
 
 @pytest.mark.parametrize("kind", Kind)

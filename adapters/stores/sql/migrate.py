@@ -67,7 +67,8 @@ def ready(writing: Engine, reading: Engine) -> None:
         upgrade(writing)
         there = _layout(reading)
     if there != newest():
-        raise ConfigError([f"the store has layout {there or 'none'}, this version needs {newest()}: run `goniec migrate`"])
+        needed = f"this version needs {newest()}: run `goniec migrate`"
+        raise ConfigError([f"the store has layout {there or 'none'}, {needed}"])
 
 
 def _layout(engine: Engine) -> str | None:
