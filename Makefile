@@ -4,7 +4,7 @@ PYTHON ?= python3
 PYTEST := .venv/bin/pytest
 SHELL := /bin/bash
 
-.PHONY: help demo test lint unit interop bench lock clean
+.PHONY: help demo test lint interop bench reference lock clean
 
 help:  ## Show the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -26,6 +26,9 @@ interop: .venv/dev  ## Foreign peers: xmlsec1, and the SOAP clients of PHP and n
 
 bench: .venv/dev  ## Documents a second from submit to receipt, and the time in each stage
 	.venv/bin/python -m tests.benchmarks.throughput
+
+reference: .venv/dev  ## Write the generated pages of docs/reference anew
+	.venv/bin/python scripts/reference
 
 lock:  ## Write the lock files anew (needs uv)
 	scripts/lock
