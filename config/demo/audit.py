@@ -1,7 +1,7 @@
 """Holds the broker to its promises after the play: what senders hold, against what offices got.
 
 Nothing is taken from the broker's own word: receipts are checked as anybody could, documents are compared byte for
-byte with what the offices registered.
+byte with what the right offices registered.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from broker.proof import check
 from broker.verify import TrustSnapshot, anchors
 from config import packaged
+from config.demo.letters import PORTAL, PORTAL_BOX
 from config.demo.play import Sent, Stage
 
 
@@ -60,9 +61,13 @@ def audit(stage: Stage, sent: Sequence[Sent], repeats: Sequence[tuple[Sent, Sent
     }
     wrong += [f"{submission}: its receipt does not verify" for submission, holds in verified.items() if not holds]
     got = Counter(it.facts["submission"] for it in stage.handovers)
-    documents = {it.facts["submission"]: (it.document, it.receipt) for it in stage.handovers}
+    boxes = {PORTAL_BOX: PORTAL, **{it.box: str(it.id) for it in stage.site.offices}}
+    registered = {it.facts["submission"]: (it.office, it.document, it.receipt) for it in stage.handovers}
     arrived = [
-        one for one in accepted if documents.get(one.submission) == (one.letter.submission.document, one.receipt)
+        one
+        for one in accepted
+        if registered.get(one.submission)
+        == (boxes.get(one.letter.submission.box or ""), one.letter.submission.document, one.receipt)
     ]
     known = {one.submission for one in accepted}
     wrong += [
