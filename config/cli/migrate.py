@@ -16,6 +16,7 @@ def command(config: Path, as_json: bool) -> None:
     """Make the store's tables, or bring them up to date; do nothing if they are.
 
     A SQLite file is made when the broker first starts; a PostgreSQL database needs this once, and after an upgrade.
+    Exit status 0 done, 2 the store is out of reach.
     """
     from config.bootstrap import migrate_store
     from config.settings import load

@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from broker.errors import ConfigError, Rejection, Unavailable
 from config.cli import say
 from config.cli.main import COMMANDS, _Lazy, goniec
+from config.cli.offline import written_moment
 from tests.commands import run
 
 ANYTHING = st.text(st.characters(codec=None), max_size=60)
@@ -156,8 +157,6 @@ def test_wrong_use_is_told_with_status_2(words):
 
 
 def test_a_moment_may_be_written_with_z_with_an_offset_or_as_a_day():
-    from config.cli.offline import written_moment
-
     same = {written_moment(text) for text in ("2026-01-01T00:00:00Z", "2026-01-01T01:00:00+01:00", "2026-01-01")}
     assert len(same) == 1
     for wrong in ("yesterday", "", "0001-01-01T00:00:00+14:00"):

@@ -15,7 +15,7 @@ from config.settings import OfKind
 from tests.around import surroundings
 
 GROUP = "goniec.offices"
-SOURCE = '''
+SOURCE = """
 from adapters.wire.kind import Kind, KindSettings
 
 class Settings(KindSettings):
@@ -28,7 +28,7 @@ class Pigeon:
 
 KIND = Kind(settings=Settings, make=Pigeon)
 OTHER = "no kind"
-'''
+"""
 
 
 @pytest.fixture

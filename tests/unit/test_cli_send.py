@@ -1,0 +1,157 @@
+"""`goniec send` against boxes that answer in every way, and against what is no box at all."""
+
+from __future__ import annotations
+
+import socket
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from threading import Thread
+
+import pytest
+import structlog
+
+from adapters.testkit.channels import Desk, always
+from broker.errors import Unauthorised, Unavailable
+from broker.model import Envelope
+from tests.commands import answer, run
+from tests.soap_serving import serving
+
+
+@dataclass
+class Served:
+    desk: Desk = field(default_factory=Desk)
+    url: str = ""
+
+
+@pytest.fixture
+def served() -> Iterator[Served]:
+    desk = Desk()
+    # The box is served by this very process: its log is not the command's answer.
+    structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
+    with serving(desk) as url:
+        yield Served(desk, url)
+    structlog.reset_defaults()
+
+
+@pytest.fixture
+def letter(tmp_path):
+    file = tmp_path / "letter.xml"
+    file.write_bytes(b"<letter>\r\n</letter>\n\n")
+    return file
+
+
+def words(served, letter, *more):
+    return ["send", letter, "--url", served.url, "--box", "/town/SEKAP", "--sender", "portal", *more]
+
+
+@pytest.mark.parametrize("mtom", [[], ["--mtom"]])
+def test_an_accepted_document_brings_its_receipt_beside_the_file(served, letter, mtom):
+    told = answer(*words(served, letter, "--reply-to", "/portal/box", *mtom))
+    (envelope,) = served.desk.envelopes
+    assert (envelope.payload, envelope.sender, envelope.trial) == (letter.read_bytes(), "portal", False)
+    assert (told["accepted"], told["receipt"]) == (True, str(letter.with_name("letter.upp.xml")))
+    assert letter.with_name("letter.upp.xml").read_bytes().startswith(b"<?xml version='1.0'?>\r\n<UPP>")
+    assert told["submission"]
+    run(*words(served, letter, "--trial", "--receipt", letter.with_name("mine.xml")))
+    assert served.desk.envelopes[-1].trial
+    assert letter.with_name("mine.xml").exists()
+
+
+def test_a_refused_document_is_a_no_with_the_code_and_the_negative_receipt(served, letter):
+    no = Unauthorised("admit.sender-not-accepted", facts={"box": "/town/SEKAP"})
+    no.negative_receipt = b"<NPP/>\n"
+    served.desk.answer = always(no)
+    told = answer(*words(served, letter), status=1)
+    assert (told["accepted"], told["code"]) == (False, "admit.sender-not-accepted")
+    assert letter.with_name("letter.npp.xml").read_bytes() == b"<NPP/>\n"
+    assert told["receipt"] == str(letter.with_name("letter.npp.xml"))
+    assert told["reason"].splitlines()[0][:20] in run(*words(served, letter), status=1).stdout
+
+
+def test_a_broker_that_says_later_is_cannot_tell(served, letter):
+    served.desk.answer = always(Unavailable("the seal is away"))
+    told = answer(*words(served, letter), status=2)
+    assert told["accepted"] is False
+    assert told["receipt"] == ""
+    assert not letter.with_name("letter.npp.xml").exists()
+
+
+def test_names_that_are_not_utf8_are_sent_as_they_are_shown(served, letter):
+    seen: list[Envelope] = served.desk.envelopes
+    odd = letter.with_name("za\udcbf.xml")
+    odd.write_bytes(b"<letter/>")
+    run("send", odd, "--url", served.url, "--box", "/town/SEKAP", "--sender", "portal\udcff")
+    assert (seen[0].file_name, seen[0].sender) == ("za\\udcbf.xml", "portal\\udcff")
+
+
+def answering(status: int, body: bytes, *, whole: bool = True) -> type[BaseHTTPRequestHandler]:
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            if not whole:
+                self.wfile.write(b"nonsense\r\n\r\n")
+                return
+            self.send_response(status)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: object) -> None:
+            """Say nothing."""
+
+    return Handler
+
+
+@pytest.fixture
+def serve() -> Iterator[Callable[..., str]]:
+    servers = []
+
+    def start(*about: object, **more: object) -> str:
+        server = HTTPServer(("127.0.0.1", 0), answering(*about, **more))
+        Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
+        servers.append(server)
+        return f"http://127.0.0.1:{server.server_port}/x"
+
+    yield start
+    for server in servers:
+        server.shutdown()
+        server.server_close()
+
+
+ENVELOPE = b'<s:Envelope xmlns:s="http://schemas.xmlsoap.org/soap/envelope/"><s:Body>%s</s:Body></s:Envelope>'
+
+
+@pytest.mark.parametrize(
+    "about",
+    [
+        {"status": 404, "body": b"<html>nothing here"},
+        {"status": 200, "body": b"hello"},
+        {"status": 200, "body": b""},
+        {"status": 200, "body": ENVELOPE % b"<other/>"},
+        {"status": 500, "body": ENVELOPE % b"<other/>"},
+        {"status": 200, "body": b"", "whole": False},
+    ],
+    ids=str,
+)
+def test_what_is_no_box_is_said_to_be_none(serve, letter, about):
+    served = Served(url=serve(about["status"], about["body"], whole=about.get("whole", True)))
+    done = run(*words(served, letter, "--json"), status=2)
+    assert done.stdout == ""
+    assert served.url in done.stderr
+
+
+def test_a_broker_that_is_not_there_is_cannot_tell(letter):
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        served = Served(url=f"http://127.0.0.1:{closed.getsockname()[1]}/skrytka")
+        assert "refused" in run(*words(served, letter), status=2).stderr
+
+
+@pytest.mark.parametrize("url", ["https://127.0.0.1/skrytka", "127.0.0.1:8080", "http://127.0.0.1:port/"])
+def test_an_address_that_cannot_be_spoken_to_is_wrong_use(letter, url):
+    assert run(*words(Served(url=url), letter), status=2).stderr
+
+
+def test_a_missing_file_is_wrong_use(letter):
+    assert "Usage" in run(*words(Served(), letter.with_name("none.xml")), status=2).stderr
