@@ -20,7 +20,7 @@ from adapters.channels.amqp import _Session
 from adapters.stores.sql import claims, rows
 from adapters.stores.sql.store import SqlStore
 from adapters.stores.sql.tables import deliveries
-from adapters.wire.amqp import Line
+from adapters.wire.amqp import Fate, Line
 from broker.errors import Unavailable
 from broker.intake import Intake
 from broker.states import DeliveryEvent
@@ -128,6 +128,17 @@ def delivered_without_an_answer() -> None:
     broker.dispatch.decide = decide
 
 
+def parcel_not_confirmed() -> None:
+    """What was written to the socket is taken for what RabbitMQ has."""
+    plain = Line.settle
+
+    def settle(self, *about):
+        plain(self, *about)
+        return Fate.CONFIRMED
+
+    Line.settle = settle
+
+
 def receipt_made_anew() -> None:
     """The receipt that a partner gets is not the one that is kept."""
     plain = Intake.accept
@@ -165,6 +176,7 @@ BUGS: dict[str, Callable[[], None]] = {
         take_over_told_as_a_claim,
         new_id_for_every_attempt,
         delivered_without_an_answer,
+        parcel_not_confirmed,
         receipt_made_anew,
         document_written_anew,
     )

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
 from threading import Event, Thread
 from typing import Self
 
@@ -35,16 +36,20 @@ class Partner:
         with self.connect() as connection:
             connection.channel().queue_declare(self._answers, durable=True, arguments=QUORUM)
 
-    def send(self, letters: Collection[Submission], beat: Callable[[], object] = lambda: None) -> None:
-        """Send each until RabbitMQ has confirmed it; `beat` is called before each."""
+    def send(
+        self, letters: Collection[Submission], ahead: int = 1_000_000, enough: Callable[[], bool] = lambda: False
+    ) -> None:
+        """Send each until RabbitMQ has confirmed it, and no more than `ahead` before they are answered."""
         waiting = list(letters)
-        while waiting:
+        while waiting and not enough():
             try:
                 with self.connect() as connection:
                     channel = connection.channel()
                     channel.confirm_delivery()
-                    while waiting:
-                        beat()
+                    while waiting and not enough():
+                        if len(self.sent) - self.answered >= ahead:
+                            connection.sleep(0.01)
+                            continue
                         self._publish(channel, waiting[0])
                         waiting.pop(0)
             except AMQPError:
@@ -61,6 +66,21 @@ class Partner:
             delivery_mode=2,
         )
         channel.basic_publish("", self._queue, letter.document, about, mandatory=True)
+
+    @contextmanager
+    def at_work(self, letters: Collection[Submission], ahead: int) -> Iterator[None]:
+        """Send these, and read the answers until each has one, or the test has failed."""
+        everything, given_up = len(letters), Event()
+
+        def enough() -> bool:
+            return self.answered == everything or given_up.is_set()
+
+        with Background(lambda: self.send(letters, ahead, enough)), Background(lambda: self.read(enough)):
+            try:
+                yield
+            except BaseException:
+                given_up.set()
+                raise
 
     def read(self, enough: Callable[[], bool]) -> None:
         """Read answers until `enough`."""
@@ -86,7 +106,7 @@ class Partner:
     @property
     def answered(self) -> int:
         """How many documents have an answer."""
-        return len({word.document for word in self.words})
+        return len({word.document for word in self.words.copy()})
 
     def look(self, *, consumers: bool = False) -> int:
         """How many messages are ready in the queue in, or how many consumers it has; -1 if it is not there."""

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable
 
 import pytest
 
+from adapters.testkit.dms_amqp import MockAmqpDms
 from adapters.testkit.dms_conduct import GOOD, Conduct, Manner
 from broker.ports import Filter
 from broker.states import DeliveryState
@@ -124,10 +125,23 @@ def office_away_for_a_while(ground, _rabbitmq, _queue_name, _tmp_path, bugs) -> 
     town.serve(*bugs)
     letter = town.letter()
     words = put(town, letter)
-    until(lambda: '"event":"delivery.' in town.site.log.read_text().replace(" ", ""))
+    until(lambda: '"event": "delivery.' in town.site.log.read_text())
     town.dms.behave(GOOD)
     town.settle()
     return town.audit({letter.document}, words)
+
+
+def queue_of_the_office_not_there_yet(ground, rabbitmq, queue_name, _tmp_path, bugs) -> Account:
+    key = queue_name("office")
+    town = ground(ways=lambda _dms, _office: {"kind": "amqp", "url": rabbitmq, "routing_key": key, "cooling": 0.2})
+    town.serve(*bugs)
+    letter = town.letter()
+    words = put(town, letter)
+    until(lambda: '"event": "delivery.' in town.site.log.read_text())
+    with MockAmqpDms(rabbitmq, key, office=town.site.offices[0].id) as office:
+        town.settle()
+        until(lambda: bugs or office.received)
+    return town.audit({letter.document}, words, office.records.arrivals, queued=True)
 
 
 def overtaken(ground, _rabbitmq, _queue_name, tmp_path, bugs) -> Account:
@@ -190,6 +204,7 @@ BREAKS: dict[str, tuple[Callable[..., Account], Promise]] = {
     "ack-before-commit": (taken_from_a_queue_and_killed, Promise.ANSWERED),
     "new-id-for-every-attempt": (answer_of_the_office_lost, Promise.ONCE),
     "delivered-without-an-answer": (office_away_for_a_while, Promise.DELIVERED),
+    "parcel-not-confirmed": (queue_of_the_office_not_there_yet, Promise.DELIVERED),
     "lease-without-fence": (overtaken, Promise.FENCED),
     "take-over-told-as-a-claim": (overtaken, Promise.LAWFUL),
     "attempt-counted-at-the-end": (deadly, Promise.COUNTED),
