@@ -36,6 +36,10 @@ class Limits:
     # 3 ns each (measured), so at most about 0.15 s.  32 prefixes declared once reach it after 39,000 elements;
     # a portal that declares six on each of ten levels after 200,000.
     scope: int = 40_000_000
+    # Σ over the elements and their attributes of the length of the longest namespace name so far, in characters: what
+    # exclusive C14N may spell out (it repeats a declaration wherever it is used anew), so at most some 40 MB.
+    # Names of 60 characters, longer than the portals', reach it after 660,000 elements and attributes.
+    naming: int = 40_000_000
     # Signs "<" and "=" in the whole text, wherever they stand: what bounds the memory of the tree (no node
     # comes without one, and one node takes up to 300 bytes), attributes and comments and instructions included.
     markup: int = 1_000_000
@@ -54,6 +58,7 @@ _DECLARATION: Final = re.compile(
     r"""(?:[ \t\r\n]+standalone[ \t\r\n]*=[ \t\r\n]*(?:"(?:yes|no)"|'(?:yes|no)'))?[ \t\r\n]*\?>"""
 )
 _DECLARED: Final = re.compile(r"<\?xml[ \t\r\n]")
+_LONGEST_DECLARATION: Final = 200  # octets
 _PROLOG: Final = re.compile(r"(?:[ \t\r\n]++|<!--.*?-->|<\?.*?\?>)*+", re.DOTALL)
 _BYTE_ORDER_MARKS: Final = ((b"\xef\xbb\xbf", "utf-8"), (b"\xff\xfe", "utf-16-le"), (b"\xfe\xff", "utf-16-be"))
 _CODECS: Final = {"utf-8": "utf-8", "iso-8859-2": "iso-8859-2", "windows-1250": "cp1250"}
@@ -83,8 +88,11 @@ def _text(data: bytes) -> str:
         raise Malformed("parse.empty")
     marked = next(((mark, codec) for mark, codec in _BYTE_ORDER_MARKS if data.startswith(mark)), None)
     if marked is None:
-        head = data[:200].decode("latin-1")
+        head = data[:_LONGEST_DECLARATION].decode("latin-1")
         match = _DECLARATION.match(head)
+        if match is None and _DECLARED.match(head):
+            # The parser would read on: it must not obey an encoding that nobody looked at here.
+            raise _no_declaration()
         declared = ((match and match["encoding"]) or "utf-8").lower()
         mark, codec = b"", _CODECS.get(declared, "")
         if b"\x00" in data[:2]:  # UTF-16 or UTF-32 without a mark
@@ -106,11 +114,15 @@ def _text(data: bytes) -> str:
     return text
 
 
+def _no_declaration() -> Malformed:
+    return Malformed("parse.malformed", place="line 1", facts={"reason": "the XML declaration is not well formed"})
+
+
 def _check_declaration(text: str, marked: str) -> None:
     """Raise Malformed if the XML declaration is not one, or contradicts the byte order mark."""
     match = _DECLARATION.match(text)
     if match is None:
-        raise Malformed("parse.malformed", place="line 1", facts={"reason": "the XML declaration is not well formed"})
+        raise _no_declaration()
     if match["version"] != "1.0":
         raise Malformed("parse.version", place="line 1", facts={"version": match["version"]})
     declared = (match["encoding"] or "").lower()
@@ -180,12 +192,14 @@ def _broken(parser: etree.XMLPullParser, error: etree.XMLSyntaxError) -> Malform
 class _Counts:
     """What has been seen of one document so far."""
 
-    __slots__ = ("declared", "elements", "fresh", "limits", "path", "prefixes", "scope")
+    __slots__ = ("declared", "elements", "fresh", "limits", "longest", "naming", "path", "prefixes", "scope")
 
     def __init__(self, limits: Limits) -> None:
         self.limits = limits
         self.elements = 0
         self.scope = 0
+        self.longest = 0  # characters of the longest namespace name so far
+        self.naming = 0
         self.declared = 0  # declarations on the way down to the present element
         self.fresh: list[str] = []  # prefixes that the next element declares
         self.path: list[list[str]] = []  # those of the open elements
@@ -200,6 +214,7 @@ class _Counts:
                 self._close()
             else:
                 self.fresh.append(str(what[0]))
+                self.longest = max(self.longest, len(what[1]))
 
     def _open(self, element: etree._Element) -> None:
         limits, fresh = self.limits, self.fresh
@@ -219,8 +234,12 @@ class _Counts:
             raise _over("parse.too-many-namespaces", limits.namespaces, element)
         if self.scope > limits.scope:
             raise _over("parse.too-much-namespacing", limits.scope, element)
-        if len(element.attrib) > limits.attributes:
+        attributes = len(element.attrib)
+        if attributes > limits.attributes:
             raise _over("parse.too-many-attributes", limits.attributes, element)
+        self.naming += self.longest * (1 + attributes)
+        if self.naming > limits.naming:
+            raise _over("parse.too-much-namespacing", limits.naming, element)
 
     def _close(self) -> None:
         gone = self.path.pop()

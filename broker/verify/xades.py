@@ -107,7 +107,9 @@ def _check_issuer(binding: etree._Element, certificate: Certificate) -> None:
             raise Fault("verify.xades-malformed", _PLACE)
         if (written.text(serial) or "").strip() != certificate.report.serial:
             raise Fault("verify.signing-certificate-issuer", _PLACE)
-        if not _names_issuer(written.text(name) or "", certificate):
+        said = written.text(name) or ""
+        # The length before the cache: it would keep for long whatever a stranger has written.
+        if len(said) > issuer_name.LONGEST or not _names_issuer(said, certificate):
             raise Fault("verify.signing-certificate-issuer", _PLACE)
     elif next(binding.iterancestors(XADES + "SigningCertificate"), None) is not None:
         raise Fault("verify.xades-malformed", _PLACE)  # version 1 requires it (EN 319 132-1 annex D)
@@ -122,7 +124,7 @@ def _names_issuer(name: str, certificate: Certificate) -> bool:
 
 def _same_issuer(der: bytes | None, certificate: Certificate) -> bool:
     """Whether an IssuerSerial of RFC 5035 §5.4.1 names the certificate's issuer and serial."""
-    if der is None:
+    if der is None or len(der) > issuer_name.LONGEST:
         return False
     try:
         said = tsp.IssuerSerial.load(der, strict=True)

@@ -70,6 +70,23 @@ def test_what_inclusive_canonicalisation_would_cost_is_capped():
     assert code_of(data, scope=9_999) == "parse.too-much-namespacing"
 
 
+def test_what_exclusive_canonicalisation_would_spell_out_is_capped():
+    """It repeats a declaration on every element that uses it anew: 100 kB of document became 400 MB."""
+    data = b'<a xmlns:n="urn:%s">' % (b"x" * 96) + b"<n:b c='1'/>" * 9 + b"</a>"
+    assert read(data, Limits(naming=1_900)) is not None  # 100 characters x (10 elements + 9 attributes)
+    assert code_of(data, naming=1_899) == "parse.too-much-namespacing"
+    assert code_of(b'<a xmlns:n="urn:%s">' % (b"x" * 40_000) + b"<n:b/>" * 10_000 + b"</a>") == (
+        "parse.too-much-namespacing"
+    )
+
+
+@pytest.mark.parametrize("encoding", ["UTF-7", "ISO-8859-1", "EUC-JP", "UTF-8"])
+def test_no_declaration_is_so_long_that_its_encoding_is_not_looked_at(encoding):
+    """libxml2 would obey it: under UTF-7 what the text shows and what the tree holds are two things."""
+    data = b'<?xml version="1.0"' + b" " * 300 + b'encoding="%s"?><a>+ADw-b/+AD4-</a>' % encoding.encode()
+    assert code_of(data) == "parse.malformed"
+
+
 def test_declarations_of_one_branch_do_not_count_in_the_next():
     branches = b'<b xmlns:n="urn:n"/>' * 10
     assert read(b"<a>" + branches + b"</a>", Limits(scope=10)) is not None

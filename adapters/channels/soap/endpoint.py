@@ -102,6 +102,7 @@ def around(limits: Limits) -> Limits:
         attributes=limits.attributes,
         namespaces=limits.namespaces + 16,
         scope=limits.scope * 4,
+        naming=limits.naming * 4,
         markup=limits.markup + 10_000_000,
     )
 

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import re
+import time
+
 import pytest
 from cryptography import x509
 from cryptography.x509.oid import NameOID
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from broker.verify.issuer_name import names
+from adapters.testkit.signer import sign
+from adapters.testkit.signing.recipe import QUALIFIED
+from broker.verify import xades
+from broker.verify.issuer_name import LONGEST, names
+from tests.corpus.verify.scene import AT, FORM, PKI, judged
 
 ISSUER = x509.Name(
     [
@@ -64,3 +71,29 @@ def test_no_text_makes_it_raise(written: str) -> None:
 def test_what_the_library_writes_for_a_name_is_recognised(value: str) -> None:
     issuer = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, value), x509.NameAttribute(NameOID.COUNTRY_NAME, "PL")])
     assert names(issuer.rfc4514_string(), issuer)
+
+
+@pytest.mark.parametrize(
+    "written",
+    [" " * 4000 + "!", "CN=" + " " * 4000 + '"x', "a" + " " * 4000 + "!", " =" * 2000, 'CN="' + "\\" * 4000],
+    ids=["spaces", "spaces-in-value", "spaces-in-type", "empty", "escapes"],
+)
+def test_no_writing_of_a_name_keeps_the_reader_busy(written: str) -> None:
+    """The clock is the processor's, and the bound a thousand times what it takes: 4,000 spaces once took minutes."""
+    began = time.process_time()
+    assert not names(written, ISSUER)
+    assert time.process_time() - began < 10
+
+
+def test_what_is_too_long_for_a_name_is_not_remembered() -> None:
+    before = xades._names_issuer.cache_info().currsize
+    long = "CN=" + "x" * LONGEST
+    document = sign(
+        FORM,
+        PKI.person,
+        AT,
+        QUALIFIED,
+        rewrite=lambda text: re.sub("(<ds:X509IssuerName>)[^<]*", rf"\g<1>{long}", text),
+    )
+    assert judged(document).code == "verify.signing-certificate-issuer"
+    assert xades._names_issuer.cache_info().currsize == before
