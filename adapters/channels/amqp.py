@@ -1,8 +1,8 @@
 """The AMQP way in: a durable queue in, an answer to `reply_to` out.
 
-A message is acknowledged only when its answer, and a refused message also its copy in the dead-letter queue, is
-confirmed by RabbitMQ, and that is after intake has committed.  Whatever happens before, RabbitMQ hands the message
-out again, and intake knows a repeat.  What the messages look like: `adapters/channels/amqp_messages.py`.
+A message is acknowledged only when RabbitMQ has told the fate of its answer, and of a refused message also confirmed
+its copy in the dead-letter queue, and that is after intake has committed.  Whatever happens before, RabbitMQ hands
+the message out again, and intake knows a repeat.  What the messages look like: `adapters/channels/amqp_messages.py`.
 
 One thread drives the line; as many as `workers` others are in intake, each with one message.
 """
@@ -246,8 +246,9 @@ class _Session:
         def told(post: _Post, fate: Fate) -> None:
             nonlocal waiting
             waiting -= 1
-            if fate is Fate.RETURNED and not post.needed:
-                log.warning("channel.reply-unroutable", channel=self._of.name)  # whoever asked is gone
+            if fate is not Fate.CONFIRMED and not post.needed:
+                # Whoever asked is gone, or lets his queue run full: his answer must not hold up everybody's messages.
+                log.warning("channel.reply-unroutable", channel=self._of.name)
             elif fate is not Fate.CONFIRMED:
                 failed.append(Unavailable(f"RabbitMQ {fate.value} a message for {post.queue}"))
             if waiting == 0:

@@ -113,6 +113,25 @@ def test_a_receipt_whose_sender_is_gone_does_not_hold_the_queue(harness, desk):
     assert harness.ready(harness.queue) == 0
 
 
+@pytest.mark.parametrize("answer", [None, Malformed("parse.dtd")])
+def test_a_reply_queue_that_takes_no_more_holds_up_nobody_and_multiplies_nothing(harness, desk, answer):
+    if answer is not None:
+        desk.answer = always(answer)
+    full = f"{harness.queue}.full"
+    with serving(harness, desk), harness.connection() as connection:
+        channel = connection.channel()
+        channel.queue_declare(full, durable=True, arguments={"x-max-length": 1, "x-overflow": "reject-publish"})
+        channel.basic_publish("", full, b"never read")
+        about = pika.BasicProperties(headers={"sender": "lazy"}, reply_to=full)
+        channel.basic_publish("", harness.queue, b"<letter/>", about)
+        harness.until(lambda: len(desk.envelopes) == 1)
+        assert harness.insist(Message(payload=b"<next/>")).word is (Word.REFUSAL if answer else Word.RECEIPT)
+        channel.queue_delete(full)
+    assert len(desk.envelopes) == 2
+    assert harness.ready(harness.queue) == 0
+    assert len(left_in(harness, ".dead-letters")) == (2 if answer else 0)
+
+
 def test_an_answer_comes_under_the_correlation_id_or_else_the_message_id(harness, desk):
     with serving(harness, desk):
         for about, expected in (
