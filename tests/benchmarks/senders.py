@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import selectors
 import socket
 import time
@@ -38,6 +39,15 @@ def send(port: int, requests: Sequence[bytes], connections: int) -> Sendings:
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
         pool.submit(time.time).result()  # started and imported before the clock runs
         return pool.submit(_send, port, list(requests), connections).result()
+
+
+def wait_for(port: int) -> None:
+    """Return when somebody listens there; raise OSError if nobody does for ten seconds."""
+    for _ in range(500):
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port)):
+            return
+        time.sleep(0.02)
+    raise OSError(f"nobody listens on {port}")
 
 
 @dataclass(slots=True)
