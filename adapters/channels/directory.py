@@ -13,6 +13,7 @@ and while it is away, the message stays where the partner put it.  A name stands
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import json
 import os
@@ -23,10 +24,18 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from datetime import timedelta
 from pathlib import Path
 from threading import Event, Lock
-from typing import Final
+from typing import Annotated, BinaryIO, Final
 
 import structlog
-from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationError, field_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    PositiveInt,
+    StringConstraints,
+    ValidationError,
+    field_validator,
+)
 
 from adapters.wire.durable import put, settle
 from adapters.wire.kind import Kind, KindSettings, Surroundings
@@ -38,6 +47,7 @@ from broker.texts import TEXTS, explain
 log = structlog.get_logger(__name__)
 
 _LARGEST_SLIP: Final = 65_536  # bytes
+_LONGEST_NAME: Final = 200  # bytes of a slip's name: a result has a longer one, while it is written longer by far
 _OURS: Final = (".json", ".upp.xml", ".npp.xml")  # names of slips and of results: no document may have them
 _READ: Final = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK  # no links out of the folder, no pipes
 
@@ -52,21 +62,25 @@ class DirectorySettings(KindSettings):
     threads: PositiveInt = 4
 
 
+# As in AMQP's headers: what offices are told of a document goes on in headers again.
+Words = Annotated[str, StringConstraints(max_length=1000, pattern=r"^[^\x00-\x1f\x7f]*$")]
+
+
 class Slip(BaseModel):
     """What a slip says; unknown keys are errors, because a misspelt one would be lost."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
     document: str  # name of the file beside the slip
-    sender: str = ""
-    box: str = ""
-    ade: str = ""
-    teryt: str = ""
-    message_id: str = ""
-    file_name: str = ""
-    reply_to: str = ""
-    case: str = ""
-    in_reply_to: str = ""
+    sender: Words = ""
+    box: Words = ""
+    ade: Words = ""
+    teryt: Words = ""
+    message_id: Words = ""
+    file_name: Words = ""
+    reply_to: Words = ""
+    case: Words = ""
+    in_reply_to: Words = ""
     trial: bool = False
 
     @field_validator("document")
@@ -161,15 +175,17 @@ class DirectoryChannel:
 
         A lock and not a rename, because a lock ends with the process that held it.
         """
+        if len(os.fsencode(name)) > _LONGEST_NAME:
+            raise OSError(errno.ENAMETOOLONG, os.strerror(errno.ENAMETOOLONG))
         try:
-            descriptor = os.open(self._folder / name, _READ)
+            opened = _open(self._folder / name)
         except FileNotFoundError:
             yield None
             return
-        with open(descriptor, "rb") as file:  # noqa: PTH123 - a descriptor, not a path
+        with opened as file:
             try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                still_there = (self._folder / name).stat().st_ino == os.fstat(descriptor).st_ino
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                still_there = (self._folder / name).stat().st_ino == os.fstat(file.fileno()).st_ino
             except (BlockingIOError, FileNotFoundError):
                 still_there = False
             yield file.read(_LARGEST_SLIP + 1) if still_there else None
@@ -209,11 +225,14 @@ class DirectoryChannel:
 
     def _envelope(self, slip: Slip) -> Envelope:
         limit = self._around.limits.payload
-        descriptor = os.open(self._folder / slip.document, _READ)
-        with open(descriptor, "rb") as file:  # noqa: PTH123 - a descriptor, not a path
+        try:
+            opened = _open(self._folder / slip.document)
+        except IsADirectoryError as wrong:
+            raise Malformed("directory.slip", place="document", facts={"reason": "document: a folder"}) from wrong
+        with opened as file:
             payload = file.read(limit + 1)
             if len(payload) > limit:
-                size = os.fstat(descriptor).st_size
+                size = os.fstat(file.fileno()).st_size
                 raise TooLarge("parse.too-large", facts={"limit": str(limit), "size": str(size)})
         return Envelope(
             channel=self._around.name,
@@ -236,11 +255,21 @@ class DirectoryChannel:
             put(folder, result, content, self._around.ids())
         settle(folder)
         (self._folder / name).replace(folder / name)
-        if document:
+        if document and not (self._folder / document).is_dir():  # `done`, for one, stays where it is
             with contextlib.suppress(FileNotFoundError):
                 (self._folder / document).replace(folder / document)
         settle(folder)
         settle(self._folder)
+
+
+def _open(path: Path) -> BinaryIO:
+    """Open a file to read; raise OSError, and keep nothing open then: a folder can be opened too, but not read."""
+    descriptor = os.open(path, _READ)
+    try:
+        return open(descriptor, "rb")  # noqa: PTH123 - a descriptor, not a path
+    except OSError:
+        os.close(descriptor)
+        raise
 
 
 KIND = Kind(settings=DirectorySettings, make=DirectoryChannel)
