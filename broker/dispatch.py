@@ -42,8 +42,8 @@ class Dispatcher:
         asked = False
         try:
             parcel = self._parcel(claim)
-            asked = True
             with self.lend(delivery.office) as office:
+                asked = True  # only now: an office that is not configured on this node is no sick one
                 answer = office.deliver(parcel)
         except (Unavailable, Refused) as expected:
             answer = expected

@@ -93,7 +93,7 @@ def retry_after(value: str, clock: Clock) -> timedelta | None:
         return min(timedelta(seconds=int(value[:9])), _LONGEST_WAIT)
     try:
         moment = parsedate_to_datetime(value)
-    except ValueError:
+    except (ValueError, OverflowError):  # the library takes a year of any length
         return None
     if moment.tzinfo is None:  # "-0000": of unknown zone, by the RFC always GMT
         moment = moment.replace(tzinfo=UTC)

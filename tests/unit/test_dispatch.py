@@ -102,6 +102,18 @@ def test_an_office_that_cannot_be_lent_is_tried_later(store):
     assert delivery(store, letter).last_error == "not configured here"
 
 
+def test_a_node_that_does_not_know_an_office_keeps_no_other_node_from_it(store):
+    kept(store)
+    kept(store, b"<next/>")
+    (claim,) = store.claim(LEASE)
+
+    def lend(_office):
+        raise Unavailable("not configured here")
+
+    dispatch(store, None, claim, lend)
+    assert len(store.claim(LEASE)) == 1  # one failure would have opened the breaker
+
+
 def test_a_killed_worker_leaves_the_delivery_to_be_taken_over(store, clock):
     letter, office = kept(store), Office(SystemExit())
     (claim,) = store.claim(LEASE)
