@@ -58,11 +58,19 @@ class Courier:
             with ThreadPoolExecutor(self._threads, thread_name_prefix="courier") as pool:
                 while not stop.is_set():
                     self._bell.clear()
-                    if not self._feed(pool):
+                    if not self._fed(pool):
                         self._bell.wait(self._poll)
         finally:
             ended.set()
             keeper.join()
+
+    def _fed(self, pool: ThreadPoolExecutor) -> bool:
+        """Feed the pool; outlive whatever goes wrong, for nobody would deliver any more and intake would go on."""
+        try:
+            return self._feed(pool)
+        except Exception:  # no thread to be had, for one
+            log.exception("courier.bug")
+            return False
 
     def _feed(self, pool: ThreadPoolExecutor) -> bool:
         """Claim as much as there are free threads; return whether it is worth asking again at once."""
@@ -129,6 +137,9 @@ class Courier:
             return
         except Unavailable as away:
             log.warning("courier.store-unavailable", reason=away.reason)
+            return
+        except Exception:  # without its keeper every long attempt would be taken for a crash
+            log.exception("courier.bug")
             return
         with self._lock:
             if future in self._under_way:

@@ -144,6 +144,40 @@ def test_a_store_that_is_away_is_asked_again(running):
     assert len(shelf.asked) >= 4
 
 
+def test_a_courier_that_gets_no_thread_goes_on_when_there_are_some(running, monkeypatch):
+    shelf, seen = Shelf([a_claim() for _ in range(3)]), threading.Semaphore(0)
+    plain, refused = threading.Thread.start, []
+
+    def start(thread):
+        if thread.name.startswith("courier") and not refused:
+            refused.append(thread)
+            raise RuntimeError("can't start new thread")
+        plain(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", start)
+    running(shelf, lambda _claim: seen.release(), threads=1)
+    for _ in range(2):
+        assert seen.acquire(timeout=20)
+    assert refused
+
+
+def test_a_bug_in_renewing_does_not_cost_the_other_leases(running):
+    shelf, gate, kept = Shelf([a_claim(), a_claim()]), threading.Event(), threading.Event()
+    plain, times = shelf.renew, []
+
+    def renew(held, lease):
+        times.append(held)
+        if len(times) == 1:
+            raise ZeroDivisionError
+        kept.set()
+        return plain(held, lease)
+
+    shelf.renew = renew
+    running(shelf, lambda _claim: gate.wait(20), lease=timedelta(milliseconds=30))
+    assert kept.wait(20)
+    gate.set()
+
+
 def test_a_bug_in_delivering_does_not_stop_the_courier(running):
     seen = threading.Semaphore(0)
 
