@@ -155,7 +155,7 @@ def _breaks(root: etree._Element, schema: bytes) -> str:
 
 def _facts(root: etree._Element) -> tuple[ReceiptKind, Mapping[str, str]]:
     """Read what the receipt says; the two moments under names that do not depend on its kind."""
-    body = root[0]
+    body = next(root.iterchildren(etree.Element))  # an instruction may stand before it
     kind = ReceiptKind(etree.QName(body).localname)
     facts: dict[str, str] = {}
     for element in body.iterchildren(etree.Element):

@@ -14,6 +14,8 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Final, TypeVar
 
+from lxml import etree
+
 from broker.errors import Unavailable
 
 Result = TypeVar("Result")
@@ -52,6 +54,16 @@ class _Vocabulary(threading.local):
 
 
 VOCABULARY = _Vocabulary()
+
+
+def over(root: etree._Element, size: int, work: Callable[[], Result]) -> Result:
+    """Do work that copies a document of `size` octets, or parts of it: here if its names are welcome here, else apart.
+
+    lxml's copies take the names into the dictionary of the thread that copies, wherever the document was parsed.
+    """
+    if size <= _OWN_THREAD and VOCABULARY.has_room_for(etree.tostring(root.getroottree(), encoding="unicode")):
+        return work()
+    return apart(work)
 
 
 def apart(work: Callable[[], Result]) -> Result:

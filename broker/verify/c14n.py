@@ -9,7 +9,8 @@
   `xml:base` (joined: refused here, nobody was seen to use it).
 * lxml's `remove()` takes the text behind an element away with it: that text is kept.
 * lxml drops a prefix of an InclusiveNamespaces list that the document's dictionary of names does not know, and so
-  always `#default`: the word is made known first, by a namespace of that name, in the dictionary of the thread.
+  always `#default`: the word is made known first, by a namespace of that name, in the dictionary of the thread, and
+  the document copied, which gives the copy this dictionary (read again, a long document would get another one).
 * `URI=""` means the document without comments, its processing instructions outside the root included; a
   shortname `#x` means the element without comments (XMLDSig 1.1 §4.4.3.3).  So no octets that a Reference covers
   hold a comment, whatever the method is called.
@@ -19,6 +20,7 @@ The tree that is asked about is never changed.
 
 from __future__ import annotations
 
+import hashlib
 from copy import deepcopy
 from typing import Final
 
@@ -50,14 +52,17 @@ class Canon:
     """The canonical octets of one document, each computed once.  Used by one thread.
 
     `budget` is how many octets may be made in all: what many References of a large document would cost is
-    refused before the machine has paid for it.
+    refused before the machine has paid for it.  `floor` is what the whole document costs at least, however few
+    octets come of it: comments are walked through, too.
     """
 
-    def __init__(self, root: etree._Element, budget: int) -> None:
+    def __init__(self, root: etree._Element, budget: int, *, floor: int = 0) -> None:
         self._root = root
         self._left = budget
+        self.floor = floor
         self._known: dict[tuple[Method, bool, tuple[int, ...]], bytes] = {}
-        self._without: dict[tuple[int, ...], etree._Element] = {}
+        self._digests: dict[tuple[str, bytes], bytes] = {}
+        self._without: tuple[tuple[int, ...], etree._Element] = ((), root)  # the last copy, no more of them
 
     def document(self, method: Method, out: tuple[int, ...], *, alone: bool = False) -> bytes:
         """Return the document's octets without the root's children at the positions `out`.
@@ -66,36 +71,50 @@ class Canon:
         """
         key = (method, alone, out)
         if key not in self._known:
+            self.pay(self.floor)
             root = self._pruned(out)
             whole = deepcopy(root) if alone else root
-            self._known[key] = self._paid(_octets(whole, method, comments=False))
+            octets = self._known[key] = _octets(whole, method, comments=False)
+            self.pay(len(octets) - self.floor)
         return self._known[key]
 
     def element(self, element: etree._Element, method: Method, *, comments: bool = False) -> bytes:
         """Return the octets of an element of the document; raise Fault."""
+        written = etree.tostring(element, encoding="UTF-8", with_tail=False)
+        self.pay(len(written))
         if method.exclusive and not method.prefixes:
             # Exclusive C14N of a part is right in lxml; it is the common case by far.
-            return self._paid(_serialise(element, method, comments=comments))
-        part = reread(etree.tostring(element, encoding="UTF-8", with_tail=False))
-        if not method.exclusive:
-            _hand_down(element, part, method)
-        return self._paid(_octets(part, method, comments=comments))
+            octets = _serialise(element, method, comments=comments)
+        else:
+            part = reread(written)
+            if not method.exclusive:
+                _hand_down(element, part, method)
+            octets = _octets(part, method, comments=comments)
+        self.pay(len(octets) - len(written))
+        return octets
+
+    def digest(self, name: str, octets: bytes) -> bytes:
+        """Return the digest by its name; many References may ask for that of the same octets."""
+        key = (name, octets)
+        if key not in self._digests:
+            self._digests[key] = hashlib.new(name, octets).digest()
+        return self._digests[key]
+
+    def pay(self, octets: int) -> None:
+        """Take so many octets out of the budget; raise Fault when it is overdrawn.  Nothing is ever paid back."""
+        self._left -= max(octets, 0)
+        if self._left < 0:
+            raise Fault("verify.too-costly")
 
     def _pruned(self, out: tuple[int, ...]) -> etree._Element:
         if not out:
             return self._root
-        if out not in self._without:
+        if self._without[0] != out:
             root = deepcopy(self._root.getroottree()).getroot()
             for child in [root[position] for position in out]:
                 _take_out(child)
-            self._without[out] = root
-        return self._without[out]
-
-    def _paid(self, octets: bytes) -> bytes:
-        self._left -= len(octets)
-        if self._left < 0:
-            raise Fault("verify.too-costly")
-        return octets
+            self._without = (out, root)
+        return self._without[1]
 
 
 def stand_alone(root: etree._Element) -> bytes:
@@ -106,7 +125,7 @@ def stand_alone(root: etree._Element) -> bytes:
 def _octets(root: etree._Element, method: Method, *, comments: bool) -> bytes:
     if "#default" in method.prefixes:
         reread(b'<known xmlns:as="#default"/>')
-        root = reread(etree.tostring(root.getroottree(), encoding="UTF-8"))
+        root = deepcopy(root.getroottree()).getroot()
     return _serialise(root.getroottree(), method, comments=comments)
 
 

@@ -15,6 +15,7 @@ from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
+from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from broker.evidence import CertificateReport, Identity
 from broker.verify.fault import Fault
@@ -23,6 +24,12 @@ from broker.verify.trust import PublicKey
 
 RSA_BITS: Final = 2048
 EC_BITS: Final = 256
+_LARGEST: Final = 20_000  # octets of a certificate from outside: it is remembered, and real ones have some 2,000
+# Purposes of keys that machines hold for protocols (RFC 5280 §4.2.1.12): with one of these nobody signs a document,
+# though the certificate may stand below the same authority as those of persons.
+_MACHINES: Final = frozenset(
+    {ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.TIME_STAMPING, ExtendedKeyUsageOID.OCSP_SIGNING}
+)
 
 _HOSTILE: Final = (
     ValueError,
@@ -91,12 +98,25 @@ def _is_authority(certificate: x509.Certificate) -> bool:
 
 
 def _may_sign(certificate: x509.Certificate) -> bool:
-    """Whether nonRepudiation or digitalSignature is among its usages (EN 319 412-2 §4.3.2); none named: yes."""
+    """Whether nonRepudiation or digitalSignature is among its usages (EN 319 412-2 §4.3.2); none named: yes.
+
+    And whether its key is more than a machine's: of a server, a time-stamping unit, an OCSP responder.
+    """
+    if _is_for_machines(certificate):
+        return False
     try:
         usage = certificate.extensions.get_extension_for_class(x509.KeyUsage).value
     except x509.ExtensionNotFound:
         return True
     return usage.content_commitment or usage.digital_signature
+
+
+def _is_for_machines(certificate: x509.Certificate) -> bool:
+    try:
+        purposes = certificate.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
+    except x509.ExtensionNotFound:
+        return False
+    return _MACHINES.issuperset(purposes)
 
 
 def long_enough(key: PublicKey) -> bool:
@@ -106,4 +126,6 @@ def long_enough(key: PublicKey) -> bool:
 
 def distinct(ders: Sequence[bytes]) -> tuple[Certificate, ...]:
     """Return the certificates in order, each once; raise Fault."""
+    if any(len(der) > _LARGEST for der in ders):
+        raise Fault("verify.certificate-unreadable")
     return tuple(load(der) for der in dict.fromkeys(ders))

@@ -25,6 +25,7 @@ CANONICALISATION: Final = "verify.hint-canonicalisation"
 NOT_LEFT_OUT: Final = "verify.hint-not-left-out"
 
 _LARGEST: Final = 500_000  # octets: above, a guess costs more than it is worth
+_A_GUESS: Final = 8  # times the octets: what all the accidents together cost, beside those that `canon` computes
 _LAST_SPACE: Final = re.compile(rb"[ \t\n]+(</[^<>]+>)\Z")
 
 Guess = tuple[str, Callable[[], bytes]]
@@ -38,7 +39,11 @@ def digest_mismatch(
     `octets` is what was digested; `out` and `every` are the positions of the signatures that were left out and of
     all there are.
     """
-    if len(octets) > _LARGEST:
+    if max(len(octets), canon.floor) > _LARGEST:
+        return CHANGED
+    try:
+        canon.pay(_A_GUESS * len(octets))
+    except Fault:  # enough guessed: a document may hold hundreds of References that fail
         return CHANGED
     for hint, variant in _accidents(octets, canon, out, every):
         try:

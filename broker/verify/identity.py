@@ -15,9 +15,11 @@ from lxml import etree
 
 from broker.evidence import Identity
 
-_PERSON_PESEL: Final = re.compile(r"(?:PNOPL|PESEL).*?(\d{11})", re.DOTALL)
-_PERSON_NIP: Final = re.compile(r"(?:TINPL|NIP).*?(\d{10})", re.DOTALL)
-_ORGANISATION_NIP: Final = re.compile(r"VATPL.*?(\d{10})", re.DOTALL)
+# What a number is called, and the number, which stands somewhere behind: two searches, for one would try every name
+# with every number that does not follow.
+_PESEL: Final = re.compile("PNOPL|PESEL"), re.compile(r"(?<![0-9])[0-9]{11}(?![0-9])")
+_NIP: Final = re.compile("TINPL|NIP"), re.compile(r"(?<![0-9])[0-9]{10}(?![0-9])")
+_ORGANISATION_NIP: Final = re.compile("VATPL"), _NIP[1]
 
 _NEW: Final = "{http://crd.gov.pl/xml/schematy/podpis_zaufany/}"
 _OLD: Final = "{http://crd.gov.pl/xml/schematy/ppzp/}"
@@ -40,16 +42,18 @@ def from_subject(subject: x509.Name) -> Identity:
         common_name=text(NameOID.COMMON_NAME),
         given_names=text(NameOID.GIVEN_NAME),
         family_name=text(NameOID.SURNAME),
-        pesel=_found(_PERSON_PESEL, serial),
-        nip=_found(_PERSON_NIP, serial) or _found(_ORGANISATION_NIP, text(NameOID.ORGANIZATION_IDENTIFIER)),
+        pesel=_found(_PESEL, serial),
+        nip=_found(_NIP, serial) or _found(_ORGANISATION_NIP, text(NameOID.ORGANIZATION_IDENTIFIER)),
         organisation=text(NameOID.ORGANIZATION_NAME),
         country=text(NameOID.COUNTRY_NAME),
     )
 
 
-def _found(pattern: re.Pattern[str], text: str) -> str:
-    match = pattern.search(text)
-    return match[1] if match else ""
+def _found(pattern: tuple[re.Pattern[str], re.Pattern[str]], text: str) -> str:
+    name, number = pattern
+    called = name.search(text)
+    match = number.search(text, called.end()) if called else None
+    return match[0] if match else ""
 
 
 def claimed(roles: Iterable[etree._Element]) -> Identity | None:

@@ -19,6 +19,7 @@ from broker.verify.shape import Layout, lay_out
 from broker.verify.signature import Case, Judged, judge
 from broker.verify.signer import Policy
 from broker.verify.trust import TrustSnapshot
+from broker.vocabulary import over
 
 _SPARE: Final = 1_000_000  # octets that even the smallest document may cost
 _UNPROVEN: Final = 1_000_000_000  # one canonicalisation, of whatever parse let through
@@ -35,8 +36,17 @@ class Judgement:
 def judge_document(
     root: etree._Element, form: etree._Element, *, trust: TrustSnapshot, at: datetime, policy: Policy, size: int
 ) -> Judgement:
-    """Judge all signatures of a document of `size` octets as of `at`.  Raises nothing."""
-    canon = Canon(root, budget=4 * size + _SPARE)
+    """Judge all signatures of a document of `size` octets as of `at`.  Raises nothing of its own.
+
+    lxml's copies leave the names of the document in the dictionary of the thread, as its parse would.
+    """
+    return over(root, size, lambda: _judge_document(root, form, trust=trust, at=at, policy=policy, size=size))
+
+
+def _judge_document(
+    root: etree._Element, form: etree._Element, *, trust: TrustSnapshot, at: datetime, policy: Policy, size: int
+) -> Judgement:
+    canon = Canon(root, budget=4 * size + _SPARE, floor=size)
     judged: list[Judged] = []
     try:
         layout = lay_out(root)
@@ -44,7 +54,7 @@ def judge_document(
             report = replace(UNSIGNED, revocation=trust.revocation, judged_at=at)
             return Judgement(report=report, content=_bare(root, form))
         _require_same(layout.form, form)
-        guesses = Canon(root, budget=16 * size + _SPARE)
+        guesses = Canon(root, budget=16 * size + _SPARE, floor=size)
         case = Case(layout=layout, canon=canon, guesses=guesses, trust=trust, at=at, policy=policy)
         judged = [judge(element, number, case) for number, element in enumerate(layout.signatures, start=1)]
         report = _together([it.report for it in judged], trust, at)

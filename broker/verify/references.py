@@ -130,7 +130,7 @@ class _Reference:
         name, expected = self._digest()
         self._read_transforms()
         self._octets = self._cover()
-        self._actual = hashlib.new(name, self._octets).digest()
+        self._actual = self._canon.digest(name, self._octets)
         if self._actual != expected:
             raise Fault("verify.digest-mismatch")
 

@@ -226,10 +226,20 @@ def _known_property(child: etree._Element) -> etree._Element:
 
 
 def _signed_properties(qualifying: etree._Element) -> etree._Element | None:
+    if _has_text(qualifying):
+        raise Fault("verify.signature-text", "xades:QualifyingProperties")
     own = list(qualifying.iterchildren(SIGNED_PROPERTIES))
-    # Those of counter-signatures stand deeper, in signatures of their own; any other is out of place.
-    around = qualifying.getparent()
-    stray = (it for it in qualifying.iter(SIGNED_PROPERTIES) if it not in own)
-    if len(own) > 1 or any(next(it.iterancestors(OBJECT), None) is around for it in stray):
+    # Those of counter-signatures stand deeper, in an Object of their own; any other is out of place.
+    if len(own) > 1 or any(it.tag == SIGNED_PROPERTIES and it not in own for it in _outside_objects(qualifying)):
         raise Fault("verify.two-signed-properties", "xades:SignedProperties")
     return own[0] if own else None
+
+
+def _outside_objects(element: etree._Element) -> Iterator[etree._Element]:
+    """Yield what is in the element and in no `ds:Object` within it, which is never entered: so all pay but once."""
+    ahead = [element]
+    while ahead:
+        for child in ahead.pop().iterchildren(etree.Element):
+            if child.tag != OBJECT:
+                yield child
+                ahead.append(child)

@@ -268,6 +268,11 @@ def test_what_has_no_canonical_form_is_refused_and_raises_nothing():
     refused(UPP.replace(b'xmlns:xades="http:', b'xmlns:xades="'), "receipt.form")
 
 
+def test_an_instruction_before_the_first_element_is_no_proof_and_raises_nothing():
+    changed = re.sub(rb"(<pos:Dokument[^>]*>)", rb"\1<?x y?>", a_upp(), count=1)
+    assert not check(changed, schema=SCHEMA, trust=TRUST).holds
+
+
 def test_the_digest_is_compared_as_a_whole():
     assert judge(UPP, b"").document is False
     assert judge(UPP, LETTER + b" ").document is False

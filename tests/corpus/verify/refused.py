@@ -14,7 +14,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
-from cryptography.x509.oid import ObjectIdentifier
+from cryptography.x509.oid import ExtendedKeyUsageOID, ObjectIdentifier
 
 from adapters.testkit.certificates import Authority, Credential, distinguished, key
 from adapters.testkit.pki import JAN
@@ -100,6 +100,7 @@ _expect(
 )
 _expect("signature-malformed", _rewritten("(<ds:SignatureMethod[^>]*>)", r"\1<ds:Extra/>"), "signed-info")
 _expect("signature-text", _rewritten("(</ds:SignatureValue>)", r"\1I owe you nothing"))
+_expect("signature-text", _rewritten("(</xades:SignedProperties>)", r"\1I owe you nothing"), "properties")
 _expect("two-signed-info", _edited("(</ds:SignedInfo>)", r"\1<ds:SignedInfo/>"))
 _expect("two-signed-properties", _rewritten("(</xades:SignedProperties>)", r"\1<xades:SignedProperties/>"))
 _expect(
@@ -344,6 +345,30 @@ _expect("certificate-expired", partial(_signed, by=PKI.expired))
 _expect("certificate-not-yet-valid", partial(_signed, by=PKI.not_yet_valid))
 _expect("certificate-is-ca", partial(_signed, by=PKI.qualified_ca.credential))
 _expect("key-usage", lambda: _signed(by=PKI.personal(PKI.qualified_ca, JAN, usage=("key_encipherment",))))
+for _purpose in (ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.TIME_STAMPING, ExtendedKeyUsageOID.OCSP_SIGNING):
+    _expect(
+        "key-usage",
+        lambda purpose=_purpose: _signed(  # type: ignore[misc]
+            by=PKI.personal(
+                PKI.qualified_ca,
+                JAN,
+                usage=("digital_signature",),
+                extras=[(x509.ExtendedKeyUsage([purpose]), True)],
+            )
+        ),
+        f"purpose-{_purpose._name}",
+    )
+_expect(
+    "certificate-unreadable",
+    lambda: _signed(
+        by=PKI.personal(
+            PKI.qualified_ca,
+            JAN,
+            extras=[(x509.UnrecognizedExtension(ObjectIdentifier("1.2.3.4"), b"\x04" * 20_000), False)],
+        )
+    ),
+    "too-large",
+)
 _expect("chain-untrusted", partial(_signed, by=PKI.stranger))
 _expect(
     "chain-untrusted", lambda: _signed(by=PKI.personal(below("Unseen"), JAN), certificates="own"), "no-intermediate"
