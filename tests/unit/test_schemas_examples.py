@@ -13,9 +13,7 @@ from schemas.xsd11 import Xsd11
 
 SCHEMAS = Path(__file__).parents[2] / "schemas"
 FILES = {
-    path.relative_to(SCHEMAS).as_posix(): path.read_bytes()
-    for path in sorted(SCHEMAS.rglob("*"))
-    if path.is_file()
+    path.relative_to(SCHEMAS).as_posix(): path.read_bytes() for path in sorted(SCHEMAS.rglob("*")) if path.is_file()
 }
 EXAMPLES = sorted(path for path in FILES if path.startswith("forms/") and "/examples/" in path)
 FORMS = sorted(path for path in FILES if path.endswith("/form.toml"))
