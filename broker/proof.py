@@ -25,7 +25,8 @@ from broker.errors import Rejection
 from broker.evidence import Indication, Report
 from broker.model import ReceiptKind
 from broker.parse import Limits, read
-from broker.verify import TrustSnapshot, examine
+from broker.verify import TrustSnapshot, certificate, examine, signature_value, written
+from broker.verify.names import DS
 
 DECLARATION: Final = b'<?xml version="1.0" encoding="UTF-8"?>\n'
 """What stands before the canonical octets in a receipt as it is issued."""
@@ -122,7 +123,7 @@ def _judge_seal(
     found = replace(found, report=report)
     if report.indication is not Indication.PASSED:
         return replace(found, verdict=report.indication, code="receipt.seal", place=report.place)
-    if len(signatures) > 1 or not _hull_is_ours(signatures[0]):
+    if len(signatures) > 1 or not _hull_is_ours(signatures[0]) or not _value_is_ours(signatures[0], report):
         return replace(found, verdict=Indication.FAILED, code="receipt.form", place="ds:Signature")
     return found
 
@@ -183,6 +184,17 @@ def _notes(facts: Mapping[str, str], receipt: bytes, octets: bytes) -> tuple[str
         "receipt.test": facts.get(upo.ENVIRONMENT) == "test",
     }
     return tuple(code for code, holds in told.items() if holds)
+
+
+def _value_is_ours(signature: etree._Element, report: Report) -> bool:
+    """Whether the value is the one of its twins that the seal writes; the certificate is one of those beside it."""
+    value = written.octets(signature[1]) or b""
+    own = report.signatures[0].certificate
+    ders = (written.octets(it) or b"" for it in signature.iter(f"{DS}X509Certificate"))
+    signer = next(
+        (certificate.load(der) for der in ders if own and hashlib.sha256(der).hexdigest() == own.sha256), None
+    )
+    return signer is not None and signer.key is not None and signature_value.lesser(signer.key, value) == value
 
 
 def _hull_is_ours(signature: etree._Element) -> bool:

@@ -24,6 +24,7 @@ from broker.parse import Limits, read
 from broker.ports import Clock, Seal
 
 _RSA_BITS, _EC_BITS = 2048, 256  # what a verifier takes (DOMAIN §5)
+_CURVES = ec.SECP256R1, ec.SECP384R1, ec.SECP521R1  # for which it is known which of two values counts
 
 
 class Settings(KindSettings):
@@ -144,6 +145,8 @@ def _problems(key: PrivateKey, certificate: x509.Certificate, at: datetime) -> l
     least = _RSA_BITS if isinstance(key, rsa.RSAPrivateKey) else _EC_BITS
     if key.key_size < least:
         problems.append(f"the seal's key has {key.key_size} bits, at least {least} are needed")
+    if isinstance(key, ec.EllipticCurvePrivateKey) and not isinstance(key.curve, _CURVES):
+        problems.append(f"the seal's key is on the curve {key.curve.name}; P-256, P-384 and P-521 are taken")
     if at < certificate.not_valid_before_utc:
         problems.append(f"the seal's certificate is not valid before {certificate.not_valid_before_utc.isoformat()}")
     if at > certificate.not_valid_after_utc:

@@ -7,7 +7,7 @@ the system for the time, and it keeps state, so that one signer must not serve t
 
 from __future__ import annotations
 
-from base64 import b64encode
+from base64 import b64decode, b64encode
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -17,6 +17,8 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from lxml import etree
 from signxml.algorithms import CanonicalizationMethod, DigestAlgorithm, SignatureMethod
 from signxml.xades.xades import XAdESDataObjectFormat, XAdESSigner
+
+from broker.verify.signature_value import lesser
 
 PrivateKey = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey
 
@@ -52,6 +54,15 @@ class _Signer(XAdESSigner):
         value.text = b64encode(digest).decode()
 
 
+def _settle(sealed: etree._Element, key: PrivateKey) -> None:
+    """Write that one of the two values an ECDSA signature may have which readers of receipts accept."""
+    element = sealed.find(f"{_DS}Signature/{_DS}SignatureValue")
+    value = None if element is None else lesser(key.public_key(), b64decode(element.text or ""))
+    if element is None or value is None:
+        raise ValueError("a key on a curve without a name here")
+    element.text = b64encode(value).decode()
+
+
 def sign(root: etree._Element, key: PrivateKey, certificates: Sequence[x509.Certificate], at: datetime) -> bytes:
     """Return the document with the signature as its root's last child; the signer's certificate comes first.
 
@@ -67,4 +78,5 @@ def sign(root: etree._Element, key: PrivateKey, certificates: Sequence[x509.Cert
     )
     # KeyValue beside a certificate would be a second, unproven word on the key.
     sealed = signer.sign(root, key=key, cert=list(certificates), always_add_key_value=False)
+    _settle(sealed, key)
     return DECLARATION + etree.tostring(sealed, method="c14n", exclusive=True, with_comments=False)

@@ -15,6 +15,20 @@ from broker.verify.fault import Fault
 from broker.verify.trust import PublicKey
 
 _DER_SEQUENCE: Final = 0x30
+# The order of each curve's group (FIPS 186-5, SP 800-186 §3.2.1).
+_ORDERS: Final = {
+    "secp256r1": 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551,
+    "secp384r1": int(
+        "ffffffffffffffffffffffffffffffffffffffffffffffff"  # in two parts: it is longer than a line
+        "c7634d81f4372ddf581a0db248b0a77aecec196accc52973",
+        16,
+    ),
+    "secp521r1": int(
+        "01fffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffa"
+        "51868783bf2f966b7fcc0148f709a5d03bb5c9b8899c47aebb6fb71e91386409",
+        16,
+    ),
+}
 
 
 def check(key: PublicKey, scheme: Scheme, value: bytes, signed: bytes) -> None:
@@ -41,6 +55,22 @@ def holds(key: PublicKey, scheme: Scheme, value: bytes, signed: bytes) -> bool:
     except Fault:
         return False
     return True
+
+
+def lesser(key: PublicKey, value: bytes) -> bytes | None:
+    """Return the one value that stands for the signature where only one may; None if that cannot be told.
+
+    Whoever has an ECDSA value R‖S can write R‖(n-S), n being the order of the group, and it holds as well: the lesser
+    S counts.  An RSA value has no twin.
+    """
+    if isinstance(key, RSAPublicKey):
+        return value
+    order = _ORDERS.get(key.curve.name)
+    size = (key.key_size + 7) // 8
+    if order is None or len(value) != 2 * size:
+        return None
+    s = int.from_bytes(value[size:], "big")
+    return value[:size] + min(s, order - s).to_bytes(size, "big") if 0 < s < order else None
 
 
 def _padding(scheme: Scheme) -> padding.AsymmetricPadding:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import re
 from datetime import UTC, datetime, timedelta
 
@@ -9,6 +10,7 @@ import pytest
 from lxml import etree
 from signxml.xades.xades import XAdESVerifier
 
+from adapters.testkit.pki import Pki
 from adapters.testkit.signer import sign
 from adapters.testkit.signing.canonical import tree
 from adapters.testkit.signing.recipe import EXCLUSIVE
@@ -266,6 +268,30 @@ def test_a_receipt_sealed_by_an_earlier_key_still_holds():
 
 def test_what_has_no_canonical_form_is_refused_and_raises_nothing():
     refused(UPP.replace(b'xmlns:xades="http:', b'xmlns:xades="'), "receipt.form")
+
+
+ORDERS = {
+    "ec-256": 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551,
+    "ec-384": (1 << 384) - 1388124618062372383947042015309946732620727252194336364173,
+    "ec-521": (1 << 521) - 657877501894328237357444332315020117536923257219387276263472201219398408051703,
+}
+
+
+@pytest.mark.parametrize("kind", ORDERS)
+def test_the_twin_of_an_elliptic_value_is_refused(kind):
+    """R‖(n-S) holds where R‖S does: a receipt with it is not the one that was issued."""
+    pki = Pki(at=ISSUED, keys=kind)
+    trust = TrustSnapshot(anchors=anchors(pki.seal_ca.credential.pem))
+    for _ in range(4):  # whether the library first made the greater or the lesser is chance
+        receipt = a_upp(seal=a_seal(pki.seal))
+        assert check(receipt, schema=SCHEMA, trust=trust).holds
+        written = re.search(rb"<ds:SignatureValue>([^<]*)", receipt)[1]
+        value = base64.b64decode(written)
+        half = len(value) // 2
+        twin = value[:half] + (ORDERS[kind] - int.from_bytes(value[half:], "big")).to_bytes(half, "big")
+        found = check(receipt.replace(written, base64.b64encode(twin)), schema=SCHEMA, trust=trust)
+        assert found.report.indication is Indication.PASSED
+        assert found.code == "receipt.form"
 
 
 def test_an_instruction_before_the_first_element_is_no_proof_and_raises_nothing():
