@@ -32,6 +32,8 @@ from broker.receipt import Registrar
 
 log = structlog.get_logger(__name__)
 
+_PLACE = 500  # characters of a place that are kept: it may hold names that a sender chose
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Intake:
@@ -67,7 +69,7 @@ class Intake:
             receipt = self.store.accept(acceptance)
         except Rejection as no:
             self._refuse(envelope, no)
-            bound.info(f"{no.stage}.refused", code=no.code, place=no.place)
+            bound.info(f"{no.stage}.refused", code=no.code, place=no.place[:_PLACE])
             raise
         if receipt.submission == acceptance.submission.id:
             bound.info(
@@ -133,7 +135,7 @@ class Intake:
                 digest=envelope.digest,
                 size=len(envelope.payload),
                 code=no.code,
-                place=no.place,
+                place=no.place[:_PLACE],
                 negative_receipt=no.negative_receipt,
             )
         )

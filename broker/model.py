@@ -77,7 +77,9 @@ class Envelope:
     @property
     def fingerprint(self) -> Fingerprint:
         """The keys under which a repeat of this message is known."""
-        target = self.to.box or self.to.ade or self.to.teryt
+        to = self.to
+        # An address of another kind names its kind, so that no two kinds can be taken for one another.
+        target = to.box or (to.ade and f"ade:{to.ade}") or (to.teryt and f"teryt:{to.teryt}")
         return Fingerprint(
             sender=self.sender, message_id=self.message_id, box=target, trial=self.trial, digest=self.digest
         )

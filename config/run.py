@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from datetime import timedelta
 from threading import Event
@@ -70,23 +70,32 @@ def run(broker: Broker, stop: Event) -> None:
         threading.Thread(target=_serve, args=(name, channel, accept, stop), name=f"channel-{name}")
         for name, channel in broker.channels.items()
     ]
-    try:
+
+    def end_courier() -> None:
+        quiet.set()
+        broker.courier.ring()
+        courier.join()
+
+    with ExitStack() as ends:  # each end is known before the next thing begins: whatever fails, all of it goes down
+        ends.callback(broker.close)
         courier.start()
+        ends.callback(end_courier)
         housekeeping.start()
+        ends.callback(housekeeping.stop)
+        ends.callback(_all_ended, channels, stop)
         for thread in channels:
             thread.start()
         log.info("serve.started", channels=sorted(broker.channels), offices=broker.offices)
         stop.wait()
-        for thread in channels:
-            thread.join()
-    finally:
-        stop.set()
-        housekeeping.stop()
-        quiet.set()
-        broker.courier.ring()
-        courier.join()
-        broker.close()
     log.info("serve.stopped")
+
+
+def _all_ended(channels: Sequence[threading.Thread], stop: Event) -> None:
+    """Let the ways in end what they have begun, those that were opened."""
+    stop.set()
+    for thread in channels:
+        if thread.ident is not None:
+            thread.join()
 
 
 def _serve(name: str, channel: Channel, accept: Accept, stop: Event) -> None:
