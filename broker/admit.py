@@ -54,11 +54,17 @@ def _suffices(report: Report, form: Form, policy: BoxPolicy, box: str) -> None:
         raise Untrusted("admit.too-few-signatures", facts=facts)
 
 
-def _signer(signature: SignatureReport) -> tuple[object, ...]:
+def _signer(signature: SignatureReport) -> tuple[str, ...]:
     """Return what tells one signer from another.
 
-    Signing twice does not make two signers.  The certificate alone would not tell: under podpis zaufany it is the
-    platform's for everybody, and the person is the identity.
+    Signing twice does not make two signers, nor do two certificates of one person: whoever has a number is known
+    by it.  The certificate alone would not tell either: under podpis zaufany it is the platform's for everybody.
     """
-    certificate = signature.certificate
-    return (certificate.sha256 if certificate else signature.id, signature.identity)
+    identity, certificate = signature.identity, signature.certificate
+    if identity and (identity.pesel or identity.nip):
+        return ("number", identity.pesel, identity.nip)
+    return (
+        "certificate",
+        certificate.sha256 if certificate else signature.id,
+        identity.common_name if identity else "",
+    )

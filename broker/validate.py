@@ -34,6 +34,7 @@ class Validate:
                 facts={"form": str(form.key), "count": str(len(flaws)), "first": first.message},
                 flaws=flaws,
             )
+        _refuse_split_values(document.form)
         return Valid(document=document, form=form)
 
     def _form(self, element: etree._Element) -> Form:
@@ -50,3 +51,14 @@ class Validate:
         raise UnknownForm(
             "validate.unknown-form", place=place, facts={"namespace": namespace or "-", "root": name.localname}
         )
+
+
+def _refuse_split_values(element: etree._Element) -> None:
+    """Raise Invalid if a comment stands inside a value: some readers would see only what is before it.
+
+    No signature covers comments, so anybody could have put it there after the form was signed; our own readers step
+    over it, but the office gets the document as it came.
+    """
+    for comment in element.iter(etree.Comment):
+        if (comment.tail or "").strip():
+            raise Invalid("validate.comment-in-value", place=f"line {comment.sourceline}")

@@ -33,4 +33,11 @@ TEXTS: dict[str, Text] = {
         hint_pl="Podpis zewnętrzny (detached) nie jest obsługiwany; formularz i podpis muszą być jednym dokumentem.",
         hint_en="A detached signature is not supported; form and signature must be one document.",
     ),
+    "validate.comment-in-value": Text(
+        number=204,
+        pl="Wewnątrz wartości stoi komentarz XML: część programów odczytałaby tylko to, co jest przed nim.",
+        en="An XML comment stands inside a value: some programs would read only what is before it.",
+        hint_pl="Proszę usunąć komentarz; podpis go nie obejmuje, więc dokumentu nie trzeba podpisywać na nowo.",
+        hint_en="Remove the comment; no signature covers it, so the document need not be signed anew.",
+    ),
 }

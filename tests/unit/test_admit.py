@@ -182,6 +182,11 @@ def test_two_persons_under_the_seal_of_one_platform_are_two_signers() -> None:
     assert refusal(routed(a_report(seal[0], seal[0]), BoxPolicy(signatures=2))).code == "admit.too-few-signatures"
 
 
+def test_one_person_with_two_certificates_is_one_signer() -> None:
+    both = a_report(a_signature("old-card", person="1"), a_signature("new-card", person="1"))
+    assert refusal(routed(both, BoxPolicy(signatures=2))).code == "admit.too-few-signatures"
+
+
 def test_a_counter_signature_is_no_signer() -> None:
     countered = a_signature(counter_signatures=(a_signature("ewa"),))
     assert refusal(routed(a_report(countered), BoxPolicy(signatures=2))).code == "admit.too-few-signatures"

@@ -82,3 +82,24 @@ def test_a_root_that_no_form_has_is_named_to_the_sender():
         validate(b"\n<n:letter xmlns:n='urn:n'/>", OneForm())
     assert caught.value.facts == {"namespace": "urn:n", "root": "letter"}
     assert caught.value.place == "line 2"
+
+
+LETTER = (ROOT / "schemas" / "forms" / "pismo-ogolne" / "1410" / "examples" / "ok-prefixes.xml").read_bytes()
+
+
+def validated(packaged, payload):
+    return Validate(catalogue=packaged)(Parse(limits=Limits())(an_envelope(payload)))
+
+
+def test_a_comment_inside_a_value_is_refused_because_readers_would_disagree_about_the_value(packaged):
+    split = LETTER.replace(b"<wnio:Tytul>", b"<wnio:Tytul>Zgoda<!-- -->")
+    assert split != LETTER
+    with pytest.raises(Invalid) as no:
+        validated(packaged, split)
+    assert no.value.code == "validate.comment-in-value"
+    assert no.value.place.startswith("line ")
+
+
+@pytest.mark.parametrize("place", [b"</wnio:Tytul>", b"<wnio:Tytul>", b"</wnio:Dokument>"])
+def test_a_comment_that_splits_no_value_is_no_fault(packaged, place):
+    assert validated(packaged, LETTER.replace(place, b"<!-- note -->" + place))
