@@ -137,7 +137,10 @@ class Store(Protocol):
         ...
 
     def renew(self, claim: Claim, lease: timedelta) -> Claim:
-        """Prolong the lease from now; raise LeaseLost if the claim is no longer ours."""
+        """Prolong the lease from now, also one that has run out while nobody has taken the delivery over.
+
+        Raises LeaseLost if another worker has taken it over, or it is no longer being sent.
+        """
         ...
 
     def release(self, claim: Claim, wait: timedelta = timedelta(0)) -> None:

@@ -96,11 +96,9 @@ _HELD = (
 )
 """The fence: the delivery is being sent, and by this claim."""
 _TOLD = (deliveries.c.id, deliveries.c.submission, deliveries.c.office)
-_RENEW = (
-    update(deliveries)
-    .where(_HELD, deliveries.c.claimable_at > _NOW)
-    .values(claimable_at=bindparam("until", type_=Moment))
-)
+# A lease that ran out is still ours while the token stands: after an outage of the store longer than the lease,
+# one node would otherwise hand over the same delivery twice at once, and count a crash that never was.
+_RENEW = update(deliveries).where(_HELD).values(claimable_at=bindparam("until", type_=Moment))
 _RELEASE = (
     update(deliveries)
     .where(_HELD)
@@ -206,13 +204,13 @@ class Renewal:
 
 
 def renew(connection: Connection, now: datetime, members: Sequence[Renewal]) -> Sequence[Claim | BrokerError]:
-    """Prolong leases that have not run out."""
+    """Prolong the leases of claims that still hold their deliveries."""
     return [_renew(connection, now, it) for it in members]
 
 
 def _renew(connection: Connection, now: datetime, it: Renewal) -> Claim | BrokerError:
     expires_at = now + it.lease
-    prolonged = connection.execute(_RENEW, _fence(it.claim) | {"now": now, "until": expires_at})
+    prolonged = connection.execute(_RENEW, _fence(it.claim) | {"until": expires_at})
     return replace(it.claim, expires_at=expires_at) if prolonged.rowcount else LeaseLost(it.claim.delivery.id)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import timedelta
 
@@ -143,12 +144,57 @@ class ClaimSuite(StoreFixtures):
         assert store.claim(LEASE) == []
         store.record(renewed, ACKNOWLEDGED)
 
-    def test_a_lease_that_ran_out_cannot_be_renewed(self, store: Custody, clock: Hands) -> None:
+    def test_a_lease_that_ran_out_can_be_renewed_while_nobody_took_over(self, store: Custody, clock: Hands) -> None:
+        letter = kept(store)
+        claim = claim_one(store)
+        clock.pass_by(2 * LEASE)
+        renewed = store.renew(claim, LEASE)
+        assert renewed == replace(claim, expires_at=clock.now + LEASE)
+        clock.pass_by(LEASE - SECOND)
+        assert store.claim(LEASE) == []
+        assert delivery(store, letter) == as_claimed(letter)
+        store.record(renewed, ACKNOWLEDGED)
+
+    def test_a_lease_that_was_taken_over_cannot_be_renewed(
+        self, connect: Connect, store: Custody, clock: Hands
+    ) -> None:
+        letter = kept(store)
+        slow = claim_one(store)
+        clock.pass_by(LEASE)
+        quick = claim_one(connect())
+        with pytest.raises(LeaseLost):
+            store.renew(slow, 10 * LEASE)
+        clock.pass_by(LEASE)
+        with pytest.raises(LeaseLost):  # now the other's has run out too, and still it is the other's
+            store.renew(slow, 10 * LEASE)
+        assert delivery(store, letter) == quick.delivery
+        assert claim_one(store).delivery.crashes == 2
+
+    @pytest.mark.parametrize("ending", [ACKNOWLEDGED, POSTPONED, REFUSED, GAVE_UP, None], ids=repr)
+    def test_a_claim_that_has_ended_cannot_be_renewed(self, store: Custody, ending: Outcome | None) -> None:
         kept(store)
         claim = claim_one(store)
-        clock.pass_by(LEASE)
+        if ending is None:
+            store.release(claim)
+        else:
+            store.record(claim, ending)
         with pytest.raises(LeaseLost):
             store.renew(claim, LEASE)
+
+    def test_of_a_renewal_and_a_claim_that_meet_one_gets_the_delivery(
+        self, connect: Connect, store: Custody, clock: Hands
+    ) -> None:
+        for _ in range(10):
+            kept(store)
+        held = store.claim(LEASE, 10)
+        clock.pass_by(LEASE)
+        other = connect()
+        renewals: list[Callable[[], Sequence[Claim]]] = [lambda it=it: [store.renew(it, LEASE)] for it in held]  # type: ignore[misc]
+        answers = at_once([*renewals, *[lambda: other.claim(LEASE, 3)] * 3])
+        lost = [it.delivery.id for it, answer in zip(held, answers[:10], strict=True) if isinstance(answer, Exception)]
+        taken = [claim.delivery.id for answer in answers[10:] if not isinstance(answer, Exception) for claim in answer]
+        assert {type(answer) for answer in answers if isinstance(answer, Exception)} <= {LeaseLost}
+        assert sorted(taken) == sorted(lost)
 
     def test_a_released_claim_gives_its_attempt_back(self, store: Custody) -> None:
         letter = kept(store)
