@@ -24,6 +24,7 @@ from broker.parse import Limits, Parse
 from broker.ports import Channel, Ids, Ledger, Office, Question, Seal
 from broker.receipt import Registrar
 from broker.retry import RetryPolicy
+from broker.upo import Party
 from broker.validate import Validate
 from broker.verify import TrustSnapshot, Verify
 from config import clock, kinds, packaged
@@ -172,6 +173,12 @@ def open_ledger(settings: Settings) -> Iterator[Ledger]:
         store.close()
 
 
+def _issuer(settings: Settings) -> Party | None:
+    """Return who runs the broker, as receipts name it."""
+    it = settings.issuer
+    return None if it is None else Party(name=it.name, id=it.id, kind=it.id_kind)
+
+
 def assemble(settings: Settings) -> Broker:
     """Make a broker; raise ConfigError with every problem, or Unavailable if the store cannot be opened."""
     made = parts(settings)
@@ -201,7 +208,7 @@ def assemble(settings: Settings) -> Broker:
         verify=Verify(trust=made.trust),
         route=Route(router=_Current(made.table), limits=made.limits),
         admit=admit,
-        registrar=Registrar(seal=made.seal, ids=made.ids, environment=settings.environment),
+        registrar=Registrar(seal=made.seal, ids=made.ids, environment=settings.environment, issuer=_issuer(settings)),
         clock=clock.now,
         ids=made.ids,
         negative=frozenset(name for name, one in settings.partners.items() if one.negative_receipts),

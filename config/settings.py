@@ -99,6 +99,14 @@ class Partner(_Section):
     negative_receipts: bool = False  # also wants a sealed receipt (NPP) of what was refused
 
 
+class Issuer(_Section):
+    """Who runs the broker: named in negative receipts."""
+
+    name: str
+    id: str
+    id_kind: str = "ePUAP-ID"  # @TypIdentyfikatora: ePUAP-ID, REGON, NIP, …
+
+
 class Log(_Section):
     """Where the log goes, and how much of it."""
 
@@ -118,6 +126,7 @@ class Settings(BaseSettings):
     )
 
     environment: Literal["test", "production"] = "test"  # written into every receipt
+    issuer: Issuer | None = None
     store: OfKind = OfKind(kind="sql")
     seal: OfKind
     trust: Trust = Trust()

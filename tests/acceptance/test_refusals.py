@@ -49,7 +49,8 @@ def test_a_refused_message_may_be_mended_and_sent_again(town):
 
 
 def test_a_partner_that_wants_it_gets_a_sealed_negative_receipt(found, tmp_path):
-    town = found(number=1, sections={"partners.strict": {"negative_receipts": True}})
+    issuer = {"name": "Urząd Próbny", "id": "urzad-probny"}
+    town = found(number=1, sections={"partners.strict": {"negative_receipts": True}, "issuer": issuer})
     document = form(Kind.LETTER_1410, town.office, 3)
     reply = town.put(document, sender="strict")
     assert reply.code() == "admit.signature-missing"
@@ -59,6 +60,7 @@ def test_a_partner_that_wants_it_gets_a_sealed_negative_receipt(found, tmp_path)
     told = answer(*words, "--document", tmp_path / "letter.xml")
     assert (told["verdict"], told["kind"], told["document"]) == ("TOTAL-PASSED", "NPP", True)
     assert "admit.signature-missing" in json.dumps(told["facts"])
+    assert told["facts"]["PodmiotWystawiajacyPoswiadczenie"] == issuer["name"]
     (tmp_path / "letter.xml").write_bytes(document + b"\n")
     assert answer(*words, "--document", tmp_path / "letter.xml", status=1)["document"] is False
 
