@@ -106,17 +106,19 @@ class Store(Protocol):
         ...
 
     def find(self, message: Fingerprint) -> Receipt | None:
-        """Return the receipt given for this very message, or None if it is new.  Changes nothing.
+        """Return the receipt given for this very message, or None if it is new.
 
-        Raises Reused if the sender used this message id for anything else.
+        Changes nothing but to bind a new message id to the message that is known, durably, before it returns:
+        that id is used then.  Raises Reused if the sender used this message id for anything else.
         """
         ...
 
     def accept(self, acceptance: Acceptance) -> Receipt:
         """Keep submission, document, receipt, report and deliveries, durably, or nothing; return the receipt.
 
-        If the same message is there already (a race lost), change nothing and return the receipt given then;
-        raise Reused as `find` does.  When this returns, the data have reached the disk.
+        If the same message is there already (a race lost), change no more than `find` does and return the receipt
+        given then; raise Reused as `find` does, and change nothing.  When this returns, the data have reached the
+        disk.
         """
         ...
 

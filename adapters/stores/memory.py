@@ -91,12 +91,18 @@ class MemoryStore:
     def find(self, message: Fingerprint) -> Receipt | None:
         with self._open():
             anonymous = replace(message, message_id="")
-            if message.message_id:
-                known = self._by_message.get((message.sender, message.message_id))
-                if known not in {None, anonymous}:
-                    raise Reused("intake.reused-id")
+            if self._by_message.get((message.sender, message.message_id)) not in {None, anonymous}:
+                raise Reused("intake.reused-id")
             submission = self._by_key.get(anonymous)
-            return None if submission is None else self._kept[submission].receipt
+            if submission is None:
+                return None
+            self._bind(message)
+            return self._kept[submission].receipt
+
+    def _bind(self, message: Fingerprint) -> None:
+        """Let the message id, if there is one, stand for this content from now on."""
+        if message.message_id:
+            self._by_message[message.sender, message.message_id] = replace(message, message_id="")
 
     def accept(self, acceptance: Acceptance) -> Receipt:
         with self._open() as now:
@@ -107,11 +113,9 @@ class MemoryStore:
                 return known
             if it.id in self._kept or any(one.id in self._deliveries for one in acceptance.deliveries):
                 raise Unavailable("an id was given twice")
-            anonymous = replace(message, message_id="")
             self._kept[it.id] = acceptance
-            self._by_key[anonymous] = it.id
-            if it.message_id:
-                self._by_message[it.sender, it.message_id] = anonymous
+            self._by_key[replace(message, message_id="")] = it.id
+            self._bind(message)
             self._deliveries |= {one.id: one for one in acceptance.deliveries}
             self.events.append(EventRecord(at=now, name="intake.accepted", submission=it.id, detail=it.digest))
             return acceptance.receipt

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 
 from adapters.stores import MemoryStore, SqlStore, migrate
-from adapters.testkit.stores import ClaimSuite, CustodySuite, LedgerSuite
+from adapters.testkit.stores import ClaimSuite, CustodySuite, LeaseSuite, LedgerSuite
 
 
-class TestMemory(CustodySuite, ClaimSuite, LedgerSuite):
+class TestMemory(CustodySuite, ClaimSuite, LeaseSuite, LedgerSuite):
     @pytest.fixture
     def connect(self, clock):
         store = MemoryStore(clock, refusals_per_hour=5)
@@ -16,13 +16,13 @@ class TestMemory(CustodySuite, ClaimSuite, LedgerSuite):
         store.close()
 
 
-class TestSqlite(CustodySuite, ClaimSuite, LedgerSuite):
+class TestSqlite(CustodySuite, ClaimSuite, LeaseSuite, LedgerSuite):
     @pytest.fixture
     def connect(self, clock, tmp_path):
         yield from opener(f"sqlite:///{tmp_path / 'store.sqlite'}", clock)
 
 
-class TestPostgres(CustodySuite, ClaimSuite, LedgerSuite):
+class TestPostgres(CustodySuite, ClaimSuite, LeaseSuite, LedgerSuite):
     @pytest.fixture
     def connect(self, clock, postgres_database):
         migrate(postgres_database)

@@ -10,7 +10,17 @@ from sqlalchemy import event, text
 from adapters.stores import SqlStore, migrate
 from adapters.stores.sql.engine import open_engine
 from adapters.stores.sql.tables import metadata
-from adapters.testkit.stores.values import ACKNOWLEDGED, LEASE, Hands, a_refusal, fingerprint, kept, limits
+from adapters.testkit.stores.values import (
+    ACKNOWLEDGED,
+    LEASE,
+    Hands,
+    a_letter,
+    a_refusal,
+    again,
+    fingerprint,
+    kept,
+    limits,
+)
 
 
 @pytest.fixture(params=["sqlite", "postgres"])
@@ -46,6 +56,8 @@ def test_no_step_of_the_hot_path_walks_a_table_that_grows(tmp_path):
     (claim,) = store.claim(LEASE)
     store.record(claim, ACKNOWLEDGED)
     store.find(fingerprint(letter))
+    store.find(fingerprint(again(letter, message_id="another")))
+    store.accept(again(letter, message_id="one more"))
     store.show(letter.submission.id)
     store.document(letter.submission.id)
     plans = []
@@ -58,6 +70,28 @@ def test_no_step_of_the_hot_path_walks_a_table_that_grows(tmp_path):
     store.close()
     assert any("deliveries_live" in step for step in plans)
     assert {step for step in plans if step.startswith("SCAN")} <= {"SCAN offices"}
+
+
+def test_a_message_is_looked_up_in_two_selects_and_only_a_new_id_of_a_known_one_is_written(url):
+    store = SqlStore(url, clock=Hands())
+    letter = kept(store)
+    read, written = [], []
+    for engine, asked in ((store._reading, read), (store._writing, written)):
+        event.listen(engine, "before_cursor_execute", lambda *about, asked=asked: asked.append(about[2].split()[0]))
+
+    def costs(message):
+        del read[:], written[:]
+        store.find(fingerprint(message))
+        assert set(read) <= {"BEGIN", "SELECT"}
+        return read.count("SELECT"), bool(written)
+
+    assert costs(a_letter()) == (2, False)
+    assert costs(a_letter(message_id="")) == (1, False)
+    assert costs(letter) == (1, False)
+    assert costs(again(letter, message_id="")) == (1, False)
+    assert costs(again(letter, message_id="another")) == (2, True)
+    assert costs(again(letter, message_id="another")) == (1, False)
+    store.close()
 
 
 def test_every_event_waits_for_a_batch_of_the_journal(url):

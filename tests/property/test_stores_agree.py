@@ -77,8 +77,17 @@ class Stores(RuleBasedStateMachine):
     def pause(self, office, paused):
         self.both(lambda store: store.pause(office, paused))
 
-    @rule(sender=FEW, message=FEW, box=FEW, digest=FEW, trial=st.booleans(), office=OFFICES, due=st.integers(-1, 2))
-    def accept(self, *, sender, message, box, digest, trial, office, due):
+    @rule(
+        sender=FEW,
+        message=st.integers(0, 3),
+        box=FEW,
+        digest=FEW,
+        trial=st.booleans(),
+        office=OFFICES,
+        due=st.integers(-1, 2),
+        calls=st.sampled_from(["find", "accept", "find and accept"]),
+    )
+    def accept(self, *, sender, message, box, digest, trial, office, due, calls):
         letter = a_letter(
             sender=f"sender {sender}",
             message_id=f"m{message}" if message else "",
@@ -89,9 +98,11 @@ class Stores(RuleBasedStateMachine):
             due_at=self.clock.now + due * timedelta(minutes=1),
             accepted_at=self.clock.now,
         )
-        self.both(lambda store: store.find(fingerprint(letter)))
-        self.both(lambda store: store.accept(letter))
-        self.letters.append(letter)
+        if "find" in calls:  # it binds a new id of a known message, and so does accept
+            self.both(lambda store: store.find(fingerprint(letter)))
+        if "accept" in calls:
+            self.both(lambda store: store.accept(letter))
+            self.letters.append(letter)
 
     @rule(sender=FEW)
     def refuse(self, sender):

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
+from operator import itemgetter
+from typing import NamedTuple
 
 from sqlalchemy import Connection, Table, bindparam, insert, select
 from sqlalchemy.dialects import postgresql, sqlite
@@ -12,9 +15,10 @@ from adapters.stores.sql import rows
 from adapters.stores.sql.columns import key
 from adapters.stores.sql.tables import (
     content,
+    contents,
     deliveries,
     events,
-    messages,
+    message_ids,
     receipts,
     refusal_hours,
     refusals,
@@ -25,13 +29,16 @@ from broker.model import Acceptance, Claim, Fingerprint, Parcel, Receipt, Receip
 from broker.ports import EventRecord
 
 _known = (
-    select(messages.c.content_key, messages.c.id_key, receipts)
-    .join(receipts, receipts.c.submission == messages.c.submission)
+    select(contents.c.content_key, receipts)
+    .join(receipts, receipts.c.submission == contents.c.submission)
     .where(receipts.c.kind == ReceiptKind.UPP.value)
 )
 # Built once: building a statement costs more than running it.
-_BY_ID = _known.where(messages.c.id_key == bindparam("id"))
-_BY_CONTENT = _known.where(messages.c.content_key == bindparam("content"))
+_BY_ID = _known.join(message_ids, message_ids.c.content_key == contents.c.content_key).where(
+    message_ids.c.id_key == bindparam("id")
+)
+_BY_CONTENT = _known.where(contents.c.content_key == bindparam("content"))
+_BOUND = select(message_ids).where(message_ids.c.id_key.in_(bindparam("ids", expanding=True)))
 _SUBMISSION = (
     select(submissions, content.c.document, content.c.report)
     .join(
@@ -45,17 +52,25 @@ _RECEIPT = select(receipts).where(
 )
 
 
-def find(connection: Connection, message: Fingerprint) -> Receipt | None:
-    """Return the receipt given for this message; raise Reused if its id was used for anything else."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Known:
+    """A message that came before."""
+
+    receipt: Receipt  # given then
+    bound: bool  # whether its message id, if it has one, stands for it already
+
+
+def find(connection: Connection, message: Fingerprint) -> Known | None:
+    """Return what is known of this message; raise Reused if its id was used for anything else.  Writes nothing."""
     by_content, by_id = rows.content_key(message), rows.id_key(message)
     if by_id is not None:
         used = connection.execute(_BY_ID, {"id": by_id}).one_or_none()
         if used is not None:
             if bytes(used.content_key) != by_content:
                 raise Reused("intake.reused-id")
-            return rows.receipt(used)
+            return Known(receipt=rows.receipt(used), bound=True)
     known = connection.execute(_BY_CONTENT, {"content": by_content}).one_or_none()
-    return None if known is None else rows.receipt(known)
+    return None if known is None else Known(receipt=rows.receipt(known), bound=by_id is None)
 
 
 def _insert(connection: Connection, table: Table) -> sqlite.Insert | postgresql.Insert:
@@ -63,31 +78,75 @@ def _insert(connection: Connection, table: Table) -> sqlite.Insert | postgresql.
     return postgresql.insert(table) if connection.dialect.name == "postgresql" else sqlite.insert(table)
 
 
-def accept(connection: Connection, now: datetime, members: Sequence[Acceptance]) -> Sequence[Receipt | BrokerError]:
-    """Keep all that are new; the unique keys decide which of several equal ones is first."""
-    keys = []
-    for it in members:
-        message = rows.fingerprint(it.submission)
-        keys.append(
-            {
-                "content_key": rows.content_key(message),
-                "id_key": rows.id_key(message),
-                "submission": it.submission.id,
-            }
-        )
-    keys.sort(key=lambda row: row["content_key"] or b"")  # the same order on every node: none waits in a circle
-    fresh = set(
-        connection.execute(
-            _insert(connection, messages).on_conflict_do_nothing().returning(messages.c.submission), keys
-        ).scalars()
-    )
-    kept = [it for it in members if it.submission.id in fresh]
+class _Keys(NamedTuple):
+    """What a message is known by."""
+
+    id: bytes | None
+    content: bytes
+
+
+def _keys(message: Fingerprint) -> _Keys:
+    return _Keys(rows.id_key(message), rows.content_key(message))
+
+
+def accept(
+    connection: Connection, now: datetime, members: Sequence[Acceptance | Fingerprint]
+) -> Sequence[Receipt | BrokerError]:
+    """Bind message ids and keep all that are new; the unique keys decide which of several rivals is first.
+
+    A member that is only a Fingerprint is a known message under a new id: nothing of it is kept but the id.
+    Ids come before contents, so that who loses an id has taken nothing yet.
+    """
+    keys = [_keys(it if isinstance(it, Fingerprint) else rows.fingerprint(it.submission)) for it in members]
+    bound = _bind(connection, keys)
+    own = [it.id is None or bound[it.id] == it.content for it in keys]
+    new = {
+        it.submission.id: mine.content
+        for it, mine, ours in zip(members, keys, own, strict=True)
+        if ours and isinstance(it, Acceptance)
+    }
+    fresh = _claim_contents(connection, new)
+    kept = [it for it in members if isinstance(it, Acceptance) and it.submission.id in fresh]
     if kept:
         _keep(connection, now, kept)
     return [
-        it.receipt if it.submission.id in fresh else _given_then(connection, rows.fingerprint(it.submission))
-        for it in members
+        _answer(connection, it, mine.content, fresh) if ours else Reused("intake.reused-id")
+        for it, mine, ours in zip(members, keys, own, strict=True)
     ]
+
+
+def _bind(connection: Connection, keys: Sequence[_Keys]) -> dict[bytes, bytes]:
+    """Bind the ids that are new; return the content that each of the ids stands for."""
+    wanted: list[rows.Values] = [{"id_key": it.id, "content_key": it.content} for it in keys if it.id is not None]
+    wanted.sort(key=itemgetter("id_key"))  # the same order on every node: none waits in a circle
+    if not wanted:
+        return {}
+    binding = _insert(connection, message_ids).on_conflict_do_nothing().returning(message_ids)
+    bound = {bytes(row.id_key): bytes(row.content_key) for row in connection.execute(binding, wanted)}
+    used = [it.id for it in keys if it.id is not None and it.id not in bound]
+    if used:
+        bound |= {bytes(row.id_key): bytes(row.content_key) for row in connection.execute(_BOUND, {"ids": used})}
+    return bound
+
+
+def _claim_contents(connection: Connection, new: Mapping[SubmissionId, bytes]) -> set[str]:
+    """Note whose content is new; return the submissions that were first with theirs."""
+    if not new:
+        return set()
+    claiming = _insert(connection, contents).on_conflict_do_nothing().returning(contents.c.submission)
+    wanted: list[rows.Values] = [{"content_key": content, "submission": it} for it, content in new.items()]
+    wanted.sort(key=itemgetter("content_key"))  # as with ids
+    return set(connection.execute(claiming, wanted).scalars())
+
+
+def _answer(
+    connection: Connection, it: Acceptance | Fingerprint, content_key: bytes, fresh: set[str]
+) -> Receipt | BrokerError:
+    """Return the receipt of what was kept, or the one given when its content came first."""
+    if isinstance(it, Acceptance) and it.submission.id in fresh:
+        return it.receipt
+    known = connection.execute(_BY_CONTENT, {"content": content_key}).one_or_none()
+    return Unavailable("the store knows the message but has no receipt of it") if known is None else rows.receipt(known)
 
 
 def _keep(connection: Connection, now: datetime, kept: Sequence[Acceptance]) -> None:
@@ -113,14 +172,6 @@ def _keep(connection: Connection, now: datetime, kept: Sequence[Acceptance]) -> 
         for it in kept
     )
     connection.execute(insert(events), [rows.event_values(event) for event in told])
-
-
-def _given_then(connection: Connection, message: Fingerprint) -> Receipt | BrokerError:
-    try:
-        known = find(connection, message)
-    except Reused as no:
-        return no
-    return known if known is not None else Unavailable("the store knows the message but has no receipt of it")
 
 
 def refuse(cap: int) -> Callable[[Connection, datetime, Sequence[Refusal]], Sequence[None]]:

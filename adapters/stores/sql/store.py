@@ -120,7 +120,10 @@ class SqlStore:
 
     def find(self, message: Fingerprint) -> Receipt | None:
         with self._read() as connection:
-            return custody.find(connection, message)
+            known = custody.find(connection, message)
+        if known is None:
+            return None
+        return known.receipt if known.bound else self._write(ACCEPT, message)
 
     def accept(self, acceptance: Acceptance) -> Receipt:
         self._open()

@@ -59,12 +59,19 @@ submissions = Table(
 )
 
 # What makes two messages the same message: see broker.model.Fingerprint.
-messages = Table(
-    "messages",
+contents = Table(
+    "contents",
     metadata,
     Column("content_key", Key, primary_key=True),  # sender, box, trial, digest
-    Column("id_key", Key, unique=True),  # sender, message id; null when the channel has none
     Column("submission", String, nullable=False),
+)
+
+# One content may have come under many message ids; each of them stands for it from then on.
+message_ids = Table(
+    "message_ids",
+    metadata,
+    Column("id_key", Key, primary_key=True),  # sender, message id
+    Column("content_key", Key, nullable=False),
 )
 
 receipts = Table(

@@ -1,6 +1,6 @@
 """The suites that every store passes, an integrator's too.
 
-    class TestMyStore(CustodySuite, ClaimSuite, LedgerSuite):
+    class TestMyStore(CustodySuite, ClaimSuite, LeaseSuite, LedgerSuite):
         @pytest.fixture
         def connect(self, clock):
             ...  # yield a function that opens one more store on the same data, on the clock given
@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from adapters.testkit.stores.claims import ClaimSuite
 from adapters.testkit.stores.custody import CustodySuite
+from adapters.testkit.stores.leases import LeaseSuite
 from adapters.testkit.stores.ledger import LedgerSuite
 
-__all__ = ["ClaimSuite", "CustodySuite", "LedgerSuite"]
+__all__ = ["ClaimSuite", "CustodySuite", "LeaseSuite", "LedgerSuite"]

@@ -79,6 +79,47 @@ class CustodySuite(StoreFixtures):
         assert store.find(fingerprint(again(first, message_id="two"))) == first.receipt
         assert store.accept(again(first, message_id="two")) == first.receipt
 
+    @pytest.mark.parametrize("how", ["find", "accept"])
+    def test_a_message_id_under_which_a_repeat_came_cannot_be_used_for_anything_else(
+        self, connect: Connect, store: Custody, how: str
+    ) -> None:
+        first = kept(store, message_id="one")
+        repeat = again(first, message_id="two")
+        assert (store.find(fingerprint(repeat)) if how == "find" else store.accept(repeat)) == first.receipt
+        other = a_letter(message_id="two")
+        for each in (store, connect()):  # the id was bound in the store, not in the process that answered
+            with pytest.raises(Reused):
+                each.find(fingerprint(other))
+            with pytest.raises(Reused):
+                each.accept(other)
+        assert store.accept(again(other, message_id="three")).submission != first.submission.id
+        for message_id in ("one", "two", ""):
+            assert store.find(fingerprint(again(first, message_id=message_id))) == first.receipt
+        assert store.stats().submissions == 2
+
+    def test_an_id_is_bound_to_the_whole_key_of_what_was_repeated(self, store: Custody) -> None:
+        real = kept(store, message_id="one")
+        trial = kept(store, message_id="trial", digest=real.submission.digest, trial=True)
+        assert store.find(fingerprint(again(real, message_id="two"))) == real.receipt
+        with pytest.raises(Reused):
+            store.find(fingerprint(again(trial, message_id="two")))
+
+    def test_what_is_new_or_reused_binds_no_message_id(self, store: Custody) -> None:
+        first = kept(store, message_id="one")
+        other = a_letter(message_id="one")
+        with pytest.raises(Reused):
+            store.accept(other)
+        assert store.find(fingerprint(again(other, message_id="two"))) is None
+        third = a_letter(message_id="two")
+        assert store.accept(third) == third.receipt
+        assert store.find(fingerprint(first)) == first.receipt
+
+    def test_senders_bind_ids_of_their_own(self, store: Custody) -> None:
+        first = kept(store, sender="one", message_id="a")
+        assert store.find(fingerprint(again(first, message_id="b"))) == first.receipt
+        other = a_letter(sender="two", message_id="b")
+        assert store.accept(other) == other.receipt
+
     @pytest.mark.parametrize(
         "other",
         [{"digest": "f" * 64}, {"fingerprint_box": "/town/other"}, {"trial": True}],
@@ -101,6 +142,8 @@ class CustodySuite(StoreFixtures):
             store.find(fingerprint(mixed))
         with pytest.raises(Reused):
             store.accept(mixed)
+        for one in (first, second):
+            assert store.find(fingerprint(one)) == one.receipt
 
     @pytest.mark.parametrize(
         "other",
@@ -147,6 +190,36 @@ class CustodySuite(StoreFixtures):
         assert isinstance(receipts[0], Receipt)
         assert store.find(fingerprint(first)) == receipts[0]
         assert len(store.claim(LEASE, 100)) == 1
+
+    def test_of_two_repeats_that_race_for_one_new_id_one_gets_it(self, connect: Connect, store: Custody) -> None:
+        stores = [store, connect()]
+        for turn in range(5):
+            letters = [kept(store, message_id=f"old {turn} {one}") for one in "ab"]
+            rivals = [again(letters[n // 2 % 2], message_id=f"new {turn}") for n in range(12)]
+            calls = [(stores[n % 2], it, n % 3 == 0) for n, it in enumerate(rivals)]
+            answers = at_once(
+                [
+                    lambda on=on, it=it, straight=straight: on.accept(it) if straight else on.find(fingerprint(it))  # type: ignore[misc]
+                    for on, it, straight in calls
+                ]
+            )
+            told = [answers[n] for n in range(12) if n // 2 % 2 == 0], [answers[n] for n in range(12) if n // 2 % 2]
+            (winner,) = (n for n in (0, 1) if told[n][0] == letters[n].receipt)
+            assert all(answer == letters[winner].receipt for answer in told[winner])
+            assert {type(answer) for answer in told[1 - winner]} == {Reused}
+        assert store.stats().submissions == 2 * 5
+
+    def test_who_loses_a_new_id_in_a_race_has_taken_nothing(self, connect: Connect, store: Custody) -> None:
+        stores = [store, connect()]
+        rivals = [a_letter(message_id="same") for _ in range(12)]
+        answers = at_once([lambda n=n, it=it: stores[n % 2].accept(it) for n, it in enumerate(rivals)])  # type: ignore[misc]
+        (winner,) = (it for it, answer in zip(rivals, answers, strict=True) if answer == it.receipt)
+        for rival, answer in zip(rivals, answers, strict=True):
+            if rival is not winner:
+                assert isinstance(answer, Reused)
+                assert store.find(fingerprint(again(rival, message_id=""))) is None
+                assert store.show(rival.submission.id) is None
+        assert [claim.delivery.submission for claim in store.claim(LEASE, 100)] == [winner.submission.id]
 
     def test_one_member_in_conflict_hurts_no_other(self, connect: Connect, store: Custody) -> None:
         first = kept(store)

@@ -8,8 +8,8 @@ from datetime import timedelta
 
 import pytest
 
-from adapters.testkit.stores.claims import SECOND, claim_one, delivery
 from adapters.testkit.stores.fixtures import Connect, StoreFixtures
+from adapters.testkit.stores.leases import SECOND, claim_one, delivery
 from adapters.testkit.stores.values import (
     ACKNOWLEDGED,
     COUNTY,

@@ -58,10 +58,14 @@ def _custody() -> None:
     op.create_index("submissions_by_office", "submissions", ["office", "id"])
     op.create_index("submissions_by_digest", "submissions", ["digest"])
     op.create_table(
-        "messages",
+        "contents",
         sa.Column("content_key", Key, primary_key=True),
-        sa.Column("id_key", Key, unique=True),
         sa.Column("submission", sa.String, nullable=False),
+    )
+    op.create_table(
+        "message_ids",
+        sa.Column("id_key", Key, primary_key=True),
+        sa.Column("content_key", Key, nullable=False),
     )
     op.create_table(
         "receipts",
