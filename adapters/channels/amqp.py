@@ -199,7 +199,7 @@ class _Session:
             self._settle(message, [self._aside(message, no, self._of.quarantine)])
             return
         try:
-            envelope = envelope_of(message, channel=self._of.name, limits=self._of.around.limits)
+            envelope = envelope_of(message, channel=self._of.name)
         except Rejection as no:
             self._settle(message, self._refusal(message, no))
         else:

@@ -29,9 +29,8 @@ from pika.exceptions import AMQPError
 from pika.spec import BasicProperties
 
 from adapters.wire.amqp import HEADERS, PERSISTENT
-from broker.errors import Malformed, Rejection, TooLarge
+from broker.errors import Malformed, Rejection
 from broker.model import Address, Answer, Envelope, Receipt
-from broker.parse import Limits
 from broker.texts import TEXTS, explain, hint
 
 LONGEST: Final = 1000  # characters of one header's value, in and out
@@ -68,10 +67,11 @@ class Message:
 # ── what comes ───────────────────────────────────────────────────────────────────────────────────────────
 
 
-def envelope_of(message: Message, *, channel: str, limits: Limits) -> Envelope:
-    """Read a message; raise Malformed (`amqp.no-sender`, `amqp.header`) or TooLarge."""
-    if len(message.body) > limits.payload:
-        raise TooLarge("parse.too-large", facts={"limit": str(limits.payload), "size": str(len(message.body))})
+def envelope_of(message: Message, *, channel: str) -> Envelope:
+    """Read a message; raise Malformed (`amqp.no-sender`, `amqp.header`).
+
+    One that is too large is an envelope too: it is refused in intake by its length, and that is recorded.
+    """
     headers = message.headers
     return Envelope(
         channel=channel,

@@ -231,7 +231,7 @@ class DirectoryChannel:
             raise Malformed("directory.slip", place="document", facts={"reason": "document: a folder"}) from wrong
         with opened as file:
             payload = file.read(limit + 1)
-            if len(payload) > limit:
+            if len(payload) > limit:  # intake, which would record it, takes whole documents only
                 size = os.fstat(file.fileno()).st_size
                 raise TooLarge("parse.too-large", facts={"limit": str(limit), "size": str(size)})
         return Envelope(

@@ -20,7 +20,7 @@ from typing import Protocol
 
 import pytest
 
-from broker.errors import Malformed, Unavailable, Unroutable
+from broker.errors import Malformed, TooLarge, Unavailable, Unroutable
 from broker.model import Envelope, Receipt, ReceiptKind, SubmissionId
 from broker.ports import Channel
 
@@ -68,6 +68,7 @@ class ChannelHarness(Protocol):
     name: str  # the channel's name in the configuration
     now: datetime  # what the channel's clock says
     limit: int  # `Limits.payload` of the channel; at most a few megabytes
+    reads_on: bool  # whether it reads past the limit, and so has the whole of a document one byte over it
     carries: frozenset[str]  # fields of Message that this kind of channel can carry
 
     def wait_until_open(self) -> None:
@@ -233,11 +234,15 @@ class ChannelSuite:
         assert answer.code
         assert not desk.envelopes
 
-    def test_a_document_over_the_limit_is_refused_without_asking_intake(
+    def test_a_document_over_the_limit_is_refused_by_intake_if_the_channel_has_it_whole(
         self, partner: ChannelHarness, desk: Desk
     ) -> None:
-        assert partner.send(Message(payload=b"x" * (partner.limit + 1))).word is Word.REFUSAL
-        assert not desk.envelopes
+        """Intake records what it refuses, so a channel refuses by itself only what it has not read to the end."""
+        desk.answer = always(TooLarge("parse.too-large", facts={"limit": "1", "size": "2"}))
+        payload = b"x" * (partner.limit + 1)
+        answer = partner.send(Message(payload=payload))
+        assert (answer.word, answer.code) == (Word.REFUSAL, "parse.too-large")
+        assert [one.payload for one in desk.envelopes] == ([payload] if partner.reads_on else [])
 
     def test_a_document_at_the_limit_is_taken(self, partner: ChannelHarness, desk: Desk) -> None:
         assert partner.send(Message(payload=b"x" * partner.limit)).word is Word.RECEIPT

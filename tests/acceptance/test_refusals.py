@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import json
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
+import pika
+import pytest
+
+from adapters.testkit.box import Submission
 from adapters.testkit.signer import sign
 from config.demo.forms import Kind, form
-from config.demo.letters import bad
+from config.demo.letters import LARGEST, bad
 from tests.commands import answer, run
 
 
@@ -16,11 +21,48 @@ def refusals(town):
     return answer("list", "--refusals", "-c", town.site.configuration)
 
 
-def test_every_refusal_is_on_record_without_content(town):
+@dataclass(frozen=True)
+class Queue:
+    """A partner that sends over AMQP."""
+
+    url: str
+    name: str
+
+    @property
+    def section(self) -> dict[str, str]:
+        return {"kind": "amqp", "url": self.url, "queue": self.name}
+
+    def put(self, it: Submission) -> str:
+        """Put a document into the broker's queue; return the code with which it was refused."""
+        with pika.BlockingConnection(pika.URLParameters(self.url)) as connection:
+            channel = connection.channel()
+            answers = channel.queue_declare("", exclusive=True).method.queue
+            about = pika.BasicProperties(headers={"sender": it.sender, "box": it.box}, reply_to=answers)
+            channel.confirm_delivery()
+            channel.basic_publish("", self.name, it.document, about, mandatory=True)
+            _, properties, _ = next(channel.consume(answers, auto_ack=True, inactivity_timeout=30))
+            channel.cancel()
+        return properties.headers["code"]
+
+    def delete(self) -> None:
+        with pika.BlockingConnection(pika.URLParameters(self.url)) as connection:
+            for suffix in ("", ".dead-letters", ".quarantine"):
+                connection.channel().queue_delete(self.name + suffix)
+
+
+@pytest.fixture
+def queue(rabbitmq_url, queue_name):
+    made = Queue(rabbitmq_url, queue_name("in"))
+    yield made
+    made.delete()
+
+
+def test_every_refusal_is_on_record_without_content(found, queue):
+    town = found(number=1, sections={"limits": {"payload": LARGEST}, "channels.amqp": queue.section})
     letters = list(bad(town.office, town.site.pki, datetime.now(UTC)))
-    small = [letter for letter in letters if letter.code != "parse.too-large"]  # the cap here is the built-in one
-    for letter in small:
+    for letter in letters:
         assert town.site.box.submit(letter.submission).code() == letter.code
+        assert queue.put(letter.submission) == letter.code
     told = refusals(town)
     assert [(one["code"], one["digest"], one["size"], one["sender"], one["channel"]) for one in reversed(told)] == [
         (
@@ -28,14 +70,16 @@ def test_every_refusal_is_on_record_without_content(town):
             hashlib.sha256(letter.submission.document).hexdigest(),
             len(letter.submission.document),
             "portal",
-            "soap",
+            channel,
         )
-        for letter in small
+        for letter in letters
+        for channel in ("soap", "amqp")
     ]
+    assert "parse.too-large" in {one["code"] for one in told}
     assert {one["negative_receipt"] for one in told} == {None}
     assert answer("list", "-c", town.site.configuration) == []
     table = run("list", "--refusals", "-c", town.site.configuration).stdout
-    assert all(letter.code in table for letter in small)
+    assert all(letter.code in table for letter in letters)
     town.serving.stop()
     for file in town.site.folder.glob("goniec.sqlite*"):
         assert b"Pismo pr" not in file.read_bytes()

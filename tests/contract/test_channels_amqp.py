@@ -24,6 +24,7 @@ class AmqpHarness:
     name = "amqp-in"
     now = NOON
     limit = LIMIT
+    reads_on = True
     carries = frozenset(
         {"payload", "sender", "box", "message_id", "file_name", "reply_to", "case", "in_reply_to", "trial"}
     )

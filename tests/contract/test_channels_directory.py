@@ -24,6 +24,7 @@ class Harness:
     name = "folder"
     now: datetime = NOON
     limit = 500_000
+    reads_on = False
     carries = frozenset(asdict(Message())) - {"payload"}
 
     def __init__(self, folder: Path, desk: Desk) -> None:

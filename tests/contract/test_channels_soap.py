@@ -29,6 +29,7 @@ class SoapHarness:
     name: str = "boxes"
     now: datetime = NOON
     limit: int = LIMITS.payload
+    reads_on: bool = True
     carries: frozenset[str] = field(default_factory=lambda: frozenset(Message.__slots__))
 
     def wait_until_open(self) -> None:

@@ -87,7 +87,7 @@ def test_any_message_becomes_an_envelope_or_is_refused_with_a_code_that_can_be_t
 
 def read_or_refused(message: Message) -> Envelope | Rejection:
     try:
-        return envelope_of(message, channel="amqp-in", limits=Limits(payload=100))
+        return envelope_of(message, channel="amqp-in")
     except Rejection as no:
         return no
 

@@ -48,7 +48,6 @@ class Call:
     parts: Parts
     channel: str
     received_at: datetime
-    limits: Limits  # of a document
     accept: Accept
 
 
@@ -158,7 +157,6 @@ class Endpoint:
                 parts=parts,
                 channel=self.channel,
                 received_at=request.received_at,
-                limits=self.limits,
                 accept=self.accept,
             )
         )

@@ -26,7 +26,7 @@ from adapters.channels.soap.endpoint import Call, Operation, Service, Work
 from adapters.wire import ob
 from adapters.wire.mtom import XOP_INCLUDE, inline
 from adapters.wire.soap import WHITE, WSA, elements, text_of
-from broker.errors import Malformed, TooLarge
+from broker.errors import Malformed
 from broker.model import Address, Answer, Envelope, Receipt
 from broker.ports import Accept
 from broker.texts import TEXTS
@@ -73,8 +73,7 @@ def _submission(content: Content) -> Callable[[Call], Work]:
         extras = _extras(call, headers)
         message_id = extras.get("IdentyfikatorKomunikatu", "") or _addressing_id(call)
         name, payload = content(call)
-        if len(payload) > call.limits.payload:
-            raise TooLarge("parse.too-large", facts={"limit": str(call.limits.payload), "size": str(len(payload))})
+        # One that is too large goes to intake as well: it is refused there by its length, and that is recorded.
         envelope = Envelope(
             channel=call.channel,
             sender=_identifier(headers, "IdentyfikatorPodmiotu"),
