@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -38,7 +38,7 @@ def over_soap(dms: MockDms, office: str) -> Mapping[str, Any]:
 
 @dataclass(kw_only=True)
 class Ground:
-    """A site that is served by one process after another."""
+    """A site that is served by one process after another, or by two."""
 
     site: Site
     dms: MockDms
@@ -55,6 +55,13 @@ class Ground:
     def serve(self, *bugs: str, packages: Path | None = None) -> Node:
         """Start a process and return when it answers."""
         node = self.spawn(*bugs, packages=packages)
+        node.wait_until_ready()
+        return node
+
+    def rival(self, *bugs: str, packages: Path | None = None) -> Node:
+        """Start a second process on the same store, at a port of its own, and return when it answers."""
+        node = self.spawner.spawn(replace(self.site, port=free_port()).write(), bugs=bugs, packages=packages)
+        self.nodes.append(node)
         node.wait_until_ready()
         return node
 

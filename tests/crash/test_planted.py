@@ -6,8 +6,10 @@ A scenario is played twice or more: once with nothing planted, once for each bug
 from __future__ import annotations
 
 import signal
+import sqlite3
 import time
 from collections.abc import Callable, Iterable
+from contextlib import closing, suppress
 
 import pytest
 
@@ -23,6 +25,7 @@ from tests.crash.partners import send
 from tests.crash.planted import BUGS, STUCK
 from tests.crash.promises import Account, Promise, Word
 from tests.crash.rabbit import Background, Partner
+from tests.crash.spawner import Node
 
 PATIENCE = 60.0  # seconds
 
@@ -144,21 +147,35 @@ def queue_of_the_office_not_there_yet(ground, rabbitmq, queue_name, _tmp_path, b
     return town.audit({letter.document}, words, office.records.arrivals, queued=True)
 
 
+def stand_still(node: Node) -> None:
+    """Stop a process for longer than its lease, at a moment when it holds no lock of the store."""
+    while True:
+        node.signal(signal.SIGSTOP)
+        time.sleep(LEASE * 1.2)
+        store = sqlite3.connect(node.site.folder / "goniec.sqlite", timeout=0, isolation_level=None)
+        with closing(store), suppress(sqlite3.OperationalError):
+            store.execute("BEGIN IMMEDIATE")
+            return
+        node.signal(signal.SIGCONT)
+        time.sleep(LEASE / 10)
+
+
 def overtaken(ground, _rabbitmq, _queue_name, tmp_path, bugs) -> Account:
-    """A node stands still for longer than its lease; its delivery is taken over; then its own attempt ends."""
+    """A node stands still for longer than its lease; another takes its delivery over; then its own attempt ends."""
     desk = tmp_path / "desk"
     desk.mkdir()
     first, second = desk / "gate-1", desk / "gate-2"
     first.write_text("away")
     second.write_text("taken")
     town = ground(ways=lambda _dms, _office: {"kind": "gated", "folder": str(desk)})
-    node, letter = town.serve(*bugs, packages=integrator.package(tmp_path / "packages")), town.letter()
+    packages = integrator.package(tmp_path / "packages")
+    node, letter = town.serve(*bugs, packages=packages), town.letter()
     words = put(town, letter)
     until(lambda: len(integrator.arrivals(desk)) == 1)
-    node.signal(signal.SIGSTOP)
-    time.sleep(LEASE * 1.2)
-    node.signal(signal.SIGCONT)
+    stand_still(node)
+    town.rival(*bugs, packages=packages)
     until(lambda: len(integrator.arrivals(desk)) == 2)
+    node.signal(signal.SIGCONT)
     first.unlink()
     until(lambda: any(it in town.site.log.read_text() for it in ("delivery.lease-lost", "delivery.postponed")))
     second.unlink()
