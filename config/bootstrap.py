@@ -103,8 +103,9 @@ def surroundings(settings: Settings, name: str, ids: Ids) -> Surroundings:
 
 
 def parts(settings: Settings) -> Parts:
-    """Make everything but the store; raise ConfigError with all problems of all parts."""
+    """Make everything but the store, whose settings are read; raise ConfigError with all problems of all parts."""
     wrong, ids = Problems(), TimeOrderedIds(clock.now)
+    wrong.of(store_url, settings)
     around = partial(surroundings, settings, ids=ids)
     catalogue = wrong.of(load_catalogue, tuple(settings.path(folder) for folder in settings.forms))
     trust_files = [settings.path(one.file) for one in settings.trust.anchors]
@@ -157,10 +158,21 @@ def open_store(settings: Settings) -> Custody:
 
 def migrate_store(settings: Settings) -> None:
     """Bring the store's tables to the layout that this version reads; raise ConfigError or Unavailable."""
-    if settings.store.kind != "sql":
+    url = store_url(settings)
+    if not url:
         raise ConfigError([f"store.kind: {settings.store.kind!r} has no tables to bring up to date"])
-    around = surroundings(settings, "store", TimeOrderedIds(clock.now))
-    stores.migrate(stores.store_url(stores.SqlSettings(**settings.store.own()), around))
+    stores.migrate(url)
+
+
+def store_url(settings: Settings) -> str:
+    """Return where the tables of the store are, "" if it has none; open nothing.  Raises ConfigError."""
+    _, own = kinds.read(stores.KINDS, settings.store, "store")
+    if not isinstance(own, stores.SqlSettings):
+        return ""
+    try:
+        return stores.store_url(own, surroundings(settings, "store", TimeOrderedIds(clock.now)))
+    except ConfigError as error:
+        raise ConfigError([f"store: {one}" for one in error.problems]) from error
 
 
 @contextmanager

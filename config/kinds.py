@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from pydantic import ValidationError
 
-from adapters.wire.kind import Kind, Surroundings
+from adapters.wire.kind import Kind, KindSettings, Surroundings
 from broker.errors import ConfigError
 from config.settings import OfKind, problems
 
@@ -36,13 +36,21 @@ def with_plugins(built_in: Mapping[str, Kind[Made]], group: str) -> dict[str, Ki
     return found
 
 
-def make(kinds: Mapping[str, Kind[Made]], entry: OfKind, path: str, around: Surroundings) -> Made:
-    """Make what an entry of the configuration describes; every problem comes with `path` before it."""
+def read(kinds: Mapping[str, Kind[Made]], entry: OfKind, path: str) -> tuple[Kind[Made], KindSettings]:
+    """Return the kind that an entry of the configuration names, and its settings; make nothing of them."""
     kind = kinds.get(entry.kind)
     if kind is None:
         raise ConfigError([f"{path}.kind: {entry.kind!r} is none of {', '.join(sorted(kinds))}"])
     try:
-        own = kind.settings(**entry.own())
+        return kind, kind.settings(**entry.own())
+    except ValidationError as error:
+        raise ConfigError(problems(error, path)) from error
+
+
+def make(kinds: Mapping[str, Kind[Made]], entry: OfKind, path: str, around: Surroundings) -> Made:
+    """Make what an entry of the configuration describes; every problem comes with `path` before it."""
+    kind, own = read(kinds, entry, path)
+    try:
         return kind.make(own, around)
     except ValidationError as error:
         raise ConfigError(problems(error, path)) from error

@@ -205,6 +205,9 @@ def _without(values: dict[str, Any], error: ErrorDetails) -> bool:
 def _read(file: Path) -> dict[str, Any]:
     try:
         values = tomllib.loads(file.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        hint = "run this in the folder of the configuration, or name it by --config or GONIEC_CONFIG"
+        raise ConfigError([f"{file}: {error.strerror} ({hint})"]) from error
     except OSError as error:
         raise ConfigError([f"{file}: {error.strerror}"]) from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
@@ -215,6 +218,17 @@ def _read(file: Path) -> dict[str, Any]:
 def problems(error: ValidationError, prefix: str = "") -> list[str]:
     """Return one line a problem, each with the path of the setting; values are left out, they may be secrets."""
     return [
-        f"{'.'.join(filter(None, [prefix, *map(str, one['loc'])]))}: {one['msg']}"
+        f"{'.'.join(filter(None, [prefix, *map(str, one['loc'])]))}: {_words(one)}"
         for one in error.errors(include_url=False, include_input=False)
     ]
+
+
+def _words(error: ErrorDetails) -> str:
+    """Return what is wrong as somebody says it who knows the file, and not the library that reads it."""
+    match error["type"]:
+        case "extra_forbidden":
+            return "there is no such setting"
+        case "missing":
+            return "must be given"
+        case _:
+            return error["msg"].removeprefix("Value error, ")

@@ -15,7 +15,7 @@ from config.cli.say import NO, YES, as_json, configuration, end, say, say_json, 
 @as_json
 @click.option("--examples", is_flag=True, help="Also hold every form's schema against its examples (takes a while).")
 def command(config: Path, as_json: bool, examples: bool) -> None:
-    """Check settings, forms, anchors, routing, seal, channels and offices, without opening a connection.
+    """Check settings, forms, anchors, routing, seal, store, channels and offices, without opening a connection.
 
     Exit status 0 if the broker could run with it, 1 if not, 2 if there is no such file.  Warnings do not count.
     """

@@ -95,3 +95,18 @@ def test_a_configuration_that_is_not_there_cannot_be_judged(tmp_path):
 def test_what_is_no_toml_is_a_problem(tmp_path):
     (tmp_path / "goniec.toml").write_text("[seal")
     assert "goniec.toml" in answer("check", "-c", tmp_path / "goniec.toml", status=1)["problems"][0]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "problem"),
+    [
+        ('kind = "sql"', 'kind = "sqlite"', "store.kind: 'sqlite' is none of memory, sql"),
+        ("# refusals_per_hour = 1000", "refusals = 1000", "store.refusals: there is no such setting"),
+        ('# url = "sqlite:///goniec.sqlite"', 'url = "goniec.sqlite"', "store: the store's url cannot be read"),
+    ],
+)
+def test_a_mistake_about_the_store_is_told_and_no_store_is_opened(place, old, new, problem):
+    file = edited(place, (old, new))
+    assert answer("check", "-c", file, status=1)["problems"] == [problem]
+    assert problem in run("migrate", "-c", file, status=2).stderr
+    assert not list(place.glob("*.sqlite*"))

@@ -69,3 +69,15 @@ def test_a_file_that_is_not_toml_is_a_problem_and_not_a_crash(written, tmp_path,
 def test_a_missing_file_is_a_problem(tmp_path):
     with pytest.raises(ConfigError, match=r"goniec\.toml"):
         load(tmp_path / "goniec.toml")
+
+
+def test_a_misspelt_and_a_forgotten_setting_are_named_in_plain_words(written):
+    text = '[seal]\nfile = "seal.p12"\n[offices.town]\nkind = "directory"\nin_fligt = 3\n[delivery]\ntreads = 1\n'
+    with pytest.raises(ConfigError) as wrong:
+        load(written(text))
+    assert set(wrong.value.problems) == {"seal.kind: must be given", "delivery.treads: there is no such setting"}
+
+
+def test_where_there_is_no_configuration_it_is_said_how_to_name_one(tmp_path):
+    with pytest.raises(ConfigError, match="--config or GONIEC_CONFIG"):
+        load(tmp_path / "goniec.toml")
