@@ -105,6 +105,7 @@ def _clear(folder: Path) -> None:
 
 def _rabbitmq(given: str | None) -> str:
     """Return the address of a RabbitMQ that answers, or nothing; one that was named must answer."""
+    import logging
     from time import monotonic
 
     from adapters.wire.amqp import connect
@@ -112,12 +113,17 @@ def _rabbitmq(given: str | None) -> str:
     from broker.errors import Unavailable
 
     url = given or "amqp://guest:guest@127.0.0.1:5672/"
+    library = logging.getLogger("pika")
+    before = library.level
+    library.setLevel(logging.CRITICAL)  # that none answers is told in a line of our own; it would take seven
     try:
         connect(parameters_of(url, name="goniec demo"), monotonic() + 3).close()
     except Unavailable:
         if given:
             raise
         return ""
+    finally:
+        library.setLevel(before)
     return url
 
 

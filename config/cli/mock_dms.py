@@ -35,21 +35,31 @@ def command(port: int, host: str, folder: Path | None, manner: str, delay: float
     from adapters.testkit.dms_conduct import Conduct, Manner
     from config import packaged
     from config.cli.say import say, say_json
+    from config.cli.say import stop as leave
 
     if manner not in list(Manner):
         raise click.BadParameter(f"{manner!r} is none of {', '.join(Manner)}", param_hint="--manner")
+    try:
+        serving = MockDms(folder=folder, host=host, port=port, text=packaged.text)
+    except OSError as error:
+        if error.filename:  # of the folder, not of the port
+            raise
+        leave(f"cannot listen on {host}:{port}: {error.strerror or error} (--port takes another, 0 a free one)")
     stop = Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
-    with MockDms(folder=folder, host=host, port=port, text=packaged.text) as dms:
+    for ending in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(ending, lambda *_: stop.set())
+    with serving as dms:
         dms.behave(Conduct(manner=Manner(manner), delay=delay))
         click.echo(f"offices at {dms.url('<office>')}", err=as_json)
         told = 0
         while not stop.wait(0.2):
-            arrivals = dms.records.arrivals
-            for one in arrivals[told:]:
+            news = dms.records.arrivals[told:]
+            # What arrived has no number yet; what is kept has one (a repeat, the number of the first time).
+            numbers = {(it.office, it.delivery): it.number for it in dms.records.received} if news else {}
+            for one in news:
+                number = numbers.get((one.office, one.delivery), "")
                 if as_json:
-                    say_json({"office": one.office, "number": one.number, **one.facts}, line=True)
+                    say_json({"office": one.office, "number": number, **one.facts}, line=True)
                 else:
-                    say(f"{one.office}  {one.facts['form']}  {len(one.document)} bytes  registered as {one.number}")
-            told = len(arrivals)
+                    say(f"{one.office}  {one.facts['form']}  {len(one.document)} bytes  registered as {number}")
+            told += len(news)

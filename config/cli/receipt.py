@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from config.cli.offline import at
+from config.cli.offline import written_moment
 from config.cli.say import CANNOT_TELL, NO, YES, as_json, complain, say, say_facts, say_json
 
 if TYPE_CHECKING:
@@ -20,9 +20,14 @@ def command() -> None:
     """Work with official receipts (UPO)."""
 
 
-@command.command("verify")
+@command.command("verify", short_help="Say whether a receipt proves what it says.")
 @as_json
-@at
+@click.option(
+    "--at",
+    type=written_moment,
+    metavar="TIME",
+    help="The moment to judge the seal for (UTC); by default the one at which the receipt was made.",
+)
 @click.option(
     "--trust",
     "pems",

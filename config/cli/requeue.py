@@ -27,7 +27,7 @@ STUCK: Final = tuple(state for state, row in TRANSITIONS.items() if DeliveryEven
 @click.option("--dry-run", is_flag=True, help="Say which, and change nothing.")
 @click.argument("deliveries", nargs=-1, type=shown)
 def command(config: Path, as_json: bool, office: str, reason: str, dry_run: bool, deliveries: tuple[str, ...]) -> None:
-    """Send DELIVERIES (or all stuck ones of an office) round again, with fresh patience.
+    """Send DELIVERIES (or all that are refused or quarantined for an office) round again, with fresh patience.
 
     The office gets each under the same delivery id as before.  Exit status 0 if any was sent, 1 if
     there was nothing to send.
@@ -51,6 +51,8 @@ def command(config: Path, as_json: bool, office: str, reason: str, dry_run: bool
             say(f"{'would be requeued' if dry_run else 'requeued'}  {one}")
         for one in sorted(set(wanted) - set(done)):
             say(f"left alone  {one}  (unknown, or not {' or '.join(STUCK)})")
+        if not wanted:
+            say(f"nothing to send: no delivery for {office} is {' or '.join(STUCK)}")
     end(bool(done))
 
 

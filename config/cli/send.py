@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from broker.errors import Rejection
-from config.cli.say import CANNOT_TELL, NO, YES, as_json, say_facts, say_json, shown, stop, word
+from config.cli.say import CANNOT_TELL, NO, YES, as_json, say, say_facts, say_json, shown, stop, word
 
 if TYPE_CHECKING:
     from adapters.testkit.box import Reply
@@ -70,8 +70,18 @@ def command(
     if said.sealed:
         kept.write_bytes(said.sealed)
     told = {**said.facts, "receipt": str(kept) if said.sealed else ""}
-    say_json({"accepted": said.accepted, **told}) if as_json else say_facts(told)
+    say_json({"accepted": said.accepted, **told}) if as_json else _in_words(told)
     raise SystemExit(said.status)
+
+
+def _in_words(told: dict[str, str]) -> None:
+    """Print the facts as `say_facts` does; the further lines of a reason stand below its first one."""
+    width = max(map(len, told))
+    for name, value in told.items():
+        first, *more = value.split("\n")
+        say_facts({name.ljust(width): first})
+        for line in more:
+            say(f"{'':{width}}  {line}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -44,7 +44,7 @@ def command(as_json: bool, jsonl: bool, folders: tuple[Path, ...], files: tuple[
         elif not as_json:
             say(f"{answer['code']:12}  {file}", status)
             for flaw in answer["errors"]:
-                say(f"{'':14}line {flaw['line']}  {flaw['path']}  {flaw['message']}")
+                say("  ".join(filter(None, [" " * 12, _where(flaw), flaw["message"]])))
     if as_json:
         say_json(answers)
     raise SystemExit(worst(statuses))
@@ -63,6 +63,12 @@ def _answer(file: Path, payload: bytes, check: Callable[[Path, bytes], object]) 
         whole = {"path": no.place, "line": _line(no.place), "message": explain(no)}
         return {"file": str(file), "code": codes[type(no)], "errors": flaws or [whole]}
     return {"file": str(file), "code": "ok", "errors": []}
+
+
+def _where(flaw: Mapping[str, Any]) -> str:
+    """Return where a flaw is, as far as that is known; a place that begins with its line says it itself."""
+    path: str = flaw["path"]
+    return path if path.startswith("line ") or not flaw["line"] else f"line {flaw['line']}  {path}"
 
 
 def _line(place: str) -> int:

@@ -94,7 +94,7 @@ def command(
     trust, now = _trust(pems, platforms, config, revocation), moment(at)
     given = [of_file(key, _checked(lambda pem: public_keys([pem]))) for key in keys]
     if not (trust.anchors or no_path or given):
-        complain("no anchors to trust: name some by --trust, or judge without a path by --no-path")
+        complain("no anchors to trust: name some by --trust or --config, or judge without a path by --no-path")
     statuses, answers = [], []
     for file in with_bar(found(files), "verifying", quiet=as_json):
         payload = octets(file)

@@ -96,7 +96,7 @@ def test_stuck_deliveries_are_sent_round_again(town, letter):
     assert answer(*words, "--office", town.office.id)["requeued"] == [delivery["id"]]
     town.settle()
     assert [one.delivery for one in town.dms.received] == [delivery["id"]]
-    run(*words, "--office", town.office.id, status=1)
+    assert "nothing to send" in run(*words, "--office", town.office.id, status=1).stdout
     events = answer("show", *config, submission)["events"]
     assert any("mended" in event["detail"] for event in events)
 
@@ -163,10 +163,17 @@ def test_the_mock_document_system_takes_what_it_is_handed_and_says_so(mock, foun
     submission = town.put(document).answer().document
     town.settle()
     told = json.loads(process.stdout.readline())
-    assert (told["office"], told["submission"]) == (town.office.id, submission)
+    assert (told["office"], told["submission"], told["number"]) == (town.office.id, submission, "RPW/1")
     assert document in [one.read_bytes() for one in (tmp_path / "got").glob("*/*.xml")]
     process.send_signal(signal.SIGTERM)
     assert process.wait(30) == 0
+
+
+def test_a_mock_document_system_whose_port_is_taken_names_it(mock):
+    _, url = mock()
+    port = url.split(":")[2].partition("/")[0]
+    said = run("mock-dms", "--port", port, status=2).stderr
+    assert f"127.0.0.1:{port}: Address already in use" in said
 
 
 def test_a_mock_that_cannot_listen_or_knows_no_such_manner_says_so(mock):

@@ -70,6 +70,15 @@ def test_a_refused_document_is_a_no_with_the_code_and_the_negative_receipt(serve
     assert told["reason"].splitlines()[0][:20] in run(*words(served, letter), status=1).stdout
 
 
+def test_every_line_of_a_reason_stands_on_a_line_of_its_own(served, letter):
+    facts = {"box": "/town/SEKAP"}
+    served.desk.answer = always(Unauthorised("admit.sender-not-accepted", place="envelope/box", facts=facts))
+    told = answer(*words(served, letter), status=1)
+    said = run(*words(served, letter), status=1).stdout.splitlines()
+    assert len(told["reason"].splitlines()) > 1
+    assert [line.strip() for line in said[-len(told["reason"].splitlines()) :]][1:] == told["reason"].splitlines()[1:]
+
+
 def test_a_broker_that_says_later_is_cannot_tell(served, letter):
     served.desk.answer = always(Unavailable("the seal is away"))
     told = answer(*words(served, letter), status=2)

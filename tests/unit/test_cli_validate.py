@@ -136,3 +136,11 @@ def test_without_a_table_nothing_can_be_told(place, tmp_path):
     assert "boxes.csv" in told
     assert "routing.csv" in told
     assert "no.toml" in run("route", place / "letter.xml", "-c", tmp_path / "no.toml", status=2).stderr
+
+
+def test_a_place_is_said_once_and_only_if_it_is_known(tmp_path):
+    file = tmp_path / "a.xml"
+    file.write_bytes(b"not a document")
+    assert run("validate", file, status=1).stdout.count("line 1") == 1
+    file.write_bytes(b"")
+    assert "line" not in run("validate", file, status=1).stdout
