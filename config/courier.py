@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from datetime import timedelta
 from threading import Event
+from time import monotonic
 
 import structlog
 
@@ -44,6 +45,7 @@ class Courier:
         self._bell = Event()
         self._lock = threading.Lock()
         self._under_way: dict[Future[None], Claim] = {}
+        self._renewed: dict[Future[None], float] = {}  # when each lease was last known to hold, by our own clock
 
     def ring(self) -> None:
         """Say that something may be due now; a hint, polling goes on beneath it."""
@@ -77,6 +79,8 @@ class Courier:
         free = self._threads - len(self._under_way)
         if free <= 0:
             return False
+        if not self._holds_what_it_has():
+            return False
         try:
             claims = self._store.claim(self._lease, free)
         except Unavailable as away:
@@ -89,9 +93,11 @@ class Courier:
         return bool(claims)
 
     def _begin(self, pool: ThreadPoolExecutor, claim: Claim) -> Future[None]:
+        begun = monotonic()
         future = pool.submit(self._deliver, claim)
         with self._lock:
             self._under_way[future] = claim
+            self._renewed[future] = begun
         future.add_done_callback(self._done)
         return future
 
@@ -116,9 +122,22 @@ class Courier:
     def _done(self, future: Future[None]) -> None:
         with self._lock:
             self._under_way.pop(future, None)
+            self._renewed.pop(future, None)
         if (bug := future.exception()) is not None:
             log.error("courier.bug", exc_info=bug)
         self._bell.set()
+
+    def _holds_what_it_has(self) -> bool:
+        """Renew leases that may have run out; return False while the store cannot be asked.
+
+        After an outage of the store, or when this process stood still, a claim would else bring back what is under
+        way here: the same document handed over twice at once, and a crash counted that never was.
+        """
+        late = monotonic() - self._lease.total_seconds() / 2
+        with self._lock:
+            held = {future: self._under_way[future] for future, at in self._renewed.items() if at < late}
+        reached = [self._renew(future, claim) for future, claim in held.items()]
+        return all(reached)
 
     def _keep(self, ended: Event) -> None:
         """Renew the leases of attempts under way, so that a lease need not be longer than a crash should cost."""
@@ -128,22 +147,28 @@ class Courier:
             for future, claim in held.items():
                 self._renew(future, claim)
 
-    def _renew(self, future: Future[None], claim: Claim) -> None:
+    def _renew(self, future: Future[None], claim: Claim) -> bool:
+        """Prolong a lease; return whether the store could be asked."""
+        asked = monotonic()
         try:
             renewed = self._store.renew(claim, self._lease)
         except LeaseLost:
             if not future.done():
                 log.warning("courier.lease-lost", delivery=claim.delivery.id)
-            return
+            with self._lock:
+                self._renewed.pop(future, None)  # another worker's now: nothing to renew any more
+            return True
         except Unavailable as away:
             log.warning("courier.store-unavailable", reason=away.reason)
-            return
+            return False
         except Exception:  # without its keeper every long attempt would be taken for a crash
             log.exception("courier.bug")
-            return
+            return False
         with self._lock:
             if future in self._under_way:
                 self._under_way[future] = renewed
+                self._renewed[future] = asked
+        return True
 
 
 def _suspect(claim: Claim) -> bool:

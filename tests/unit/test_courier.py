@@ -222,3 +222,42 @@ def test_a_suspect_that_takes_long_holds_up_no_other_but_suspects(running):
     assert slow not in seen
     assert other not in seen
     gate.set()
+
+
+def test_after_an_outage_longer_than_a_lease_what_is_under_way_is_renewed_before_anything_is_claimed(running):
+    long_one, gate, begun = a_claim(), threading.Event(), threading.Event()
+    shelf = Shelf([long_one])
+    order, renewed_first = [], threading.Event()
+    plain_claim, plain_renew = shelf.claim, shelf.renew
+    out = threading.Event()
+
+    def claim(lease, most=1):
+        if out.is_set():
+            raise Unavailable("away")
+        order.append("claim")
+        return plain_claim(lease, most)
+
+    def renew(held, lease):
+        if out.is_set():
+            raise Unavailable("away")
+        order.append("renew")
+        renewed_first.set()
+        return plain_renew(held, lease)
+
+    shelf.claim, shelf.renew = claim, renew
+
+    def deliver(_claim):
+        begun.set()
+        gate.wait(20)
+
+    # the lease-keeper's own turn comes only after a third of a lease: the outage is half of one and more
+    running(shelf, deliver, lease=timedelta(seconds=0.6), poll=timedelta(milliseconds=5))
+    assert begun.wait(20)
+    out.set()
+    order.clear()
+    threading.Event().wait(0.8)
+    order.clear()
+    out.clear()
+    assert renewed_first.wait(20)
+    gate.set()
+    assert order[0] == "renew"
