@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 import ssl
 from typing import Final
+from urllib.parse import urlsplit
 
 import pika
 
@@ -23,6 +24,9 @@ def parameters_of(
     if not url.startswith(("amqp://", "amqps://")):
         raise ConfigError(["url: must begin with amqp:// or amqps://"])
     try:
+        who = urlsplit(url)
+        if who.username is not None and who.password is None:
+            raise ConfigError(["url: names a user without a password; both can come from the environment"])
         parameters = pika.URLParameters(url)
         if parameters.ssl_options is not None:
             context = ssl.create_default_context(cafile=ca or None)

@@ -242,6 +242,11 @@ def test_an_address_that_cannot_be_read_is_a_configuration_error_that_does_not_q
     assert "secret" not in str(wrong.value)
 
 
+def test_an_address_with_a_user_and_no_password_says_what_it_lacks():
+    with pytest.raises(ConfigError, match="without a password"):
+        parameters_of("amqp://goniec@127.0.0.1/", name="test")
+
+
 def test_tls_checks_the_name_and_the_chain():
     parameters = parameters_of("amqps://rabbit.example/", name="test")
     assert parameters.ssl_options.server_hostname == "rabbit.example"
