@@ -250,8 +250,8 @@ def test_after_an_outage_longer_than_a_lease_what_is_under_way_is_renewed_before
         begun.set()
         gate.wait(20)
 
-    # the lease-keeper's own turn comes only after a third of a lease: the outage is half of one and more
-    running(shelf, deliver, lease=timedelta(seconds=0.6), poll=timedelta(milliseconds=5))
+    # the outage ends between two turns of the lease-keeper (at 0.5 and 1.0), when half the lease is over
+    running(shelf, deliver, lease=timedelta(seconds=1.5), poll=timedelta(milliseconds=5))
     assert begun.wait(20)
     out.set()
     order.clear()
