@@ -21,7 +21,9 @@ from structlog.typing import EventDict, WrappedLogger
 LIBRARY_TEXT = 300  # characters of a library's own warning that are kept
 
 # These log payloads or addresses with credentials when they are asked to be talkative.
-QUIET = ("zeep", "pika", "urllib3", "uvicorn", "uvicorn.access", "asyncio", "apscheduler", "alembic", "sqlalchemy")
+QUIET = ("zeep", "urllib3", "uvicorn", "uvicorn.access", "asyncio", "apscheduler", "alembic", "sqlalchemy")
+# It tells each failed connection in seven lines; whoever asked for the connection tells it in one.
+SILENT = ("pika",)
 
 
 def _bare_exception(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
@@ -125,8 +127,8 @@ def configure(*, level: str = "info", to: TextIO | None = None) -> None:
     root = logging.getLogger()
     root.handlers[:] = [_Libraries()]
     root.setLevel(logging.WARNING)
-    for name in QUIET:
+    for name in (*QUIET, *SILENT):
         library = logging.getLogger(name)
         library.handlers.clear()
-        library.setLevel(logging.WARNING)
+        library.setLevel(logging.CRITICAL if name in SILENT else logging.WARNING)
         library.propagate = True

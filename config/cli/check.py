@@ -34,6 +34,8 @@ def command(config: Path, as_json: bool, examples: bool) -> None:
         if settings is not None:
             made = parts(settings)
             warnings += made.table().warnings
+            reached = set(made.table().offices)
+            warnings += [f"offices.{it}: no box leads to it" for it in sorted(settings.offices) if it not in reached]
             facts = {
                 "forms": len(made.catalogue.forms),
                 "anchors": len(made.trust().anchors),

@@ -110,3 +110,11 @@ def test_a_mistake_about_the_store_is_told_and_no_store_is_opened(place, old, ne
     assert answer("check", "-c", file, status=1)["problems"] == [problem]
     assert problem in run("migrate", "-c", file, status=2).stderr
     assert not list(place.glob("*.sqlite*"))
+
+
+def test_an_office_that_no_box_leads_to_is_told_and_is_no_fault(place):
+    lonely = '[offices]\nlonely = { kind = "directory", folder = "out" }\n'
+    (place / "out").mkdir()
+    told = answer("check", "-c", edited(place, ("[offices]\n", lonely)))
+    assert told["ok"]
+    assert "offices.lonely: no box leads to it" in told["warnings"]

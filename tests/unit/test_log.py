@@ -48,9 +48,9 @@ def test_moments_are_utc_with_z(lines):
 
 def test_libraries_speak_through_our_log_from_warning_up(lines):
     logging.getLogger("zeep.transports").debug("HTTP Post: <PESEL>%s</PESEL>", PESEL)
-    logging.getLogger("pika").warning("connection lost")
+    logging.getLogger("urllib3").warning("connection lost")
     (line,) = lines()
-    assert (line["event"], line["library"], line["text"]) == ("library.said", "pika", "connection lost")
+    assert (line["event"], line["library"], line["text"]) == ("library.said", "urllib3", "connection lost")
 
 
 def test_empty_fields_are_left_out(lines):
