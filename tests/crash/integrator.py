@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import json
 import os
+import secrets
 import time
 from pathlib import Path
 
@@ -65,14 +66,16 @@ def note(folder: Path, office: str, parcel: Parcel) -> int:
     about = {"office": office, "delivery": parcel.delivery, "facts": dict(parcel.summary)}
     parts = {"document": parcel.document, "receipt": parcel.receipt.xml, "report": parcel.report}
     about |= {name: base64.b64encode(content).decode() for name, content in parts.items()}
+    whole = folder / f".{secrets.token_hex(8)}"  # under its name it is complete: somebody may be reading already
+    whole.write_text(json.dumps(about))
     number = 1
-    while True:  # threads and processes may come at once: whoever makes the file has the number
+    while True:  # threads and processes may come at once: whoever makes the name has the number
         try:
-            with (folder / f"arrival-{number}.json").open("x") as file:
-                json.dump(about, file)
+            (folder / f"arrival-{number}.json").hardlink_to(whole)
         except FileExistsError:
             number += 1
         else:
+            whole.unlink()
             return number
 
 
