@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event, func, make_url, select
@@ -76,11 +75,6 @@ def _begin_at_once(connection: Connection) -> None:
 
 def _begin(connection: Connection) -> None:
     connection.exec_driver_sql("BEGIN")
-
-
-def sqlite_file(engine: Engine) -> Path | None:
-    """Return the file that a SQLite engine works on."""
-    return Path(str(engine.url.database)) if engine.dialect.name == "sqlite" else None
 
 
 _SERVER_NOW = select(func.clock_timestamp(type_=Moment))
