@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from broker.model import Flaw
 
 _NOTHING: Mapping[str, str] = MappingProxyType({})
+_PLACE = 500  # characters of a place that are told: it may hold names that a sender chose, and they may be very long
 
 
 class BrokerError(Exception):
@@ -51,9 +52,9 @@ class Rejection(BrokerError):
     def __init__(
         self, code: str, *, place: str = "", facts: Mapping[str, str] = _NOTHING, flaws: Sequence[Flaw] = ()
     ) -> None:
-        super().__init__(code, place)
         self.code = code
-        self.place = place
+        self.place = place[:_PLACE]
+        super().__init__(code, self.place)
         self.facts = dict(facts)
         self.flaws = tuple(flaws)
         self.negative_receipt: bytes | None = None

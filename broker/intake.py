@@ -32,8 +32,6 @@ from broker.receipt import Registrar
 
 log = structlog.get_logger(__name__)
 
-_PLACE = 500  # characters of a place that are kept: it may hold names that a sender chose
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Intake:
@@ -69,7 +67,7 @@ class Intake:
             receipt = self.store.accept(acceptance)
         except Rejection as no:
             self._refuse(envelope, no)
-            bound.info(f"{no.stage}.refused", code=no.code, place=no.place[:_PLACE])
+            bound.info(f"{no.stage}.refused", code=no.code, place=no.place)
             raise
         if receipt.submission == acceptance.submission.id:
             bound.info(
@@ -135,7 +133,7 @@ class Intake:
                 digest=envelope.digest,
                 size=len(envelope.payload),
                 code=no.code,
-                place=no.place[:_PLACE],
+                place=no.place,
                 negative_receipt=no.negative_receipt,
             )
         )

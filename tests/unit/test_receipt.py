@@ -130,6 +130,13 @@ def test_the_receipt_is_what_the_store_keeps_of_it():
     assert (receipt.issued_at, receipt.answer) == (ISSUED, Answer.STATUS)
 
 
+def test_a_negative_receipt_tells_entry_and_receipt_apart_too():
+    xml = a_registrar().npp(an_envelope(b"<broken", received_at=ENTRY), Malformed("parse.malformed"), ISSUED)
+    body = read(xml, Limits())[0]
+    assert body.findtext(f"{POS}DataOtrzymania") == "2026-01-01T12:00:00.005Z"
+    assert body.findtext(f"{POS}DataWytworzeniaPoswiadczenia") == "2026-01-01T12:00:01.250Z"
+
+
 def test_a_negative_receipt_says_why_and_quotes_nothing_of_the_document():
     envelope = an_envelope(b"<broken", received_at=ENTRY, sender="portal")
     no = Malformed("parse.malformed", place="line 1", facts={"detail": "SECRET-90010100016"})
