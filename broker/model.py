@@ -20,6 +20,7 @@ from typing import NewType
 from lxml import etree
 
 from broker.evidence import Level, Report
+from broker.partner import Proof
 from broker.states import DeliveryEvent, DeliveryState
 
 SubmissionId = NewType("SubmissionId", str)
@@ -55,11 +56,20 @@ class Fingerprint:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Once:
+    """What tells a message that was sent again whole from one that was made anew: its signature and its time."""
+
+    token: str  # hexadecimal
+    until: datetime  # afterwards the channel itself refuses the message as too old
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Envelope:
     """What a channel received, before anyone looked inside."""
 
     channel: str  # the channel's name in the configuration
     sender: str  # the partner that the channel says it is
+    proof: Proof = Proof.NONE  # how the channel knows
     received_at: datetime  # the moment of entry: when the last byte had arrived
     payload: bytes  # the document, untouched
     to: Address
@@ -69,6 +79,7 @@ class Envelope:
     trial: bool = False  # runs every stage, gets a receipt marked as trial, is delivered to nobody
     case: str = ""  # the office's case number, when the sender knows it
     in_reply_to: str = ""  # the submission that this one answers
+    once: Once | None = None  # a message that may come only once, whatever is in it
     digest: str = field(init=False)
 
     def __post_init__(self) -> None:
@@ -172,6 +183,9 @@ class BoxPolicy:
     unsigned: bool = True  # whether forms that need no signature may come without one
     signatures: int = 1  # how many signatures a form that needs them must bear
     answer: Answer = Answer.UPP
+    # How long a CA may have been silent while documents whose certificates nobody vouches for are still let in, with
+    # the verdict INDETERMINATE in the receipt, to be judged again later.  Zero: their senders are told to try later.
+    grace: timedelta = timedelta(0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -199,6 +213,7 @@ class Admitted:
     """Stage 5, admit: this sender, with this level of signature, may put this form into this box."""
 
     routed: Routed
+    notes: tuple[str, ...] = ()  # codes of what was let through with a reservation, e.g. `admit.grace`
 
     @property
     def envelope(self) -> Envelope:
@@ -231,6 +246,7 @@ class Submission:
     id: SubmissionId
     channel: str
     sender: str
+    proof: Proof = Proof.NONE  # how it was known who sends
     message_id: str
     fingerprint_box: str  # the address as the envelope gave it: a part of the idempotency key
     box: str  # the box that routing found
@@ -295,6 +311,7 @@ class Acceptance:
     receipt: Receipt
     report: bytes  # the verification report as UTF-8 JSON (`broker.evidence.to_json`)
     deliveries: tuple[Delivery, ...]
+    recheck: bool = False  # it was let in under a grace: its signatures are to be judged again
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -122,6 +122,14 @@ class Store(Protocol):
         """
         ...
 
+    def first_use(self, token: str, until: datetime) -> bool:
+        """Return True the first time a token is shown, False ever after, over all nodes; forget it after `until`."""
+        ...
+
+    def forget_use(self, token: str) -> None:
+        """Let a token be used again: its message came to nothing, and the sender may send it as it is."""
+        ...
+
     def refuse(self, refusal: Refusal) -> None:
         """Record that a document was turned away; it occupies no message id.
 
@@ -158,6 +166,29 @@ class Store(Protocol):
 
     def parcel(self, claim: Claim) -> Parcel:
         """Return what the office is to be handed."""
+        ...
+
+    def keep_seal(self, sha256: str, pem: bytes, at: datetime) -> None:
+        """Remember a seal's certificate and those above it (PEM), once, by the SHA-256 of its DER.
+
+        Durable before the first receipt under it is given: who checks an old receipt must find its certificate.
+        """
+        ...
+
+    def unstamped(self, most: int = 100) -> Sequence[Receipt]:
+        """Return proofs of submission that have no time-stamped copy yet, oldest first."""
+        ...
+
+    def stamp(self, receipt: str, xml: bytes, at: datetime) -> None:
+        """Keep the time-stamped copy of a receipt beside it, once; the receipt itself never changes."""
+        ...
+
+    def awaiting(self, most: int = 100) -> Sequence[Record]:
+        """Return what was let in under a grace and is still to be judged again, oldest first, without events."""
+        ...
+
+    def settle(self, submission: SubmissionId, event: str, detail: str, report: bytes) -> None:
+        """Write what judging again has found, as an event, and the new report beside the first; it awaits no more."""
         ...
 
     def close(self) -> None:
@@ -247,6 +278,8 @@ class Record:
     report: bytes
     deliveries: tuple[Delivery, ...]
     events: tuple[EventRecord, ...] = ()
+    stamped: bytes | None = None  # the receipt's time-stamped copy
+    later_report: bytes | None = None  # what judging again has found
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -272,6 +305,10 @@ class Ledger(Protocol):
 
     def document(self, submission: SubmissionId) -> bytes | None:
         """Return the document byte for byte."""
+        ...
+
+    def seals(self) -> Sequence[bytes]:
+        """Return the certificates (PEM, each with those above it) of every seal ever used, oldest first."""
         ...
 
     def refusals(self, since: datetime | None = None, most: int = 100) -> Sequence[Refusal]:

@@ -1,8 +1,9 @@
 """What every code means, in Polish and in English: one table, one file of it for each stage.
 
 A code is `<stage>.<reason>`.  `number` is the `kod` of a SOAP fault's `ob:Wyjatek` and never changes once given
-(parse 100–199, validate 200–299, verify 300–399, route 400–499, admit 500–599, intake 600–699, soap 700–749,
-amqp 750–789, directory 790–799, receipt 800–849, broker 900–999).  Gaps like `{limit}` are filled from the
+(parse 100–199, validate 200–299, verify 300–399 and 1100–1149, route 400–499, admit 500–599, intake 600–699, soap 700–749,
+amqp 750–789, directory 790–799, receipt 800–849, broker 900–999, partner 1000–1049,
+wss 1050–1099).  Gaps like `{limit}` are filled from the
 rejection's facts.
 """
 
@@ -12,7 +13,7 @@ from collections import defaultdict
 from collections.abc import Mapping
 
 from broker.errors import Rejection
-from broker.texts import admit, amqp, channel, directory, intake, parse, receipt, route, soap, validate, verify
+from broker.texts import admit, amqp, channel, directory, intake, parse, partner, receipt, route, soap, validate, verify
 from broker.texts.text import Text
 
 __all__ = ["TEXTS", "Text", "explain", "hint"]
@@ -24,6 +25,7 @@ TEXTS: Mapping[str, Text] = {
     **route.TEXTS,
     **admit.TEXTS,
     **intake.TEXTS,
+    **partner.TEXTS,
     **receipt.TEXTS,
     **soap.TEXTS,
     **amqp.TEXTS,

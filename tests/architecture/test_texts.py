@@ -16,7 +16,7 @@ ROOT = Path(__file__).resolve().parents[2]
 STAGES = {
     "parse": range(100, 200),
     "validate": range(200, 300),
-    "verify": range(300, 400),
+    "verify": (*range(300, 400), *range(1100, 1150)),
     "route": range(400, 500),
     "admit": range(500, 600),
     "intake": range(600, 650),
@@ -25,6 +25,8 @@ STAGES = {
     "amqp": range(750, 790),
     "directory": range(790, 800),
     "broker": range(900, 1000),
+    "partner": range(1000, 1050),
+    "wss": range(1050, 1100),
 }
 CODE = re.compile(rf"[\"']((?:{'|'.join(STAGES)})\.[a-z0-9]+(?:-[a-z0-9]+)*)[\"']")
 SOURCES = [
