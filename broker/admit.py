@@ -6,23 +6,55 @@ what a sender would want to hear first: no signature helps whoever may not send 
 
 from __future__ import annotations
 
-from broker.errors import Unauthorised, Untrusted
-from broker.evidence import Indication, Report, SignatureReport, explanation
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from broker.errors import Unauthorised, Unavailable, Untrusted
+from broker.evidence import Indication, Report, SignatureReport, SubIndication, explanation
 from broker.model import Admitted, BoxPolicy, Form, Routed
+from broker.partner import NOBODY, Partner, Partners
+
+GRACE = "admit.grace"
+"""The note on what was let in though nobody could say whether a certificate is revoked."""
+
+RETRY_AFTER = timedelta(seconds=10)
+"""When evidence that is being fetched can be expected to be there."""
 
 
-def admit(routed: Routed, /) -> Admitted:
-    """Let the document through, or raise Unauthorised (sender, form) or Untrusted (signatures)."""
-    verified, policy = routed.verified, routed.target.policy
-    form, report = verified.valid.form, verified.report
-    _may_send(verified.valid.document.envelope.sender, form, policy, routed.target.box)
-    _holds(report)
-    if form.signed or not policy.unsigned:
-        _suffices(report, form, policy, routed.target.box)
-    return Admitted(routed=routed)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Admit:
+    """The stage."""
+
+    partners: Callable[[], Partners] = lambda: NOBODY
+
+    def __call__(self, routed: Routed, /) -> Admitted:
+        """Let the document through, or raise Unauthorised (sender, form) or Untrusted (signatures).
+
+        Raises Unavailable while it is not known whether a certificate is revoked, and the box grants no grace.
+        """
+        verified, policy = routed.verified, routed.target.policy
+        envelope, form, box = verified.valid.document.envelope, verified.valid.form, routed.target.box
+        partner = self.partners().get(envelope.sender)
+        if partner is not None:
+            _partner_may(partner, form, box)
+        _box_takes(envelope.sender, form, policy, box)
+        notes = _holds(verified.report, policy, envelope.received_at)
+        if form.signed or not policy.unsigned:
+            _suffices(verified.report, form, policy, box)
+        return Admitted(routed=routed, notes=notes)
 
 
-def _may_send(sender: str, form: Form, policy: BoxPolicy, box: str) -> None:
+def _partner_may(partner: Partner, form: Form, box: str) -> None:
+    """Raise Unauthorised unless the partner may send this form, and to this box."""
+    if not partner.may_reach(box):
+        raise Unauthorised("partner.box-not-allowed", facts={"box": box})
+    if partner.forms and partner.forms.isdisjoint((str(form.key), form.key.name)):
+        facts = {"form": str(form.key), "accepted": ", ".join(sorted(partner.forms))}
+        raise Unauthorised("partner.form-not-allowed", facts=facts)
+
+
+def _box_takes(sender: str, form: Form, policy: BoxPolicy, box: str) -> None:
     """Raise Unauthorised unless the box takes this form, and from this sender."""
     if policy.senders and sender not in policy.senders:
         raise Unauthorised("admit.sender-not-accepted", facts={"box": box})
@@ -31,14 +63,21 @@ def _may_send(sender: str, form: Form, policy: BoxPolicy, box: str) -> None:
         raise Unauthorised("admit.form-not-accepted", facts=facts)
 
 
-def _holds(report: Report) -> None:
+def _holds(report: Report, policy: BoxPolicy, at: datetime) -> tuple[str, ...]:
     """Raise Untrusted unless the verdict is PASSED: what was signed must hold, even where nothing need be signed.
 
-    A verdict that is INDETERMINATE is no acceptance.  One that lacks evidence which could still be fetched is told
-    apart here once evidence is fetched at all: under `revocation=off` nothing more will be known later.
+    One thing may be missing and still come: whether a certificate is revoked (TRY_LATER).  Then a document is let in
+    where the box grants a grace and the authority has not been silent for longer than that; elsewhere its sender is
+    told to try later.  Returns the notes to be kept.
     """
-    if report.indication is not Indication.PASSED:
+    if report.indication is Indication.PASSED:
+        return ()
+    if report.indication is Indication.FAILED or report.sub_indication is not SubIndication.TRY_LATER:
         raise Untrusted(report.code, place=report.place, facts=explanation(report))
+    silent = report.silent_since
+    if policy.grace and silent is not None and at - silent <= policy.grace:
+        return (GRACE,)
+    raise Unavailable("it is not known yet whether a certificate is revoked", retry_after=RETRY_AFTER)
 
 
 def _suffices(report: Report, form: Form, policy: BoxPolicy, box: str) -> None:

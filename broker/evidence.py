@@ -139,6 +139,7 @@ class Report:
     signatures: tuple[SignatureReport, ...] = ()
     revocation: str = "off"  # the policy under which paths were judged: named, never silent
     judged_at: datetime | None = None  # the moment for which certificates were judged
+    silent_since: datetime | None = None  # since when nobody says whether a certificate is revoked, if that is missing
 
     @property
     def identity(self) -> Identity | None:

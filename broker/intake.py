@@ -6,11 +6,13 @@ receipt without custody, and a sealed receipt whose commit failed dies in memory
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import structlog
 
-from broker.errors import Rejection
+from broker.errors import Rejection, TooLarge, Unauthorised, Unavailable
+from broker.admit import GRACE
 from broker.evidence import to_json
 from broker.model import (
     Acceptance,
@@ -27,7 +29,8 @@ from broker.model import (
     Valid,
     Verified,
 )
-from broker.ports import Clock, Ids, Stage, Store
+from broker.partner import NOBODY, Partner, Partners
+from broker.ports import Clock, Ids, Pace, Stage, Store
 from broker.receipt import Registrar
 
 log = structlog.get_logger(__name__)
@@ -46,7 +49,8 @@ class Intake:
     registrar: Registrar
     clock: Clock
     ids: Ids
-    negative: frozenset[str] = frozenset()  # partners that asked for a sealed receipt of refusals too
+    partners: Callable[[], Partners] = lambda: NOBODY
+    pace: Pace = lambda partner: None  # noqa: ARG005 - nobody is held back
 
     def accept(self, envelope: Envelope) -> Receipt:
         """Take custody and return the receipt; a repeat gets the receipt given then, byte for byte.
@@ -56,19 +60,47 @@ class Intake:
         """
         bound = log.bind(channel=envelope.channel, sender=envelope.sender, sha256=envelope.digest)
         try:
-            # Before anything else, so that a repeat gets its receipt even after a certificate has expired,
-            # a route has changed, or while the seal is away.
-            known = self.store.find(envelope.fingerprint)
-            if known is not None:
-                bound.info("intake.repeated", submission=known.submission)
-                return known
-            admitted = self.admit(self.route(self.verify(self.validate(self.parse(envelope)))))
-            acceptance = self._custody(admitted)
-            receipt = self.store.accept(acceptance)
+            self._enter(envelope, self.partners().get(envelope.sender))
+            return self._take_once(envelope, bound)
         except Rejection as no:
             self._refuse(envelope, no)
             bound.info(f"{no.stage}.refused", code=no.code, place=no.place)
             raise
+
+    def _enter(self, envelope: Envelope, partner: Partner | None) -> None:
+        """Let a partner in with what it may send at all, at its pace; where it may send to is asked in admit."""
+        if partner is None:
+            return
+        self.pace(partner)
+        size = len(envelope.payload)
+        if partner.size and size > partner.size:
+            raise TooLarge("partner.too-large", facts={"size": str(size), "limit": str(partner.size)})
+        if envelope.reply_to and envelope.reply_to not in partner.boxes:
+            raise Unauthorised("partner.reply-box", place="reply-to", facts={"box": envelope.reply_to})
+
+    def _take_once(self, envelope: Envelope, bound: structlog.stdlib.BoundLogger) -> Receipt:
+        """Take a message in unless it came before as it is; one that came to nothing may come again."""
+        once = envelope.once
+        if once is None:
+            return self._take(envelope, bound)
+        if not self.store.first_use(once.token, once.until):
+            raise Unauthorised("intake.replayed")
+        try:
+            return self._take(envelope, bound)
+        except Unavailable:
+            self.store.forget_use(once.token)
+            raise
+
+    def _take(self, envelope: Envelope, bound: structlog.stdlib.BoundLogger) -> Receipt:
+        # Before anything else, so that a repeat gets its receipt even after a certificate has expired, a route has
+        # changed, or while the seal is away.
+        known = self.store.find(envelope.fingerprint)
+        if known is not None:
+            bound.info("intake.repeated", submission=known.submission)
+            return known
+        admitted = self.admit(self.route(self.verify(self.validate(self.parse(envelope)))))
+        acceptance = self._custody(admitted)
+        receipt = self.store.accept(acceptance)
         if receipt.submission == acceptance.submission.id:
             bound.info(
                 "intake.accepted",
@@ -76,7 +108,8 @@ class Intake:
                 office=admitted.target.office,
                 form=str(admitted.form.key),
                 row=admitted.target.row,
-                notes=admitted.target.notes,
+                notes=acceptance.submission.notes,
+                proof=envelope.proof,
                 trial=envelope.trial,
             )
         else:
@@ -90,6 +123,7 @@ class Intake:
             id=SubmissionId(self.ids()),
             channel=envelope.channel,
             sender=envelope.sender,
+            proof=envelope.proof,
             message_id=envelope.message_id,
             fingerprint_box=envelope.fingerprint.box,
             box=target.box,
@@ -104,7 +138,7 @@ class Intake:
             case=envelope.case,
             in_reply_to=envelope.in_reply_to,
             level=admitted.report.level,
-            notes=target.notes,
+            notes=(*target.notes, *admitted.notes),
             received_at=envelope.received_at,
             accepted_at=now,
         )
@@ -117,12 +151,14 @@ class Intake:
             receipt=self.registrar.upp(admitted, submission, now),
             report=to_json(admitted.report),
             deliveries=() if envelope.trial else (delivery,),
+            recheck=GRACE in admitted.notes,
         )
 
     def _refuse(self, envelope: Envelope, no: Rejection) -> None:
         """Record the refusal, durably, before anyone is told of it."""
         now = self.clock()
-        if envelope.sender in self.negative:
+        partner = self.partners().get(envelope.sender)
+        if partner is not None and partner.negative_receipts:
             no.negative_receipt = self.registrar.npp(envelope, no, now)
         self.store.refuse(
             Refusal(

@@ -35,6 +35,7 @@ from broker.model import (
     SubmissionId,
     Target,
 )
+from broker.partner import Partner
 from broker.states import DeliveryState
 
 In_contra = TypeVar("In_contra", contravariant=True)
@@ -56,6 +57,9 @@ Clock = Callable[[], datetime]
 
 Ids = Callable[[], str]
 """A new identifier, unique over all nodes, later ones sorting after earlier ones (UUID version 7)."""
+
+Pace = Callable[[Partner], None]
+"""Counts a partner's message; raises Unavailable, with a wait, when it is over the partner's share."""
 
 Accept = Callable[[Envelope], Receipt]
 """Intake as a channel sees it: a receipt, a Rejection, or Unavailable.  A repeat gets the receipt given then."""

@@ -40,4 +40,11 @@ TEXTS: dict[str, Text] = {
         hint_pl="Kilka podpisów tej samej osoby liczy się jako jeden, kontrasygnaty nie liczą się wcale.",
         hint_en="Several signatures of one signer count as one, counter-signatures do not count.",
     ),
+    "admit.grace": Text(
+        number=520,
+        pl="Dokument przyjęto, choć nie wiadomo jeszcze, czy certyfikat nie został unieważniony: wydawca certyfikatu nie odpowiada. Podpis zostanie sprawdzony ponownie.",
+        en="The document was let in though it is not known yet whether a certificate is revoked: its issuer does not answer. The signature will be judged again.",
+        hint_pl="Wynik ponownego sprawdzenia będzie zapisany przy dokumencie.",
+        hint_en="What is found then will be kept with the document.",
+    ),
 }
