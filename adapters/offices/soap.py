@@ -1,7 +1,7 @@
 """An office reached by SOAP: the receiver in its document system is called with each document (DOMAIN §4).
 
 Here stand the settings and the order of things.  How the envelope is made is in `soap_receiver.py`, how it travels
-in `soap_http.py`, what the answer means in `soap_answer.py`.
+in `adapters/wire/http.py`, what the answer means in `soap_answer.py`.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from lxml import etree
 from pydantic import Field, field_validator, model_validator
 
 from adapters.offices.soap_answer import Reading
-from adapters.offices.soap_http import Address, Answer, Http
 from adapters.offices.soap_receiver import SERVICE_NAMESPACE, Dialect, Receiver
 from adapters.wire import ob
+from adapters.wire.http import Address, Answer, Http
 from adapters.wire.kind import Kind, KindSettings, Surroundings
 from adapters.wire.mtom import XOP_INCLUDE, pack
 from adapters.wire.soap import SOAP11, Version, content_type

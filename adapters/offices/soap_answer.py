@@ -14,8 +14,8 @@ from typing import Final, NoReturn
 
 from lxml import etree
 
-from adapters.offices.soap_http import Answer
 from adapters.wire import ob, soap
+from adapters.wire.http import Answer
 from adapters.wire.media import media_type
 from adapters.wire.mtom import Parts, unpack
 from broker.errors import Refused, Rejection, Unavailable

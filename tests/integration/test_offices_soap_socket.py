@@ -9,10 +9,9 @@ from datetime import timedelta
 
 import pytest
 
-from adapters.offices import soap_http
 from adapters.offices.soap import KIND
-from adapters.offices.soap_http import Address
-from adapters.wire import ob, soap
+from adapters.wire import http, ob, soap
+from adapters.wire.http import Address
 from broker.errors import Unavailable
 from tests.around import a_parcel, surroundings
 
@@ -197,7 +196,7 @@ def test_the_deadline_ends_a_look_up_that_never_does(monkeypatch):
         over.wait()
         return []
 
-    monkeypatch.setattr(soap_http.socket, "getaddrinfo", hanging)
+    monkeypatch.setattr(http.socket, "getaddrinfo", hanging)
     try:
         with pytest.raises(Unavailable, match="within"):
             deliver("http://office.invalid/", 0.3)
@@ -209,7 +208,7 @@ def test_a_name_that_nobody_knows_is_unavailable(monkeypatch):
     def unknown(host, port, **how):
         raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
 
-    monkeypatch.setattr(soap_http.socket, "getaddrinfo", unknown)
+    monkeypatch.setattr(http.socket, "getaddrinfo", unknown)
     with pytest.raises(Unavailable, match="not known"):
         deliver("http://office.invalid/")
 

@@ -16,8 +16,8 @@ from pydantic import ValidationError
 
 from adapters.offices.soap import KIND
 from adapters.offices.soap_answer import Reading, retry_after
-from adapters.offices.soap_http import Answer
 from adapters.wire import extras, mtom, ob, soap
+from adapters.wire.http import Answer
 from broker.errors import ConfigError, Malformed, Refused, Unavailable
 from broker.parse import Limits
 from tests.around import SCHEMAS, a_parcel, packaged, surroundings

@@ -1,14 +1,17 @@
 """HTTP/1.1 with one deadline for a whole call: look-up, connecting, TLS, sending and every byte of the answer.
 
-`requests`, `urllib3` and `http.client` know only time-outs between two bytes, so an office that trickles its answer
+`requests`, `urllib3` and `http.client` know only time-outs between two bytes, so a server that trickles its answer
 could hold a worker for ever.  Here each wait on the socket is given what is left of the call's time.  The connection
-is kept and used again; redirections are not followed (the document and the password go where the configuration
-says).  The only errors that leave are broker.errors.Unavailable.
+is kept and used again; redirections are not followed (documents and passwords go where the configuration says, and
+nobody's answer sends us to a third), proxies and credentials of the environment are not known.  A caller may say
+which of a host's addresses it takes: the very address that was judged is the one that is connected to.  The only
+errors that leave are broker.errors.Unavailable.
 """
 
 from __future__ import annotations
 
 import contextlib
+import errno
 import http.client
 import io
 import queue
@@ -17,7 +20,7 @@ import socket
 import ssl
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -25,6 +28,9 @@ from urllib.parse import urlsplit
 from broker.errors import Unavailable
 
 _CHUNK: Final = 1 << 18  # bytes handed to the socket at a time: TLS restarts its clock at every call
+# Octets of an answer beside twice its body (heads, and the sizes of its chunks), whatever http.client makes of them:
+# a chunk whose size is "-1" it reads to the end of the world.
+_SPARE: Final = 1 << 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,23 +61,29 @@ class _Patience:
 
 
 class _Reader(io.RawIOBase):
-    def __init__(self, sock: socket.socket, patience: _Patience) -> None:
+    def __init__(self, sock: socket.socket, patience: _Patience, most: int) -> None:
         self._sock = sock
         self._patience = patience
+        self._left = most
 
     def readable(self) -> bool:
         return True
 
     def readinto(self, buffer: Any, /) -> int:
         self._sock.settimeout(self._patience.left())
-        return self._sock.recv_into(buffer)
+        received = self._sock.recv_into(buffer)
+        self._left -= received
+        if self._left < 0:
+            raise _TooLong
+        return received
 
 
 class _Socket:
     """As much of a socket as http.client uses, each wait cut to what the present call has left."""
 
-    def __init__(self, sock: socket.socket) -> None:
+    def __init__(self, sock: socket.socket, most: int) -> None:
         self._sock = sock
+        self._most = most
         self.patience = _Patience(0)
 
     def sendall(self, data: bytes) -> None:
@@ -81,7 +93,7 @@ class _Socket:
             view = view[self._sock.send(view[:_CHUNK]) :]
 
     def makefile(self, _mode: str) -> io.BufferedReader:
-        return io.BufferedReader(_Reader(self._sock, self.patience))
+        return io.BufferedReader(_Reader(self._sock, self.patience, self._most))
 
     def is_stale(self) -> bool:
         """Tell whether the far side has hung up, or said something unasked, since the last answer."""
@@ -108,7 +120,7 @@ class _Connection(http.client.HTTPConnection):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Address:
-    """Where the office listens."""
+    """Where the far side listens."""
 
     host: str
     port: int
@@ -128,12 +140,23 @@ class Address:
         return cls(host=parts.hostname, port=parts.port or (443 if tls else 80), target=target, tls=tls)
 
 
+Permit = Callable[[str], bool]
+"""Whether an address (`192.0.2.1`, `2001:db8::1`) to which the host's name leads may be connected to."""
+
+
+def _any(_address: str) -> bool:
+    return True
+
+
 class Http:
     """One kept connection to one address.  For one thread at a time."""
 
-    def __init__(self, address: Address, *, tls: ssl.SSLContext | None, deadline: float, most: int) -> None:
+    def __init__(
+        self, address: Address, *, tls: ssl.SSLContext | None, deadline: float, most: int, permit: Permit = _any
+    ) -> None:
         """`deadline` in seconds for each call; `most` bytes of an answer are read."""
         self._address = address
+        self._permit = permit
         self._tls = tls
         self._deadline = deadline
         self._most = most
@@ -172,6 +195,9 @@ class Http:
     def _open(self, patience: _Patience) -> _Socket:
         problem = OSError("no address")
         for family, where in _look_up(self._address.host, self._address.port, patience):
+            if not self._permit(where[0]):
+                problem = OSError(errno.EACCES, "its address is not one that may be called")
+                continue
             sock = socket.socket(family, socket.SOCK_STREAM)
             try:
                 sock.settimeout(patience.left())
@@ -187,7 +213,7 @@ class Http:
                 sock.close()
                 problem = no
             else:
-                return _Socket(sock)
+                return _Socket(sock, 2 * self._most + _SPARE)
         raise problem
 
     def _exchange(
@@ -208,6 +234,8 @@ class Http:
         except (BrokenPipeError, ConnectionResetError) as hung_up:
             cut = hung_up  # it may have said why (503, 413) before it hung up: listen
         response = connection.getresponse()
+        if (response.length or 0) > self._most:
+            raise _TooLong
         received = response.read(self._most + 1)
         if len(received) > self._most:
             raise _TooLong
