@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from functools import cache
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -20,9 +19,25 @@ Extra = tuple[x509.ExtensionType, bool]
 """A further extension, and whether it is critical."""
 
 
-@cache
-def key(role: str, kind: str = "rsa-2048") -> PrivateKey:  # noqa: ARG001 - the role tells keys apart in the cache
+_known: dict[tuple[str, str], PrivateKey] = {}
+
+
+def key(role: str, kind: str = "rsa-2048") -> PrivateKey:
     """Return the private key of a role: `rsa-<bits>` or `ec-<bits>`; the same one every time in a process."""
+    return _known.get((role, kind)) or _known.setdefault((role, kind), _made(kind))
+
+
+def remember(role: str, kind: str, own: PrivateKey) -> None:
+    """Let `key` return this one: for documents that are kept longer than a process."""
+    _known[(role, kind)] = own
+
+
+def remembered() -> Mapping[tuple[str, str], PrivateKey]:
+    """Return all keys of this process so far, by role and kind."""
+    return dict(_known)
+
+
+def _made(kind: str) -> PrivateKey:
     family, _, bits = kind.partition("-")
     if family == "rsa":
         return rsa.generate_private_key(public_exponent=65537, key_size=int(bits))

@@ -122,7 +122,7 @@ def signature_value(octets: bytes, method: str, by: Credential) -> bytes:
         if not isinstance(by.key, ec.EllipticCurvePrivateKey):
             raise TypeError("ecdsa needs an elliptic-curve key")
         size = (by.key.key_size + 7) // 8
-        r, s = decode_dss_signature(by.key.sign(octets, ec.ECDSA(chosen)))
+        r, s = decode_dss_signature(by.key.sign(octets, ec.ECDSA(chosen, deterministic_signing=True)))
         return r.to_bytes(size, "big") + s.to_bytes(size, "big")
     if not isinstance(by.key, rsa.RSAPrivateKey):
         raise TypeError(f"{family} needs an RSA key")
