@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 import structlog
 
-from broker.errors import Rejection, TooLarge, Unauthorised, Unavailable
 from broker.admit import GRACE
+from broker.errors import Rejection, TooLarge, Unauthorised, Unavailable
 from broker.evidence import to_json
 from broker.model import (
     Acceptance,

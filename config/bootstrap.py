@@ -15,12 +15,13 @@ import structlog
 
 from adapters import channels, offices, seals, stores
 from adapters.wire.kind import Custody, Surroundings
-from broker.admit import admit
+from broker.admit import Admit
 from broker.dispatch import Dispatcher
 from broker.errors import ConfigError
 from broker.intake import Intake
 from broker.model import OfficeId, OfficeLimits, Target
 from broker.parse import Limits, Parse
+from broker.partner import NOBODY, Partners
 from broker.ports import Channel, Ids, Ledger, Office, Question, Seal
 from broker.receipt import Registrar
 from broker.retry import RetryPolicy
@@ -31,6 +32,8 @@ from config import clock, kinds, packaged
 from config.courier import Courier
 from config.ids import TimeOrderedIds
 from config.lending import OfficePool
+from config.pace import Turnstile
+from config.partners import partners
 from config.settings import Settings
 from config.snapshot import Snapshot
 from config.sources import Problems, limits_of, load_catalogue, load_routing, load_trust
@@ -47,6 +50,7 @@ class Parts:
 
     limits: Limits
     catalogue: FormCatalogue
+    partners: Snapshot[Partners]
     trust: Snapshot[TrustSnapshot]
     table: Snapshot[Table]
     seal: Seal
@@ -89,7 +93,9 @@ class _Current:
         return self.table().target(question)
 
 
-def surroundings(settings: Settings, name: str, ids: Ids) -> Surroundings:
+def surroundings(
+    settings: Settings, name: str, ids: Ids, partners: Callable[[], Partners] = lambda: NOBODY
+) -> Surroundings:
     """Return what an adapter is given beside its own settings."""
     return Surroundings(
         name=name,
@@ -99,6 +105,7 @@ def surroundings(settings: Settings, name: str, ids: Ids) -> Surroundings:
         text=packaged.text,
         limits=limits_of(settings),
         environment=settings.environment,
+        partners=partners,
     )
 
 
@@ -106,7 +113,8 @@ def parts(settings: Settings) -> Parts:
     """Make everything but the store, whose settings are read; raise ConfigError with all problems of all parts."""
     wrong, ids = Problems(), TimeOrderedIds(clock.now)
     wrong.of(store_url, settings)
-    around = partial(surroundings, settings, ids=ids)
+    known = wrong.of(partners, settings)
+    around = partial(surroundings, settings, ids=ids, partners=known or (lambda: NOBODY))
     catalogue = wrong.of(load_catalogue, tuple(settings.path(folder) for folder in settings.forms))
     trust_files = [settings.path(one.file) for one in settings.trust.anchors]
     trust_files += [settings.path(file) for file in settings.trust.intermediates]
@@ -136,11 +144,12 @@ def parts(settings: Settings) -> Parts:
             wrong.found += [
                 f"routing: {problem}" for problem in unknown_forms(table(), [form.key for form in catalogue.forms])
             ]
-    if wrong.found or catalogue is None or trust is None or table is None or seal is None:
+    if wrong.found or catalogue is None or known is None or trust is None or table is None or seal is None:
         raise ConfigError(wrong.found)
     return Parts(
         limits=limits_of(settings),
         catalogue=catalogue,
+        partners=known,
         trust=trust,
         table=table,
         seal=seal,
@@ -219,11 +228,12 @@ def assemble(settings: Settings) -> Broker:
         validate=Validate(catalogue=made.catalogue),
         verify=Verify(trust=made.trust),
         route=Route(router=_Current(made.table), limits=made.limits),
-        admit=admit,
+        admit=Admit(partners=made.partners),
         registrar=Registrar(seal=made.seal, ids=made.ids, environment=settings.environment, issuer=_issuer(settings)),
         clock=clock.now,
         ids=made.ids,
-        negative=frozenset(name for name, one in settings.partners.items() if one.negative_receipts),
+        partners=made.partners,
+        pace=Turnstile(),
     )
     delivery = settings.delivery
     dispatcher = Dispatcher(
@@ -248,7 +258,7 @@ def assemble(settings: Settings) -> Broker:
         ),
         channels=made.channels,
         offices=len(made.offices),
-        refreshers={"trust": made.trust.refresh, "routing": made.table.refresh},
+        refreshers={"partners": made.partners.refresh, "trust": made.trust.refresh, "routing": made.table.refresh},
         ledger=store,
         close=close,
     )

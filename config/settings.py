@@ -13,12 +13,13 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, NonNegativeFloat, NonNegativeInt, PositiveInt, ValidationError
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from broker.errors import ConfigError
 from broker.evidence import Level
+from broker.partner import Coverage
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
 
@@ -93,9 +94,20 @@ class Delivery(_Section):
     crashes: PositiveInt = 3
 
 
-class Partner(_Section):
-    """Somebody who sends.  Who it is gets proven in a later version; until then it is what the message says."""
+class PartnerEntry(_Section):
+    """Somebody who sends: how it proves who it is, and what it may do (`broker.partner.Partner`)."""
 
+    certificates: tuple[Path, ...] = ()  # PEM; several, so that one can be renewed while the other still counts
+    users: frozenset[str] = frozenset()  # of RabbitMQ
+    boxes: frozenset[str] = frozenset()  # its own: to which it may have answers sent
+    to: frozenset[str] = frozenset()  # that it may send to, or "/office/" for all of one; all by default
+    forms: frozenset[str] = frozenset()
+    rate: NonNegativeFloat = 0  # messages a minute
+    burst: NonNegativeInt = 0
+    size: NonNegativeInt = 0  # bytes of a document
+    connections: NonNegativeInt = 0
+    covers: Coverage = Coverage.HEADERS
+    sign_replies: bool = False
     negative_receipts: bool = False  # also wants a sealed receipt (NPP) of what was refused
 
 
@@ -135,10 +147,11 @@ class Settings(BaseSettings):
     routing: Routing = Routing()
     channels: Mapping[str, OfKind] = {}
     offices: Mapping[str, OfficeEntry] = {}
-    partners: Mapping[str, Partner] = {}
+    partners: Mapping[str, PartnerEntry] = {}
     delivery: Delivery = Delivery()
     log: Log = Log()
     folder: Path = Path()  # set by `load`: where relative paths begin
+    file: Path | None = None  # likewise: what was read, and is read again for what can change while running
 
     @classmethod
     def settings_customise_sources(
@@ -212,7 +225,7 @@ def _read(file: Path) -> dict[str, Any]:
         raise ConfigError([f"{file}: {error.strerror}"]) from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError([f"{file}: {error}"]) from error
-    return {**values, "folder": file.resolve().parent}
+    return {**values, "folder": file.resolve().parent, "file": file.resolve()}
 
 
 def problems(error: ValidationError, prefix: str = "") -> list[str]:

@@ -1,4 +1,4 @@
-"""What can change while the broker runs: routing table, trust anchors.
+"""What can change while the broker runs: routing table, trust anchors, partners.
 
 Each is an immutable value made from files.  When a file changes, a new value is made; if that fails, the old one
 stays and the problem is logged, so that a slip of the pen in a table stops nobody's documents.
@@ -22,10 +22,15 @@ Value = TypeVar("Value")
 class Snapshot(Generic[Value]):
     """The newest good value made from some files.  Reading it is one attribute access: any thread may."""
 
-    def __init__(self, name: str, files: Sequence[Path], make: Callable[[], Value]) -> None:
-        """Make the first value; raises what `make` raises, ConfigError above all."""
+    def __init__(
+        self, name: str, files: Sequence[Path] | Callable[[], Sequence[Path]], make: Callable[[], Value]
+    ) -> None:
+        """Make the first value; raises what `make` raises, ConfigError above all.
+
+        `files` may be a function where one file names others.
+        """
         self._name = name
-        self._files = tuple(files)
+        self._files = files if callable(files) else lambda: files
         self._make = make
         self._seen = self._stamps()
         self.value = make()
@@ -45,10 +50,11 @@ class Snapshot(Generic[Value]):
         except ConfigError as wrong:
             log.error("snapshot.kept-old", snapshot=self._name, problems=wrong.problems)  # noqa: TRY400 - the problems say it all
         else:
+            self._seen = self._stamps()  # it may have named other files
             log.info("snapshot.refreshed", snapshot=self._name)
 
     def _stamps(self) -> tuple[tuple[int, int, int] | None, ...]:
-        return tuple(_stamp(file) for file in self._files)
+        return tuple(_stamp(file) for file in self._files())
 
 
 def _stamp(file: Path) -> tuple[int, int, int] | None:

@@ -13,6 +13,8 @@ boxes.csv, a line for each box and its rules (`broker.model.BoxPolicy`):
   unsigned    yes, no: whether forms that need no signature may come without one        empty: yes
   signatures  how many different signers a form that needs signatures must have         empty: 1
   answer      upp, status: what the sender gets on the spot                             empty: upp
+  grace       how long an authority may be silent about revocations while documents
+              are let in all the same: hours, or ISO 8601 without months (PT12H, P2D)   empty: not at all
 
 routing.csv, a line for each key that leads to a box:
   by          ade, regon, nip, teryt                                                    required
@@ -30,7 +32,7 @@ import csv
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import TypeVar
 
@@ -43,11 +45,12 @@ from routing.table import ALWAYS, FOREVER, Box, By, Row, Table, faults
 _BOXES = "boxes.csv"
 _ROUTING = "routing.csv"
 _BOX_COLUMNS = {"box": True, "office": True, "name": True} | dict.fromkeys(
-    ("forms", "senders", "level", "unsigned", "signatures", "answer", "remark"), False
+    ("forms", "senders", "level", "unsigned", "signatures", "answer", "grace", "remark"), False
 )
 _ROW_COLUMNS = {"by": True, "key": True, "box": True} | dict.fromkeys(("form", "from", "until", "remark"), False)
 _YES_NO = {"yes": True, "no": False}
 _FORM = re.compile(r"[^/\s]+(/[^/\s]+)?")
+_SPAN = re.compile(r"P(?:([0-9]{1,4})D)?(?:T(?:([0-9]{1,4})H)?(?:([0-9]{1,4})M)?)?")
 _MOST_SIGNATURES = 20  # verification reads no document with more references
 
 Value = TypeVar("Value")
@@ -170,6 +173,7 @@ def _box(line: _Line) -> Box:
         unsigned=line.value("unsigned", True, _YES_NO.__getitem__, "yes or no"),
         signatures=line.value("signatures", 1, _count, f"a number from 1 to {_MOST_SIGNATURES}"),
         answer=line.value("answer", Answer.UPP, Answer, _choices(Answer)),
+        grace=line.value("grace", timedelta(0), _span, "hours, or a time such as PT12H or P2D"),
     )
     office = OfficeId(cells["office"])
     return Box(address=cells["box"], office=office, office_name=cells["name"], policy=policy, line=line.number)
@@ -206,6 +210,17 @@ def _moment(text: str) -> datetime:
     if moment.tzinfo is None:
         raise ValueError(text)
     return moment.astimezone(UTC)
+
+
+def _span(text: str) -> timedelta:
+    """Read hours, or a duration of ISO 8601 whose parts have one length: days, hours, minutes."""
+    if text.isascii() and text.isdigit():
+        return timedelta(hours=int(text))
+    found = _SPAN.fullmatch(text)
+    if found is None or text.endswith(("P", "T")):
+        raise ValueError(text)
+    days, hours, minutes = (int(part or 0) for part in found.groups())
+    return timedelta(days=days, hours=hours, minutes=minutes)
 
 
 def _count(text: str) -> int:

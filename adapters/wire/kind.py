@@ -14,6 +14,7 @@ from typing import Any, Generic, Protocol, TypeVar
 from pydantic import BaseModel, ConfigDict
 
 from broker.parse import Limits
+from broker.partner import NOBODY, Partners
 from broker.ports import Channel, Clock, Ids, Ledger, Office, Seal, Store
 
 Made_co = TypeVar("Made_co", covariant=True)
@@ -36,6 +37,8 @@ class Surroundings:
     text: Callable[[str], bytes]  # a packaged text by its path below `schemas/`, e.g. "soap/skrytka.wsdl"
     limits: Limits  # the caps on what may come in
     environment: str = "test"  # "test" or "production"
+    partners: Callable[[], Partners] = lambda: NOBODY  # as they are now: never kept over a message
+    seals: Callable[[], bytes] = lambda: b""  # the certificates of all seals ever used, PEM, for who checks receipts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

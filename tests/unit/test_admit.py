@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from lxml import etree
 
-from broker.admit import admit
+from broker.admit import Admit
 from broker.errors import Rejection, Unauthorised, Untrusted
 from broker.evidence import (
     UNSIGNED,
@@ -27,6 +27,7 @@ from broker.model import BoxPolicy, Document, Form, FormKey, OfficeId, Routed, T
 from broker.texts import TEXTS, explain
 from tests.builders import an_envelope
 
+admit = Admit()
 DAY = datetime(2026, 1, 1, tzinfo=UTC)
 
 

@@ -26,7 +26,7 @@ MODELS: dict[str, type[BaseModel]] = {
     "limits": settings.Caps,
     "routing": settings.Routing,
     "delivery": settings.Delivery,
-    "partner": settings.Partner,
+    "partner": settings.PartnerEntry,
     "issuer": settings.Issuer,
     "log": settings.Log,
     "office": settings.OfficeEntry,
