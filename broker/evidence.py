@@ -38,6 +38,7 @@ class SubIndication(StrEnum):
     NO_SIGNING_CERTIFICATE_FOUND = "NO_SIGNING_CERTIFICATE_FOUND"
     NO_CERTIFICATE_CHAIN_FOUND = "NO_CERTIFICATE_CHAIN_FOUND"
     REVOKED_NO_POE = "REVOKED_NO_POE"
+    REVOKED_CA_NO_POE = "REVOKED_CA_NO_POE"
     OUT_OF_BOUNDS_NO_POE = "OUT_OF_BOUNDS_NO_POE"
     SIGNED_DATA_NOT_FOUND = "SIGNED_DATA_NOT_FOUND"
     TRY_LATER = "TRY_LATER"
@@ -102,6 +103,30 @@ class CertificateReport:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RevocationReport:
+    """What is known about the revocation of one certificate of a path, and by what evidence.
+
+    `status` is good, revoked, on-hold, stale (known once, too long ago) or unknown; the evidence's age is the
+    report's `judged_at` less `this_update`, and it may be used until `until`.
+    """
+
+    subject: str
+    certificate: str  # SHA-256
+    status: str
+    code: str = ""  # empty when good
+    source: str = ""  # ocsp or crl
+    url: str = ""
+    produced_at: datetime | None = None
+    this_update: datetime | None = None
+    next_update: datetime | None = None
+    until: datetime | None = None
+    revoked_at: datetime | None = None
+    reason: str = ""  # RFC 5280 §5.3.1
+    digest: str = ""  # SHA-256 of the evidence as it was fetched
+    silent_since: datetime | None = None  # those who could tell have been asked, and do not answer
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SignatureReport:
     """One `ds:Signature`, judged on its own."""
 
@@ -116,6 +141,7 @@ class SignatureReport:
     references: tuple[ReferenceReport, ...] = ()
     certificate: CertificateReport | None = None
     path: tuple[str, ...] = ()  # subjects from the signer up to the anchor
+    revocation: tuple[RevocationReport, ...] = ()  # of the path's certificates below the anchor; none if nobody asks
     level: Level = Level.NONE
     identity: Identity | None = None
     signing_time: datetime | None = None  # claimed by the signer, UTC

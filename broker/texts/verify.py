@@ -566,12 +566,41 @@ TEXTS: dict[str, Text] = {
         hint_pl=_SHAPE_PL,
         hint_en=_SHAPE_EN,
     ),
+    # ── whether certificates were revoked ──
+    "verify.revoked": Text(
+        number=372,
+        pl="Certyfikat podpisującego był unieważniony, zanim dokument tu dotarł.",
+        en="The signer's certificate had been revoked before the document came.",
+        hint_pl=_CERTIFICATE_PL,
+        hint_en=_CERTIFICATE_EN,
+    ),
+    "verify.ca-revoked": Text(
+        number=373,
+        pl="Certyfikat wystawcy na ścieżce certyfikacji jest unieważniony.",
+        en="The certificate of an authority on the certification path is revoked.",
+        hint_pl=_CERTIFICATE_PL,
+        hint_en=_CERTIFICATE_EN,
+    ),
+    "verify.on-hold": Text(
+        number=374,
+        pl="Certyfikat na ścieżce certyfikacji jest zawieszony; nie wiadomo jeszcze, czy zostanie unieważniony.",
+        en="A certificate of the path is on hold; whether it will be revoked is not known yet.",
+        hint_pl="Proszę wysłać dokument ponownie po uchyleniu zawieszenia lub podpisać go innym certyfikatem.",
+        hint_en="Send the document again when the hold has been lifted, or sign it with another certificate.",
+    ),
+    "verify.revocation-stale": Text(
+        number=389,
+        pl="Ostatnia wiadomość o tym, czy certyfikaty na ścieżce nie zostały unieważnione, jest zbyt stara.",
+        en="The last word on whether a certificate of the path was revoked is too old.",
+        hint_pl="Podpis nie jest przez to nieważny; wystawca certyfikatu nie odpowiada. Proszę spróbować później.",
+        hint_en="That does not make the signature invalid; the certificate's issuer does not answer. Try again later.",
+    ),
     "verify.revocation-unknown": Text(
         number=388,
         pl="Nie wiadomo, czy certyfikaty na ścieżce nie zostały unieważnione, a zasady wymagają dowodu.",
         en="Whether a certificate of the path was revoked cannot be told, and the policy asks for proof.",
-        hint_pl="Podpis nie jest przez to nieważny; bez sprawdzania unieważnień można go ocenić według zasad revocation=off.",
-        hint_en="That does not make the signature invalid; under revocation=off it is judged without asking.",
+        hint_pl="Podpis nie jest przez to nieważny; wystawca certyfikatu zostanie zapytany. Proszę spróbować później.",
+        hint_en="That does not make the signature invalid; the certificate's issuer is being asked. Try again later.",
     ),
     # ── guesses at the cause ──
     "verify.hint-changed": Text(

@@ -15,6 +15,7 @@ from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from broker.evidence import CertificateReport, Identity
@@ -122,6 +123,12 @@ def _is_for_machines(certificate: x509.Certificate) -> bool:
 def long_enough(key: PublicKey) -> bool:
     """Whether the key is as long as DOMAIN §5 asks."""
     return key.key_size >= (RSA_BITS if isinstance(key, RSAPublicKey) else EC_BITS)
+
+
+def issuer_key(issuer: x509.Certificate) -> str:
+    """Return what tells one issuer from another: SHA-256, hex, over its name's DER and its SubjectPublicKeyInfo."""
+    spki = issuer.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    return hashlib.sha256(issuer.subject.public_bytes() + spki).hexdigest()
 
 
 def distinct(ders: Sequence[bytes]) -> tuple[Certificate, ...]:

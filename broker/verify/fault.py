@@ -77,9 +77,10 @@ _BY_VERDICT: Final[Mapping[SubIndication, tuple[str, ...]]] = {
         "signed-properties-elsewhere",
         "counter-signature-elsewhere",
         "certificate-unreadable",
+        "timestamp-unreadable",
     ),
-    SubIndication.HASH_FAILURE: ("digest-mismatch",),
-    SubIndication.SIG_CRYPTO_FAILURE: ("signature-value-mismatch", "key-mismatch"),
+    SubIndication.HASH_FAILURE: ("digest-mismatch", "timestamp-imprint"),
+    SubIndication.SIG_CRYPTO_FAILURE: ("signature-value-mismatch", "key-mismatch", "timestamp-signature"),
     SubIndication.NOT_YET_VALID: ("certificate-not-yet-valid",),
     SubIndication.SIG_CONSTRAINTS_FAILURE: (
         "too-many-signatures",
@@ -109,6 +110,7 @@ _BY_VERDICT: Final[Mapping[SubIndication, tuple[str, ...]]] = {
         "xades-unknown",
         "xades-external",
         "too-many-certificates",
+        "timestamp-future",
     ),
     SubIndication.SIGNED_DATA_NOT_FOUND: ("reference-target-missing",),
     SubIndication.CRYPTO_CONSTRAINTS_FAILURE: (
@@ -122,6 +124,7 @@ _BY_VERDICT: Final[Mapping[SubIndication, tuple[str, ...]]] = {
         "signature-algorithm-unknown",
         "key-short",
         "chain-weak",
+        "timestamp-algorithm",
     ),
     SubIndication.NO_SIGNING_CERTIFICATE_FOUND: (
         "certificate-missing",
@@ -130,10 +133,12 @@ _BY_VERDICT: Final[Mapping[SubIndication, tuple[str, ...]]] = {
         "signing-certificate-issuer",
     ),
     SubIndication.OUT_OF_BOUNDS_NO_POE: ("certificate-expired", "chain-expired"),
-    SubIndication.CHAIN_CONSTRAINTS_FAILURE: ("certificate-is-ca", "key-usage", "chain-invalid"),
-    SubIndication.NO_CERTIFICATE_CHAIN_FOUND: ("chain-untrusted",),
+    SubIndication.CHAIN_CONSTRAINTS_FAILURE: ("certificate-is-ca", "key-usage", "chain-invalid", "timestamp-usage"),
+    SubIndication.NO_CERTIFICATE_CHAIN_FOUND: ("chain-untrusted", "timestamp-untrusted"),
     SubIndication.CERTIFICATE_CHAIN_GENERAL_FAILURE: ("chain-unreadable", "chain-too-complex"),
-    SubIndication.TRY_LATER: ("revocation-unknown",),
+    SubIndication.REVOKED: ("revoked",),
+    SubIndication.REVOKED_CA_NO_POE: ("ca-revoked",),
+    SubIndication.TRY_LATER: ("on-hold", "revocation-stale", "revocation-unknown"),
 }
 
 VERDICTS: Final[Mapping[str, SubIndication]] = MappingProxyType(

@@ -15,6 +15,7 @@ from broker.verify.c14n import Canon, reread
 from broker.verify.fault import Fault
 from broker.verify.names import SIGNATURE
 from broker.verify.references import Covered
+from broker.verify.revocation import NOTHING_KNOWN, Known
 from broker.verify.shape import Layout, lay_out
 from broker.verify.signature import Case, Judged, judge
 from broker.verify.signer import Policy
@@ -34,17 +35,33 @@ class Judgement:
 
 
 def judge_document(
-    root: etree._Element, form: etree._Element, *, trust: TrustSnapshot, at: datetime, policy: Policy, size: int
+    root: etree._Element,
+    form: etree._Element,
+    *,
+    trust: TrustSnapshot,
+    known: Known = NOTHING_KNOWN,
+    at: datetime,
+    policy: Policy,
+    size: int,
 ) -> Judgement:
     """Judge all signatures of a document of `size` octets as of `at`.  Raises nothing of its own.
 
     lxml's copies leave the names of the document in the dictionary of the thread, as its parse would.
     """
-    return over(root, size, lambda: _judge_document(root, form, trust=trust, at=at, policy=policy, size=size))
+    return over(
+        root, size, lambda: _judge_document(root, form, trust=trust, known=known, at=at, policy=policy, size=size)
+    )
 
 
 def _judge_document(
-    root: etree._Element, form: etree._Element, *, trust: TrustSnapshot, at: datetime, policy: Policy, size: int
+    root: etree._Element,
+    form: etree._Element,
+    *,
+    trust: TrustSnapshot,
+    known: Known,
+    at: datetime,
+    policy: Policy,
+    size: int,
 ) -> Judgement:
     canon = Canon(root, budget=4 * size + _SPARE, floor=size)
     judged: list[Judged] = []
@@ -55,7 +72,7 @@ def _judge_document(
             return Judgement(report=report, content=_bare(root, form))
         _require_same(layout.form, form)
         guesses = Canon(root, budget=16 * size + _SPARE, floor=size)
-        case = Case(layout=layout, canon=canon, guesses=guesses, trust=trust, at=at, policy=policy)
+        case = Case(layout=layout, canon=canon, guesses=guesses, trust=trust, known=known, at=at, policy=policy)
         judged = [judge(element, number, case) for number, element in enumerate(layout.signatures, start=1)]
         report = _together([it.report for it in judged], trust, at)
         if report.indication is Indication.PASSED:

@@ -25,9 +25,9 @@ from pyhanko_certvalidator.path import ValidationPath
 from pyhanko_certvalidator.policy_decl import NO_REVOCATION, CertRevTrustPolicy
 from pyhanko_certvalidator.validate import async_validate_path
 
-from broker.verify.certificate import Certificate, load, long_enough
+from broker.verify.certificate import Certificate, issuer_key, load, long_enough
 from broker.verify.fault import Fault
-from broker.verify.trust import REVOCATION_REQUIRED, Anchor, TrustSnapshot
+from broker.verify.trust import Anchor, TrustSnapshot
 
 _DEPTH: Final = 8  # certificates below the anchor
 _STEPS: Final = 200  # of the search
@@ -38,37 +38,46 @@ _REMEMBERED_LINKS: Final = 256
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Path:
-    """A way from a signer up to an anchor that holds from `since` to `until`."""
+    """A way from a signer up to an anchor that holds from `since` to `until`.
 
-    subjects: tuple[str, ...]
+    `certificates` begin with the signer's and end with the anchor's; `issuers` tell, for all below the anchor, whose
+    revocation lists speak of them (`issuer_key`).
+    """
+
+    certificates: tuple[Certificate, ...]
+    issuers: tuple[str, ...]
     anchor: Anchor
     since: datetime
     until: datetime
 
+    @property
+    def subjects(self) -> tuple[str, ...]:
+        """Their subjects, RFC 4514."""
+        return tuple(certificate.report.subject for certificate in self.certificates)
 
-def find(signer: Certificate, beside: Sequence[Certificate], trust: TrustSnapshot, at: datetime) -> Path:
+    @property
+    def chain(self) -> tuple[bytes, ...]:
+        """Their DER."""
+        return tuple(certificate.der for certificate in self.certificates)
+
+
+def find(
+    signer: Certificate, beside: Sequence[Certificate], trust: TrustSnapshot, at: datetime, *, stamps: bool = False
+) -> Path:
     """Return the path of a signer's certificate at a moment; raise Fault.
 
-    `beside` are certificates that came with the signature: they help to build a path and are not trusted.
+    `beside` are certificates that came with the signature: they help to build a path and are not trusted.  `stamps`:
+    it is a time-stamping unit, whose usage the caller has judged.
     """
     if signer.authority:
         raise Fault("verify.certificate-is-ca")
-    if not signer.signs:
+    if not stamps and not signer.signs:
         raise Fault("verify.key-usage")
     if at < signer.report.not_before:
         raise Fault("verify.certificate-not-yet-valid")
     if at > signer.report.not_after:
         raise Fault("verify.certificate-expired")
     return _judge_of(trust).path(signer, beside, at)
-
-
-def require_status(path: Path, trust: TrustSnapshot) -> None:
-    """Raise Fault if the policy asks whether a certificate of the path is revoked and nothing here can tell.
-
-    An anchor is trusted as it is: a signer that is itself one needs no proof.
-    """
-    if trust.revocation == REVOCATION_REQUIRED and len(path.subjects) > 1:
-        raise Fault("verify.revocation-unknown")
 
 
 @lru_cache(maxsize=8)
@@ -204,7 +213,8 @@ def _step(judgement: Any) -> None:
 
 def _path(certificates: Sequence[Certificate], anchor: Anchor) -> Path:
     return Path(
-        subjects=tuple(certificate.report.subject for certificate in certificates),
+        certificates=tuple(certificates),
+        issuers=tuple(issuer_key(certificate.x509) for certificate in certificates[1:]),
         anchor=anchor,
         since=max(certificate.report.not_before for certificate in certificates),
         until=min(certificate.report.not_after for certificate in certificates),

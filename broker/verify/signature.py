@@ -12,17 +12,19 @@ from datetime import datetime
 
 from lxml import etree
 
-from broker.evidence import Identity, Indication, Level, SignatureReport
-from broker.verify import algorithms, explain, identity, path, references, signature_value, signer, written
+from broker.evidence import Identity, Indication, Level, RevocationReport, SignatureReport
+from broker.verify import algorithms, explain, identity, path, references, revocation, signature_value, signer, written
 from broker.verify.algorithms import Method, Scheme
 from broker.verify.c14n import Canon, reread
 from broker.verify.certificate import Certificate
 from broker.verify.fault import Fault, gravest
 from broker.verify.names import DS, SIGNED_INFO
+from broker.verify.path import Path
 from broker.verify.references import Covered
+from broker.verify.revocation import Known
 from broker.verify.shape import Layout, Signature, counter_signatures, take_apart
 from broker.verify.signer import Policy, Signer
-from broker.verify.trust import PublicKey, TrustSnapshot
+from broker.verify.trust import REVOCATION_OFF, PublicKey, TrustSnapshot
 
 CLAIM_NOT_BELIEVED = "verify.hint-claimed-role"
 WRONG_CERTIFICATE = "verify.hint-wrong-certificate"
@@ -36,6 +38,7 @@ class Case:
     canon: Canon
     guesses: Canon  # for what a sender is told beyond the verdict: the verdict must not depend on what it costs
     trust: TrustSnapshot
+    known: Known
     at: datetime
     policy: Policy
 
@@ -66,6 +69,7 @@ class _Judgement:
     covered: tuple[Covered, ...] = ()
     signer: Signer | None = None
     subjects: tuple[str, ...] = ()
+    revocation: tuple[RevocationReport, ...] = ()
     level: Level = Level.NONE
     identity: Identity | None = None
     hint: str = ""
@@ -201,7 +205,7 @@ class _Judgement:
         try:
             found = path.find(own, [it for it in beside if it is not own], self.case.trust, self.case.at)
             self.subjects = found.subjects
-            path.require_status(found, self.case.trust)
+            self._check_revocation(found)
         except Fault as fault:
             raise fault.at("ds:X509Certificate") from None
         properties = self.signer.properties if self.signer else None
@@ -213,6 +217,16 @@ class _Judgement:
             self.hint = CLAIM_NOT_BELIEVED
         # The platform's seal without a person is no podpis zaufany: it says which machine signed, not who.
         self.level = Level.LOCAL if found.anchor.level is Level.TRUSTED_PROFILE else found.anchor.level
+
+    def _check_revocation(self, found: Path) -> None:
+        """Judge by the evidence that is there, say what should be asked for, and raise Fault if it is not enough."""
+        case = self.case
+        if case.trust.revocation == REVOCATION_OFF:
+            return
+        self.revocation = revocation.judge(found, case.known.evidence(), case.trust, case.at)
+        if revocation.due(self.revocation, case.at):
+            case.known.ask(found)
+        revocation.require(self.revocation)
 
     # ── the outcome ──
 
@@ -234,6 +248,7 @@ class _Judgement:
             references=tuple(it.report for it in self.covered),
             certificate=own.report if own else None,
             path=self.subjects,
+            revocation=self.revocation,
             level=Level.NONE if fault else self.level,
             # Whose signature it is, a signature that failed does not tell.
             identity=None if fault and fault.indication is Indication.FAILED else self.identity,

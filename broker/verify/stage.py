@@ -15,15 +15,23 @@ from lxml import etree
 from broker.evidence import Report
 from broker.model import Document, Valid, Verified
 from broker.verify.judgement import form_of, judge_document
+from broker.verify.path import Path
+from broker.verify.revocation import NOTHING_KNOWN, Evidence, Known
 from broker.verify.signer import Policy
 from broker.verify.trust import TrustSnapshot, public_keys
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verify:
-    """The stage.  `trust` supplies the snapshot of the moment; certificates are judged as of the moment of entry."""
+    """The stage.  `trust` supplies the snapshot of the moment; certificates are judged as of the moment of entry.
+
+    `evidence` supplies what is known of revocations; `ask` is told of every path for which something is missing,
+    too old, or soon will be.  Both are called on the way of a document and must return at once.
+    """
 
     trust: Callable[[], TrustSnapshot]
+    evidence: Callable[[], Evidence] = NOTHING_KNOWN.evidence
+    ask: Callable[[Path], None] = NOTHING_KNOWN.ask
     policy: Policy = field(default_factory=Policy)
 
     def __call__(self, valid: Valid) -> Verified:
@@ -33,6 +41,7 @@ class Verify:
             document.root,
             document.form,
             trust=self.trust(),
+            known=Known(evidence=self.evidence, ask=self.ask),
             at=document.envelope.received_at,
             policy=self.policy,
             size=len(document.envelope.payload),
@@ -48,10 +57,12 @@ def examine(
     profile: Literal["xades", "basic"] = "xades",
     path: bool = True,
     keys: Sequence[bytes] = (),
+    known: Known = NOTHING_KNOWN,
 ) -> Report:
     """Return what the signatures of a document, or of a document's root, are worth as of `at`.
 
-    `keys` are PEM texts, a public key or a certificate each, for the basic profile.  Raises ConfigError if a key
+    `keys` are PEM texts, a public key or a certificate each, for the basic profile; `known` is asked when the policy
+    of `trust` asks for proof that certificates were not revoked.  Raises ConfigError if a key
     cannot be read, and nothing else.
     """
     policy = Policy(profile=profile, path=path, keys=public_keys(keys))
@@ -60,4 +71,4 @@ def examine(
     else:
         root = document.getroottree().getroot()
         form, size = form_of(root), len(etree.tostring(root))
-    return judge_document(root, form, trust=trust, at=at, policy=policy, size=size).report
+    return judge_document(root, form, trust=trust, known=known, at=at, policy=policy, size=size).report

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -21,6 +22,8 @@ PublicKey = RSAPublicKey | EllipticCurvePublicKey
 
 REVOCATION_OFF = "off"
 REVOCATION_REQUIRED = "require"
+FRESHNESS = timedelta(hours=36)
+"""By default: qualified providers publish lists at least once in 24 hours (EN 319 411-2 §6.2.4)."""
 _POLICIES = (REVOCATION_OFF, REVOCATION_REQUIRED)
 
 
@@ -50,18 +53,21 @@ class TrustSnapshot:
     """What paths are judged against.  Two snapshots are never equal: caches hang on this very one.
 
     `intermediates` help to build a path and are trusted for nothing; `revocation` names the policy and stands in
-    every report.  Under `require` every certificate below an anchor needs proof that it is not revoked; evidence is
-    not fetched yet, so there none is proven.
+    every report.  Under `require` every certificate below an anchor needs proof that it is not revoked.  `freshness`
+    is how old the proof for a signer may be, and how old any that names no next update.
     """
 
     anchors: tuple[Anchor, ...] = ()
     intermediates: tuple[x509.Certificate, ...] = ()
     revocation: str = REVOCATION_OFF
+    freshness: timedelta = FRESHNESS
 
     def __post_init__(self) -> None:
         if self.revocation not in _POLICIES:
             known = " and ".join(_POLICIES)
             raise ConfigError([f"revocation policy {self.revocation!r} is not known; known are {known}"])
+        if self.freshness <= timedelta(0):
+            raise ConfigError(["freshness of revocation evidence must be more than nothing"])
 
 
 def certificates(pem: bytes) -> tuple[x509.Certificate, ...]:

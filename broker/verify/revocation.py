@@ -1,0 +1,307 @@
+"""Whether certificates of a path were revoked: evidence as values, and its judgement by lookup alone.
+
+Nothing is fetched here and no signature is checked: evidence comes in already proven (`settlement.py`, in the
+background), is replaced whole, and is asked on the way of every document, which must cost microseconds.
+
+Rules: RFC 5280 §6.3, RFC 6960, and EN 319 102-1 §5.2.5 and §5.2.6.  A revocation counts from its date on, and the
+moment for which a document is judged is its entry: that is the proof that the signature existed then.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from types import MappingProxyType
+from typing import Final
+from urllib.parse import urlsplit
+
+from cryptography import x509
+from cryptography.x509.oid import AuthorityInformationAccessOID
+
+from broker.evidence import RevocationReport
+from broker.verify.certificate import Certificate, load
+from broker.verify.fault import Fault
+from broker.verify.path import Path
+from broker.verify.trust import REVOCATION_OFF, TrustSnapshot
+
+OCSP: Final = "ocsp"
+CRL: Final = "crl"
+HOLD: Final = "certificateHold"
+
+REVOKED: Final = "verify.revoked"
+CA_REVOKED: Final = "verify.ca-revoked"
+ON_HOLD: Final = "verify.on-hold"
+STALE: Final = "verify.revocation-stale"
+UNKNOWN: Final = "verify.revocation-unknown"
+_GRAVEST_FIRST: Final = (REVOKED, CA_REVOKED, ON_HOLD, STALE, UNKNOWN)
+
+_URLS: Final = 4  # of each kind that a certificate may name
+_URL: Final = 1_000  # characters
+_PORTION: Final = 4  # evidence is due again in the last fourth of its life
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Status:
+    """What one piece of evidence says about one certificate, its signature and authority proven.
+
+    `good` or revoked; `reason` as RFC 5280 §5.3.1 names it, empty if none is given; `produced_at` of an OCSP
+    answer, else as `this_update`; `digest` is the SHA-256 of the raw evidence (of all of it, joined, if a verdict
+    took several lists).
+    """
+
+    certificate: str  # SHA-256 of its DER, hex
+    good: bool
+    source: str  # OCSP or CRL
+    produced_at: datetime
+    this_update: datetime
+    next_update: datetime | None = None
+    revoked_at: datetime | None = None
+    reason: str = ""
+    url: str = ""
+    digest: str = ""
+
+    @property
+    def final(self) -> bool:
+        """Whether nothing can change it: a revocation that is no hold (RFC 5280 §5.3.1)."""
+        return not self.good and self.reason != HOLD
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RevocationList:
+    """A complete list of one issuer, signed with the issuer's own key: it tells of every certificate it issued.
+
+    `issuer` is what `certificate.issuer_key` returns; `revoked` is by serial number: since when, and why.
+    """
+
+    issuer: str
+    revoked: Mapping[int, tuple[datetime, str]]
+    this_update: datetime
+    next_update: datetime | None
+    url: str = ""
+    digest: str = ""
+
+    def status(self, certificate: str, serial: int) -> Status:
+        """Return what the list says about a certificate of its issuer."""
+        revoked_at, reason = self.revoked.get(serial, (None, ""))
+        return Status(
+            certificate=certificate,
+            good=revoked_at is None,
+            source=CRL,
+            produced_at=self.this_update,
+            this_update=self.this_update,
+            next_update=self.next_update,
+            revoked_at=revoked_at,
+            reason=reason,
+            url=self.url,
+            digest=self.digest,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settled:
+    """What evidence proves: the outcome of `settlement.settle`."""
+
+    statuses: tuple[Status, ...] = ()
+    lists: tuple[RevocationList, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Evidence:
+    """All that is known at a moment: statuses by SHA-256 of the certificate, lists by `certificate.issuer_key`.
+
+    `silent` says since when nobody answers for a certificate (by SHA-256), for those for which somebody was asked.
+    """
+
+    statuses: Mapping[str, Status] = field(default_factory=lambda: MappingProxyType({}))
+    lists: Mapping[str, RevocationList] = field(default_factory=lambda: MappingProxyType({}))
+    silent: Mapping[str, datetime] = field(default_factory=lambda: MappingProxyType({}))
+
+    def status(self, certificate: Certificate, issuer: str) -> Status | None:
+        """Return the newest that is known of a certificate; a final revocation, whichever tells of it."""
+        own = self.statuses.get(certificate.report.sha256)
+        listed = self.lists.get(issuer)
+        if listed is None:
+            return own
+        other = listed.status(certificate.report.sha256, certificate.x509.serial_number)
+        return other if own is None else _prevailing(own, other)
+
+    def adding(self, settled: Settled) -> Evidence:
+        """Return the evidence with what was settled: an older answer replaces no newer one."""
+        statuses, lists = dict(self.statuses), dict(self.lists)
+        for status in settled.statuses:
+            known = statuses.get(status.certificate)
+            statuses[status.certificate] = status if known is None else _prevailing(status, known)
+        for listed in settled.lists:
+            before = lists.get(listed.issuer)
+            if before is None or before.this_update <= listed.this_update:
+                lists[listed.issuer] = listed
+        told = {status.certificate for status in settled.statuses}
+        silent = {certificate: since for certificate, since in self.silent.items() if certificate not in told}
+        return Evidence(
+            statuses=MappingProxyType(statuses), lists=MappingProxyType(lists), silent=MappingProxyType(silent)
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Known:
+    """Where evidence is had from: what is known now, and whom to tell for which path more is needed."""
+
+    evidence: Callable[[], Evidence]
+    ask: Callable[[Path], None]
+
+
+_NOTHING: Final = Evidence()
+NOTHING_KNOWN: Final = Known(evidence=lambda: _NOTHING, ask=lambda _path: None)
+"""Nothing is known, and nobody can be asked."""
+
+
+def _prevailing(one: Status, other: Status) -> Status:
+    """Return which of two counts: a final revocation, else the newer."""
+    if one.final != other.final:
+        return one if one.final else other
+    return one if one.this_update >= other.this_update else other
+
+
+def judge(path: Path, evidence: Evidence, trust: TrustSnapshot, at: datetime) -> tuple[RevocationReport, ...]:
+    """Return what is known of every certificate below the anchor, the signer's first; nothing if nobody asks.
+
+    An anchor is trusted as it is: a signer that is itself one needs no proof.  Raises nothing: whether it is
+    enough is asked by `require`.
+    """
+    if trust.revocation == REVOCATION_OFF:
+        return ()
+    return tuple(
+        _report(certificate, evidence, issuer, trust.freshness, at, signer=number == 0)
+        for number, (certificate, issuer) in enumerate(zip(path.certificates, path.issuers, strict=False))
+    )
+
+
+def require(reports: Sequence[RevocationReport]) -> None:
+    """Raise Fault unless every certificate is known not to be revoked; the gravest reason decides."""
+    codes = {report.code for report in reports}
+    for code in _GRAVEST_FIRST:
+        if code in codes:
+            raise Fault(code)
+
+
+def due(reports: Iterable[RevocationReport], at: datetime) -> bool:
+    """Whether somebody should be asked: for evidence that is missing or too old, or soon will be."""
+    return any(
+        report.until is None
+        or report.this_update is None
+        or (report.until - at) * _PORTION < report.until - report.this_update
+        for report in reports
+        if report.code not in (REVOKED, CA_REVOKED)
+    )
+
+
+def _report(
+    certificate: Certificate, evidence: Evidence, issuer: str, freshness: timedelta, at: datetime, *, signer: bool
+) -> RevocationReport:
+    own = certificate.report
+    status = evidence.status(certificate, issuer)
+    silent = evidence.silent.get(own.sha256)
+    if status is None:
+        return RevocationReport(
+            subject=own.subject, certificate=own.sha256, status="unknown", code=UNKNOWN, silent_since=silent
+        )
+    until = _until(status, freshness, signer=signer)
+    said, code = _verdict(status, certificate, until, at, signer=signer)
+    return RevocationReport(
+        subject=own.subject,
+        certificate=own.sha256,
+        status=said,
+        code=code,
+        source=status.source,
+        url=status.url,
+        produced_at=status.produced_at,
+        this_update=status.this_update,
+        next_update=status.next_update,
+        until=until,
+        revoked_at=status.revoked_at,
+        reason=status.reason,
+        digest=status.digest,
+        silent_since=silent,
+    )
+
+
+def _verdict(
+    status: Status, certificate: Certificate, until: datetime, at: datetime, *, signer: bool
+) -> tuple[str, str]:
+    """Return the word and the code, which is empty if all is well."""
+    if status.revoked_at is not None and status.revoked_at <= at:
+        if status.final:
+            return "revoked", REVOKED if signer else CA_REVOKED
+        return "on-hold", ON_HOLD
+    if status.this_update > certificate.report.not_after:
+        # Made after the certificate ended: by then its issuer may have forgotten the revocation (RFC 5280 §3.3).
+        return "unknown", UNKNOWN
+    if at > until:
+        return "stale", STALE
+    return "good", ""
+
+
+def _until(status: Status, freshness: timedelta, *, signer: bool) -> datetime:
+    """Return until when it is fresh: its next update; for a signer, `freshness` at most.
+
+    For authorities lists are made rarely, once in months: no newer one exists.
+    """
+    own = status.this_update + freshness
+    if status.next_update is None:
+        return own
+    return min(own, status.next_update) if signer else status.next_update
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sources:
+    """Where a certificate says that its evidence is: URLs of http and https, at most four of each kind."""
+
+    ocsp: tuple[str, ...] = ()
+    crl: tuple[str, ...] = ()
+
+
+def sources(der: bytes) -> Sources:
+    """Return where evidence for a certificate is to be had.  Whatever the octets, raises nothing.
+
+    From authorityInfoAccess and cRLDistributionPoints (RFC 5280 §4.2.2.1, §4.2.1.13).  They are a stranger's
+    words: whether anybody goes there is for who fetches to decide.
+    """
+    try:
+        certificate = load(der).x509
+        return Sources(ocsp=_usable(_responders(certificate)), crl=_usable(_lists(certificate)))
+    except Fault:
+        return Sources()
+
+
+def _responders(certificate: x509.Certificate) -> list[x509.GeneralName]:
+    try:
+        access = certificate.extensions.get_extension_for_class(x509.AuthorityInformationAccess).value
+    except x509.ExtensionNotFound:
+        return []
+    return [it.access_location for it in access if it.access_method == AuthorityInformationAccessOID.OCSP]
+
+
+def _lists(certificate: x509.Certificate) -> list[x509.GeneralName]:
+    try:
+        points = certificate.extensions.get_extension_for_class(x509.CRLDistributionPoints).value
+    except x509.ExtensionNotFound:
+        return []
+    return [name for point in points for name in point.full_name or ()]
+
+
+def _usable(names: Iterable[x509.GeneralName]) -> tuple[str, ...]:
+    urls = (name.value for name in names if isinstance(name, x509.UniformResourceIdentifier))
+    return tuple(dict.fromkeys(url for url in urls if _is_http(url)))[:_URLS]
+
+
+def _is_http(url: str) -> bool:
+    """Whether it is a plain address: no white space, no control characters, no user's name in it."""
+    if len(url) > _URL or not url.isascii() or any(not "!" <= letter <= "~" for letter in url) or "\\" in url:
+        return False
+    try:
+        parts = urlsplit(url)
+        _ = parts.port
+    except ValueError:
+        return False
+    return parts.scheme.lower() in ("http", "https") and bool(parts.hostname) and "@" not in parts.netloc
