@@ -51,12 +51,13 @@ class Credential:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Partner:
-    """Somebody who sends.  Empty sets and zeros mean: no restriction, but for `boxes`."""
+    """Somebody who sends.  Empty sets and zeros mean: no restriction, but for `boxes` and `queues`."""
 
     id: str  # what it calls itself: IdentyfikatorPodmiotu, the header `sender`
     certificates: tuple[x509.Certificate, ...] = ()
     users: frozenset[str] = frozenset()  # of RabbitMQ
     boxes: frozenset[str] = frozenset()  # its own: to which it may have answers sent; none: to no box
+    queues: frozenset[str] = frozenset()  # of RabbitMQ, to which it may have receipts sent, or `name.` and all below
     to: frozenset[str] = frozenset()  # boxes, or `/office/` for all boxes of one, that it may send to
     forms: frozenset[str] = frozenset()  # keys ("pismo-ogolne/1410") or names ("pismo-ogolne")
     rate: float = 0  # messages a minute
@@ -75,6 +76,11 @@ class Partner:
     def may_reach(self, box: str) -> bool:
         """Whether it may send to a box."""
         return not self.to or box in self.to or any(place.endswith("/") and box.startswith(place) for place in self.to)
+
+    def may_listen(self, queue: str) -> bool:
+        """Whether it may have receipts sent to a queue; to its own connection (`amq.rabbitmq.reply-to`) always."""
+        own = (*self.queues, "amq.rabbitmq.reply-to.")
+        return queue in own or any(place.endswith(".") and queue.startswith(place) for place in own)
 
 
 def fingerprint(certificate: x509.Certificate) -> str:

@@ -64,6 +64,7 @@ def _partner(settings: Settings, id_: str, entry: PartnerEntry) -> Partner:
         id=id_,
         certificates=tuple(certificate for of_one in read for certificate in of_one),
         users=entry.users,
+        queues=entry.queues,
         boxes=entry.boxes,
         to=entry.to,
         forms=entry.forms,

@@ -99,6 +99,7 @@ class PartnerEntry(_Section):
 
     certificates: tuple[Path, ...] = ()  # PEM; several, so that one can be renewed while the other still counts
     users: frozenset[str] = frozenset()  # of RabbitMQ
+    queues: frozenset[str] = frozenset()  # of RabbitMQ, to which it may have receipts sent; "name." and all below
     boxes: frozenset[str] = frozenset()  # its own: to which it may have answers sent
     to: frozenset[str] = frozenset()  # that it may send to, or "/office/" for all of one; all by default
     forms: frozenset[str] = frozenset()

@@ -18,7 +18,7 @@ from datetime import timedelta
 from functools import partial
 from threading import Event
 from time import monotonic
-from typing import Final
+from typing import Final, Literal
 
 import pika
 import structlog
@@ -31,6 +31,7 @@ from adapters.wire.amqp_address import on_loopback, parameters_of
 from adapters.wire.kind import Kind, KindSettings, Surroundings
 from broker.errors import ConfigError, Malformed, Rejection, Unavailable
 from broker.model import Envelope
+from broker.partner import Partners
 from broker.ports import Accept, Channel
 from broker.retry import RetryPolicy
 
@@ -56,7 +57,9 @@ class AmqpChannelSettings(KindSettings):
     ca: str = ""  # PEM file, for amqps
     certificate: str = ""
     key: str = ""
-    allow_unauthenticated_senders_beyond_loopback: bool = False
+    # How senders prove who they are: by the `user_id` that RabbitMQ has checked.  Without it they are believed, and
+    # then RabbitMQ must be on this machine.  A user of RabbitMQ with the tag `impersonator` is believed on its word.
+    proof: tuple[Literal["amqp-user"], ...] = ()
 
 
 @dataclass(slots=True)
@@ -131,6 +134,10 @@ class AmqpChannel:
             **{name: str(self.around.folder / path) for name, path in tls.items() if path},
         )
 
+    def partners(self) -> Partners | None:
+        """Those among whom senders must prove to be, as they are now; None if senders are believed."""
+        return self.around.partners() if self.settings.proof else None
+
     @property
     def dead_letters(self) -> str:
         """The queue of what was refused."""
@@ -199,7 +206,7 @@ class _Session:
             self._settle(message, [self._aside(message, no, self._of.quarantine)])
             return
         try:
-            envelope = envelope_of(message, channel=self._of.name)
+            envelope = envelope_of(message, channel=self._of.name, partners=self._of.partners())
         except Rejection as no:
             self._settle(message, self._refusal(message, no))
         else:
@@ -292,10 +299,15 @@ class _Post:
 def make(settings: AmqpChannelSettings, around: Surroundings) -> Channel:
     """Make the channel; raise ConfigError.  Opens no connection."""
     channel = AmqpChannel(name=around.name, settings=settings, around=around)
-    host = channel._parameters().host  # noqa: SLF001 - the same file
-    if not on_loopback(host) and not settings.allow_unauthenticated_senders_beyond_loopback:
-        problem = "url: partners cannot yet prove who they are, so RabbitMQ must be on this machine"
-        raise ConfigError([f"{problem} (or say allow_unauthenticated_senders_beyond_loopback = true)"])
+    parameters = channel._parameters()  # noqa: SLF001 - the same file
+    if not on_loopback(parameters.host):
+        wrong = []
+        if not settings.proof:
+            wrong.append('proof: must be ["amqp-user"] when RabbitMQ is not on this machine: senders must be known')
+        if parameters.ssl_options is None:
+            wrong.append("url: must begin with amqps:// when RabbitMQ is not on this machine")
+        if wrong:
+            raise ConfigError(wrong)
     return channel
 
 

@@ -1,8 +1,9 @@
 """AMQP messages as Goniec reads and writes them on the way in: headers, properties, bodies; no connection.
 
 A message to Goniec: the body is the document, byte for byte.  Properties: `message_id` (the sender's, unique among
-its messages), `reply_to` (a queue for the answer), `correlation_id` (comes back with it).  Headers: `sender`; `box`,
-`ade` or `teryt`; `file-name`, `reply-to` (the *box* for the office's answer), `case`, `in-reply-to`; `trial`.
+its messages), `reply_to` (a queue for the answer), `correlation_id` (comes back with it), `user_id` (the sender's
+user, which RabbitMQ has checked: by it partners prove who they are).  Headers: `sender`; `box`, `ade` or `teryt`;
+`file-name`, `reply-to` (the *box* for the office's answer), `case`, `in-reply-to`; `trial`.
 
 An answer goes to the queue `reply_to` with the message's `correlation_id` (or else its `message_id`).  A receipt:
 header `kind` = `receipt`, `submission`, `receipt` (its id), `issued-at`, `answer`; the body is the UPP, or empty
@@ -29,8 +30,9 @@ from pika.exceptions import AMQPError
 from pika.spec import BasicProperties
 
 from adapters.wire.amqp import HEADERS, PERSISTENT
-from broker.errors import Malformed, Rejection
+from broker.errors import Malformed, Rejection, Unauthorised
 from broker.model import Address, Answer, Envelope, Receipt
+from broker.partner import Credential, Partners, Proof
 from broker.texts import TEXTS, explain, hint
 
 LONGEST: Final = 1000  # characters of one header's value, in and out
@@ -67,15 +69,17 @@ class Message:
 # ── what comes ───────────────────────────────────────────────────────────────────────────────────────────
 
 
-def envelope_of(message: Message, *, channel: str) -> Envelope:
-    """Read a message; raise Malformed (`amqp.no-sender`, `amqp.header`).
+def envelope_of(message: Message, *, channel: str, partners: Partners | None) -> Envelope:
+    """Read a message; raise Malformed (`amqp.no-sender`, `amqp.header`), or Unauthorised (`partner.…`).
 
-    One that is too large is an envelope too: it is refused in intake by its length, and that is recorded.
+    `partners` are those among whom the sender must prove to be; without them it is believed.  A message that is too
+    large is an envelope too: it is refused in intake by its length, and that is recorded.
     """
     headers = message.headers
     return Envelope(
         channel=channel,
-        sender=_sender(message),
+        sender=_believed(message) if partners is None else _proven(message, partners),
+        proof=Proof.NONE if partners is None else Proof.AMQP_USER,
         received_at=message.at,
         payload=message.body,
         to=Address(box=_text(headers, "box"), ade=_text(headers, "ade"), teryt=_text(headers, "teryt")),
@@ -88,15 +92,24 @@ def envelope_of(message: Message, *, channel: str) -> Envelope:
     )
 
 
-def _sender(message: Message) -> str:
-    """Return who the message says it is from.
-
-    The one place that decides it: a `user_id` validated by RabbitMQ is to be believed here instead of a header
-    once partners have users of their own.
-    """
+def _believed(message: Message) -> str:
     sender = _text(message.headers, "sender")
     if not sender:
         raise Malformed("amqp.no-sender", place="sender")
+    return sender
+
+
+def _proven(message: Message, partners: Partners) -> str:
+    """Return the partner to whom the user belongs; one that has a user for itself need not say its name."""
+    user, sender = message.properties.user_id, _text(message.headers, "sender")
+    credentials = [Credential(proof=Proof.AMQP_USER, key=user)] if user else []
+    holders = [holder for credential in credentials for holder in partners.of(credential)]
+    if not sender and len(holders) == 1:
+        sender = holders[0].id
+    partner = partners.identify(sender, credentials, message.at)
+    queue = message.properties.reply_to
+    if queue and not partner.may_listen(queue):
+        raise Unauthorised("partner.reply-queue", place="reply_to", facts={"queue": queue})
     return sender
 
 

@@ -68,4 +68,11 @@ TEXTS: dict[str, Text] = {
         hint_pl="Większe załączniki proszę przekazać inną uzgodnioną drogą.",
         hint_en="Hand over larger attachments in another agreed way.",
     ),
+    "partner.reply-queue": Text(
+        number=1014,
+        pl="Kolejka {queue}, do której ma przyjść odpowiedź, nie należy do tego partnera.",
+        en="The queue {queue}, to which the answer should go, is not this partner's.",
+        hint_pl="reply_to musi być jedną z kolejek partnera uzgodnionych z operatorem brokera.",
+        hint_en="reply_to must be one of the partner's queues agreed with the broker's operator.",
+    ),
 }

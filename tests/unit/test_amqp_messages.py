@@ -25,9 +25,10 @@ from adapters.wire.amqp import HEADERS
 from adapters.wire.amqp_address import on_loopback, parameters_of
 from adapters.wire.amqp_parcel import Layout, pack, unpack
 from adapters.wire.kind import Surroundings
-from broker.errors import ConfigError, Invalid, Malformed, Rejection
+from broker.errors import ConfigError, Invalid, Malformed, Rejection, Unauthorised
 from broker.model import Answer, Envelope, Flaw
 from broker.parse import Limits
+from broker.partner import Partner, Partners, Proof
 from broker.texts import TEXTS
 from broker.texts.amqp import TEXTS as OURS
 from tests.builders import NOON, an_envelope
@@ -87,7 +88,7 @@ def test_any_message_becomes_an_envelope_or_is_refused_with_a_code_that_can_be_t
 
 def read_or_refused(message: Message) -> Envelope | Rejection:
     try:
-        return envelope_of(message, channel="amqp-in")
+        return envelope_of(message, channel="amqp-in", partners=None)
     except Rejection as no:
         return no
 
@@ -210,6 +211,61 @@ def with_parts(document: bytes, receipt: bytes, report: bytes):
     return replace(parcel, receipt=replace(parcel.receipt, xml=receipt), report=report)
 
 
+# ── who sends, where it must be proven ───────────────────────────────────────────────────────────────────
+
+KNOWN = Partners(
+    [
+        Partner(id="portal", users=frozenset({"portal"}), queues=frozenset({"portal.answers", "portal.more."})),
+        Partner(id="town", users=frozenset({"hosted"})),
+        Partner(id="village", users=frozenset({"hosted"})),
+    ]
+)
+
+
+def proven(partners=KNOWN, *, user=None, sender=None, reply_to=None):
+    headers = {} if sender is None else {"sender": sender}
+    properties = BasicProperties(headers=headers, user_id=user, reply_to=reply_to)
+    return envelope_of(Message(tag=1, properties=properties, body=b"<a/>", at=NOON), channel="q", partners=partners)
+
+
+@pytest.mark.parametrize(
+    ("user", "sender", "code"),
+    [
+        (None, "portal", "partner.unproven"),
+        ("stranger", "portal", "partner.unknown"),
+        ("hosted", "portal", "partner.another"),
+        ("hosted", None, "partner.another"),
+        ("portal", "town", "partner.another"),
+    ],
+)
+def test_a_sender_that_its_user_does_not_prove_is_refused(user, sender, code):
+    with pytest.raises(Unauthorised) as no:
+        proven(user=user, sender=sender)
+    assert no.value.code == code
+
+
+@pytest.mark.parametrize(("user", "sender"), [("portal", "portal"), ("hosted", "town"), ("hosted", "village")])
+def test_a_sender_that_its_user_proves_is_known(user, sender):
+    envelope = proven(user=user, sender=sender)
+    assert (envelope.sender, envelope.proof) == (sender, Proof.AMQP_USER)
+
+
+def test_a_partner_that_has_a_user_for_itself_need_not_say_its_name():
+    assert proven(user="portal").sender == "portal"
+
+
+@pytest.mark.parametrize("queue", ["town.answers", "goniec.in", "portal.answers.x", "portal.more"])
+def test_an_answer_goes_to_no_queue_but_the_partners_own(queue):
+    with pytest.raises(Unauthorised) as no:
+        proven(user="portal", reply_to=queue)
+    assert no.value.code == "partner.reply-queue"
+
+
+@pytest.mark.parametrize("queue", ["portal.answers", "portal.more.1", "amq.rabbitmq.reply-to.g1h2AA"])
+def test_an_answer_goes_to_the_partners_own_queues(queue):
+    assert proven(user="portal", reply_to=queue).sender == "portal"
+
+
 # ── addresses and settings ───────────────────────────────────────────────────────────────────────────────
 
 
@@ -223,14 +279,24 @@ def test_anything_else_is_not(host):
     assert not on_loopback(host)
 
 
-def test_a_channel_beyond_loopback_must_be_allowed_in_so_many_words():
-    settings = {"url": "amqp://user:secret@rabbit.example/", "allow_unauthenticated_senders_beyond_loopback": False}
+@pytest.mark.parametrize(
+    ("url", "proof", "missing"),
+    [
+        ("amqp://user:secret@rabbit.example/", [], {"proof:", "amqps://"}),
+        ("amqps://user:secret@rabbit.example/", [], {"proof:"}),
+        ("amqp://user:secret@rabbit.example/", ["amqp-user"], {"amqps://"}),
+    ],
+)
+def test_a_channel_beyond_loopback_needs_proven_senders_and_tls(url, proof, missing):
     with pytest.raises(ConfigError) as wrong:
-        KIND.make(KIND.settings(**settings), around())
-    assert "allow_unauthenticated_senders_beyond_loopback" in str(wrong.value)
+        KIND.make(KIND.settings(url=url, proof=proof), around())
+    assert len(wrong.value.problems) == len(missing)
+    assert all(word in str(wrong.value) for word in missing)
     assert "secret" not in str(wrong.value)
-    settings["allow_unauthenticated_senders_beyond_loopback"] = True
-    assert KIND.make(KIND.settings(**settings), around())
+
+
+def test_a_channel_beyond_loopback_with_both_is_made():
+    assert KIND.make(KIND.settings(url="amqps://user:secret@rabbit.example/", proof=["amqp-user"]), around())
 
 
 @pytest.mark.parametrize(
