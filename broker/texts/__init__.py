@@ -13,7 +13,21 @@ from collections import defaultdict
 from collections.abc import Mapping
 
 from broker.errors import Rejection
-from broker.texts import admit, amqp, channel, directory, intake, parse, partner, receipt, route, soap, validate, verify
+from broker.texts import (
+    admit,
+    amqp,
+    channel,
+    directory,
+    intake,
+    parse,
+    partner,
+    receipt,
+    route,
+    soap,
+    timestamp,
+    validate,
+    verify,
+)
 from broker.texts.text import Text
 
 __all__ = ["TEXTS", "Text", "explain", "hint"]
@@ -22,6 +36,7 @@ TEXTS: Mapping[str, Text] = {
     **parse.TEXTS,
     **validate.TEXTS,
     **verify.TEXTS,
+    **timestamp.TEXTS,
     **route.TEXTS,
     **admit.TEXTS,
     **intake.TEXTS,
