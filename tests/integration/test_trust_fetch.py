@@ -234,6 +234,7 @@ def test_a_server_whose_certificate_nobody_vouches_for_is_not_believed(line, tmp
         key("fetched", "ec-256"),
         not_before=now - timedelta(days=1),
         not_after=now + timedelta(days=1),
+        usage=("digital_signature",),
         extras=[(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), False)],
     )
     file = tmp_path / "server.pem"
