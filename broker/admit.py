@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from broker.errors import Unauthorised, Unavailable, Untrusted
-from broker.evidence import Indication, Report, SignatureReport, SubIndication, explanation
+from broker.evidence import Indication, Report, SignatureReport, explanation
 from broker.model import Admitted, BoxPolicy, Form, Routed
 from broker.partner import NOBODY, Partner, Partners
 
@@ -72,7 +72,7 @@ def _holds(report: Report, policy: BoxPolicy, at: datetime) -> tuple[str, ...]:
     """
     if report.indication is Indication.PASSED:
         return ()
-    if report.indication is Indication.FAILED or report.sub_indication is not SubIndication.TRY_LATER:
+    if not report.awaits:
         raise Untrusted(report.code, place=report.place, facts=explanation(report))
     silent = report.silent_since
     if policy.grace and silent is not None and at - silent <= policy.grace:

@@ -44,6 +44,10 @@ class SubIndication(StrEnum):
     TRY_LATER = "TRY_LATER"
 
 
+AWAITED = frozenset({"verify.revocation-unknown", "verify.revocation-stale"})
+"""Codes of verdicts that lack nothing but evidence which can still come."""
+
+
 class Level(StrEnum):
     """What kind of signature it is, weakest first; `rank` orders them."""
 
@@ -165,7 +169,21 @@ class Report:
     signatures: tuple[SignatureReport, ...] = ()
     revocation: str = "off"  # the policy under which paths were judged: named, never silent
     judged_at: datetime | None = None  # the moment for which certificates were judged
-    silent_since: datetime | None = None  # since when nobody says whether a certificate is revoked, if that is missing
+
+    @property
+    def awaits(self) -> bool:
+        """Whether nothing is wrong but that it is not known yet whether a certificate was revoked.
+
+        Then level, identity and what is covered are established as for a verdict that is PASSED.
+        """
+        return self.code in AWAITED
+
+    @property
+    def silent_since(self) -> datetime | None:
+        """Since when nobody answers for a certificate whose status is missing; None if somebody may yet."""
+        missing = [it for signature in self.signatures for it in signature.revocation if it.code in AWAITED]
+        since = [it.silent_since for it in missing if it.silent_since is not None]
+        return min(since) if since and len(since) == len(missing) else None
 
     @property
     def identity(self) -> Identity | None:

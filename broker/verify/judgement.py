@@ -9,7 +9,7 @@ from typing import Final
 
 from lxml import etree
 
-from broker.evidence import UNSIGNED, Indication, Level, Report, SignatureReport
+from broker.evidence import AWAITED, UNSIGNED, Indication, Level, Report, SignatureReport
 from broker.verify.algorithms import INCLUSIVE
 from broker.verify.c14n import Canon, reread
 from broker.verify.fault import Fault
@@ -75,7 +75,7 @@ def _judge_document(
         case = Case(layout=layout, canon=canon, guesses=guesses, trust=trust, known=known, at=at, policy=policy)
         judged = [judge(element, number, case) for number, element in enumerate(layout.signatures, start=1)]
         report = _together([it.report for it in judged], trust, at)
-        if report.indication is Indication.PASSED:
+        if report.indication is Indication.PASSED or report.awaits:
             return Judgement(report=report, content=_covered(judged, layout, canon))
     except Fault as fault:
         report = Report(
@@ -112,14 +112,16 @@ def _require_same(covered: etree._Element, claimed: etree._Element) -> None:
 def _together(reports: Sequence[SignatureReport], trust: TrustSnapshot, at: datetime) -> Report:
     """Return the report of the whole: the weakest signature decides, all must hold."""
     wrong = [it for it in reports if it.indication is not Indication.PASSED]
-    decides = next((it for it in wrong if it.indication is Indication.FAILED), wrong[0] if wrong else None)
+    # What fails decides, then what cannot be known; what can still become known comes last.
+    decides = min(wrong, key=lambda it: (it.indication is not Indication.FAILED, it.code in AWAITED), default=None)
+    proven = decides is None or decides.code in AWAITED
     return Report(
         indication=decides.indication if decides else Indication.PASSED,
         sub_indication=decides.sub_indication if decides else None,
         code=decides.code if decides else "",
         place=_place(decides, reports) if decides else "",
         hint=decides.hint if decides else next((it.hint for it in reports if it.hint), ""),
-        level=Level.NONE if decides else min((it.level for it in reports), key=lambda level: level.rank),
+        level=min((it.level for it in reports), key=lambda level: level.rank) if proven else Level.NONE,
         signatures=tuple(reports),
         revocation=trust.revocation,
         judged_at=at,

@@ -12,7 +12,7 @@ from datetime import datetime
 
 from lxml import etree
 
-from broker.evidence import Identity, Indication, Level, RevocationReport, SignatureReport
+from broker.evidence import AWAITED, Identity, Indication, Level, RevocationReport, SignatureReport
 from broker.verify import algorithms, explain, identity, path, references, revocation, signature_value, signer, written
 from broker.verify.algorithms import Method, Scheme
 from broker.verify.c14n import Canon, reread
@@ -205,9 +205,13 @@ class _Judgement:
         try:
             found = path.find(own, [it for it in beside if it is not own], self.case.trust, self.case.at)
             self.subjects = found.subjects
-            self._check_revocation(found)
+            self._rank(found)
+            self._check_revocation(found)  # last: when only its evidence is missing, all else is established
         except Fault as fault:
             raise fault.at("ds:X509Certificate") from None
+
+    def _rank(self, found: Path) -> None:
+        """Say at which level, and who signed where a platform's seal says it."""
         properties = self.signer.properties if self.signer else None
         person = identity.claimed(properties.roles) if properties else None
         if person is not None and found.anchor.platform_seal:
@@ -249,7 +253,7 @@ class _Judgement:
             certificate=own.report if own else None,
             path=self.subjects,
             revocation=self.revocation,
-            level=Level.NONE if fault else self.level,
+            level=Level.NONE if fault and fault.code not in AWAITED else self.level,
             # Whose signature it is, a signature that failed does not tell.
             identity=None if fault and fault.indication is Indication.FAILED else self.identity,
             signing_time=properties.signing_time if properties else None,

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from lxml import etree
 
-from broker.admit import Admit
-from broker.errors import Rejection, Unauthorised, Untrusted
+from broker.admit import GRACE, Admit
+from broker.errors import Rejection, Unauthorised, Unavailable, Untrusted
 from broker.evidence import (
+    AWAITED,
     UNSIGNED,
     CertificateReport,
     Identity,
@@ -20,12 +21,14 @@ from broker.evidence import (
     Level,
     ReferenceReport,
     Report,
+    RevocationReport,
     SignatureReport,
     SubIndication,
 )
 from broker.model import BoxPolicy, Document, Form, FormKey, OfficeId, Routed, Target, Valid, Verified
+from broker.partner import Partner, Partners
 from broker.texts import TEXTS, explain
-from tests.builders import an_envelope
+from tests.builders import NOON, an_envelope
 
 admit = Admit()
 DAY = datetime(2026, 1, 1, tzinfo=UTC)
@@ -191,3 +194,72 @@ def test_one_person_with_two_certificates_is_one_signer() -> None:
 def test_a_counter_signature_is_no_signer() -> None:
     countered = a_signature(counter_signatures=(a_signature("ewa"),))
     assert refusal(routed(a_report(countered), BoxPolicy(signatures=2))).code == "admit.too-few-signatures"
+
+
+# ── evidence that is missing ─────────────────────────────────────────────────────────────────────────────
+
+
+def awaiting(code: str = "verify.revocation-unknown", silent_for: timedelta | None = None) -> Report:
+    """A report in which nothing is wrong but that nobody has told whether the certificate was revoked."""
+    since = None if silent_for is None else NOON - silent_for
+    missing = RevocationReport(subject="CN=anna", certificate="0", status="unknown", code=code, silent_since=since)
+    verdict = {"indication": Indication.INDETERMINATE, "sub_indication": SubIndication.TRY_LATER, "code": code}
+    return replace(a_report(a_signature(**verdict, revocation=(missing,))), **verdict)
+
+
+@pytest.mark.parametrize("silent_for", [None, timedelta(hours=1)])
+def test_while_evidence_is_missing_the_sender_is_told_to_try_later(silent_for):
+    with pytest.raises(Unavailable) as away:
+        admit(routed(awaiting(silent_for=silent_for)))
+    assert away.value.retry_after
+
+
+@pytest.mark.parametrize("code", sorted(AWAITED))
+def test_a_box_with_a_grace_lets_it_in_while_the_authority_has_not_been_silent_for_longer(code):
+    box = BoxPolicy(grace=timedelta(hours=2))
+    assert admit(routed(awaiting(code, timedelta(hours=2)), box)).notes == (GRACE,)
+    with pytest.raises(Unavailable):
+        admit(routed(awaiting(code, timedelta(hours=2, seconds=1)), box))
+
+
+def test_a_grace_does_not_count_while_somebody_may_yet_answer():
+    with pytest.raises(Unavailable):
+        admit(routed(awaiting(), BoxPolicy(grace=timedelta(days=9))))
+
+
+def test_a_grace_lets_in_no_signature_that_is_too_weak():
+    report = replace(awaiting(silent_for=timedelta(0)), level=Level.LOCAL)
+    no = refusal(routed(report, BoxPolicy(grace=timedelta(hours=1), level=Level.QUALIFIED)))
+    assert no.code == "admit.level-too-low"
+
+
+@pytest.mark.parametrize("code", ["verify.on-hold", "verify.revoked", "verify.chain-untrusted"])
+def test_a_grace_covers_nothing_but_missing_evidence(code):
+    report = replace(awaiting(silent_for=timedelta(0)), code=code)
+    assert refusal(routed(report, BoxPolicy(grace=timedelta(hours=1)))).code == code
+
+
+# ── what the partner may ─────────────────────────────────────────────────────────────────────────────────
+
+
+def known(**about) -> Admit:
+    return Admit(partners=lambda: Partners([Partner(id="dms", **about)]))
+
+
+@pytest.mark.parametrize(
+    ("about", "code"),
+    [
+        ({"to": frozenset({"/village/SEKAP"})}, "partner.box-not-allowed"),
+        ({"forms": frozenset({"question"})}, "partner.form-not-allowed"),
+    ],
+)
+def test_a_partner_that_may_not_is_refused_whatever_its_signature_is_worth(about, code):
+    with pytest.raises(Unauthorised) as no:
+        known(**about)(routed(awaiting()))
+    assert no.value.code == code
+    assert all(explain(no.value, language) for language in ("pl", "en"))
+
+
+def test_a_partner_that_may_gets_in():
+    about = {"to": frozenset({"/town/"}), "forms": frozenset({"letter"})}
+    assert known(**about)(routed(a_report()))

@@ -123,7 +123,7 @@ def test_where_proof_is_required_and_there_is_none_the_verdict_is_neither_yes_no
     report = judged(sign(FORM, PKI.person, AT), TrustSnapshot(anchors=TRUST.anchors, revocation="require"))
     (signature,) = report.signatures
     assert (report.indication, report.sub_indication) == (Indication.INDETERMINATE, SubIndication.TRY_LATER)
-    assert (report.code, report.revocation, report.level) == ("verify.revocation-unknown", "require", Level.NONE)
+    assert (report.code, report.revocation, report.level) == ("verify.revocation-unknown", "require", Level.QUALIFIED)
     assert len(signature.path) == 2  # everything else was found out, and is told
 
 
