@@ -77,7 +77,10 @@ def find(
         raise Fault("verify.certificate-not-yet-valid")
     if at > signer.report.not_after:
         raise Fault("verify.certificate-expired")
-    return _judge_of(trust).path(signer, beside, at)
+    found = _judge_of(trust).path(signer, beside, at)
+    if not found.anchor.counts(at):  # it did when this path was found
+        raise Fault("verify.chain-untrusted")
+    return found
 
 
 @lru_cache(maxsize=8)
@@ -179,6 +182,8 @@ class _Judge:
 
 def _flaw(root: _Root, chain: Sequence[_Link], at: datetime) -> Fault | None:
     """Judge one path; return what is wrong with it."""
+    if not root.anchor.counts(at):
+        return Fault("verify.chain-untrusted")
     for certificate in [root.certificate, *(link.certificate for link in chain[1:])]:
         if certificate.key is not None and not long_enough(certificate.key):
             return Fault("verify.chain-weak")
@@ -191,7 +196,7 @@ def _flaw(root: _Root, chain: Sequence[_Link], at: datetime) -> Fault | None:
     )
     path = ValidationPath(root.trusted, [link.asn1 for link in reversed(chain[1:])], chain[0].asn1)
     try:
-        _step(async_validate_path(context, path))
+        step(async_validate_path(context, path))
     except DisallowedAlgorithmError:
         return Fault("verify.chain-weak")
     except ExpiredError:
@@ -201,7 +206,7 @@ def _flaw(root: _Root, chain: Sequence[_Link], at: datetime) -> Fault | None:
     return None
 
 
-def _step(judgement: Any) -> None:
+def step(judgement: Any) -> None:
     """Run a coroutine that waits for nothing: an event loop would open sockets."""
     try:
         judgement.send(None)

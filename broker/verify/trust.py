@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, load_pem_publ
 
 from broker.errors import ConfigError
 from broker.evidence import Level
+from broker.verify.qualified import Service, is_qualified
 
 PublicKey = RSAPublicKey | EllipticCurvePublicKey
 
@@ -29,7 +30,7 @@ _POLICIES = (REVOCATION_OFF, REVOCATION_REQUIRED)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Anchor:
-    """A certificate that is trusted because the operator says so.
+    """A certificate that is trusted because the operator says so, or a trusted list that the operator believes.
 
     Either a CA, or a signer's own certificate (pinned).  `platform_seal` marks the seal of podpis zaufany, or a
     CA that issues nothing but such seals: under it, and only under it, the person named in a ClaimedRole is
@@ -41,23 +42,34 @@ class Anchor:
     name: str
     level: Level = Level.LOCAL
     platform_seal: bool = False
+    services: tuple[Service, ...] = ()  # a list's: when it counts, and for what; none: always, for its `level`
 
     @property
     def der(self) -> bytes:
         """The certificate, DER."""
         return self.certificate.public_bytes(Encoding.DER)
 
+    def counts(self, at: datetime) -> bool:
+        """Whether paths may end here at a moment: an operator's anchor always, a list's while it is granted."""
+        return not self.services or any(it.covers(at) for it in self.services)
+
+    def level_of(self, certificate: x509.Certificate, at: datetime) -> Level:
+        """Return what a signature with a certificate below this anchor is worth at a moment."""
+        return Level.QUALIFIED if self.services and is_qualified(certificate, self.services, at) else self.level
+
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class TrustSnapshot:
     """What paths are judged against.  Two snapshots are never equal: caches hang on this very one.
 
-    `intermediates` help to build a path and are trusted for nothing; `revocation` names the policy and stands in
-    every report.  Under `require` every certificate below an anchor needs proof that it is not revoked.  `freshness`
-    is how old the proof for a signer may be, and how old any that names no next update.
+    `intermediates` help to build a path and are trusted for nothing; `timestamp_anchors` are the time-stamping
+    authorities of trusted lists; `revocation` names the policy and stands in every report.  Under `require` every
+    certificate below an anchor needs proof that it is not revoked.  `freshness` is how old the proof for a signer may
+    be, and how old any that names no next update.
     """
 
     anchors: tuple[Anchor, ...] = ()
+    timestamp_anchors: tuple[Anchor, ...] = ()
     intermediates: tuple[x509.Certificate, ...] = ()
     revocation: str = REVOCATION_OFF
     freshness: timedelta = FRESHNESS
