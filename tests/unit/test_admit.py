@@ -233,7 +233,7 @@ def test_a_grace_lets_in_no_signature_that_is_too_weak():
     assert no.code == "admit.level-too-low"
 
 
-@pytest.mark.parametrize("code", ["verify.on-hold", "verify.revoked", "verify.chain-untrusted"])
+@pytest.mark.parametrize("code", ["verify.on-hold", "verify.revoked"])
 def test_a_grace_covers_nothing_but_missing_evidence(code):
     report = replace(awaiting(silent_for=timedelta(0)), code=code)
     assert refusal(routed(report, BoxPolicy(grace=timedelta(hours=1)))).code == code
