@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 from operator import attrgetter
 from threading import RLock
 
+from adapters.stores.memory_proofs import Proofs
 from broker.errors import IllegalTransition, LeaseLost, Reused, Unavailable
 from broker.model import (
     Acceptance,
@@ -55,10 +56,11 @@ def _key(submission: Submission) -> Fingerprint:
     )
 
 
-class MemoryStore:
+class MemoryStore(Proofs):
     """Store and ledger.  `clock` is the store's clock; `refusals_per_hour` is kept of each sender."""
 
     def __init__(self, clock: Clock, *, refusals_per_hour: int = 1000) -> None:
+        super().__init__()
         self._clock = clock
         self._cap = refusals_per_hour
         self._lock = RLock()
@@ -117,6 +119,8 @@ class MemoryStore:
             self._by_key[replace(message, message_id="")] = it.id
             self._bind(message)
             self._deliveries |= {one.id: one for one in acceptance.deliveries}
+            if acceptance.recheck:
+                self._awaiting.add(it.id)
             self.events.append(EventRecord(at=now, name="intake.accepted", submission=it.id, detail=it.digest))
             return acceptance.receipt
 
@@ -249,7 +253,13 @@ class MemoryStore:
             if it is None:
                 return None
             told = tuple(event for event in self.events if event.submission == submission)
-            return replace(self._record(it), report=it.report, events=told)
+            return replace(
+                self._record(it),
+                report=it.report,
+                events=told,
+                stamped=self._stamps.get(submission),
+                later_report=self._later_reports.get(submission),
+            )
 
     def document(self, submission: SubmissionId) -> bytes | None:
         with self._open():

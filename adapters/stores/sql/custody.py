@@ -20,9 +20,11 @@ from adapters.stores.sql.tables import (
     events,
     message_ids,
     receipts,
+    rechecks,
     refusal_hours,
     refusals,
     submissions,
+    unstamped,
 )
 from broker.errors import BrokerError, Reused, Unavailable
 from broker.model import Acceptance, Claim, Fingerprint, Parcel, Receipt, ReceiptKind, Refusal, SubmissionId
@@ -164,6 +166,10 @@ def _keep(connection: Connection, now: datetime, kept: Sequence[Acceptance]) -> 
         ],
     )
     connection.execute(insert(receipts), [rows.receipt_values(it.receipt) for it in kept])
+    connection.execute(insert(unstamped), [{"receipt": it.receipt.id} for it in kept])
+    again = [{"submission": it.submission.id} for it in kept if it.recheck]
+    if again:
+        connection.execute(insert(rechecks), again)
     due = [rows.delivery_values(one) for it in kept for one in it.deliveries]
     if due:
         connection.execute(insert(deliveries), due)
@@ -207,7 +213,7 @@ def receipt_of(connection: Connection, submission: SubmissionId) -> Receipt | No
 
 
 def parcel(connection: Connection, claim: Claim) -> Parcel:
-    """Return what the office is handed; raise Unavailable if its content is no longer kept."""
+    """Return what the office is handed, content as stored; raise Unavailable if its content is no longer kept."""
     submission = claim.delivery.submission
     row = connection.execute(_SUBMISSION, {"submission": submission}).one_or_none()
     receipt = receipt_of(connection, submission)

@@ -64,6 +64,7 @@ def _prepare(connection: Any, _record: Any) -> None:
         "journal_size_limit=67108864",
         "cache_size=-16384",
         "trusted_schema=OFF",
+        "secure_delete=ON",  # what is pruned or written anew under another key is overwritten, not only unlinked
     ):
         connection.execute(f"PRAGMA {pragma}")
 

@@ -18,10 +18,12 @@ from adapters.stores.sql.tables import (
     content,
     deliveries,
     events,
+    later_reports,
     offices,
     receipts,
     refusal_hours,
     refusals,
+    stamps,
     submissions,
 )
 from broker.model import DeliveryId, OfficeId, OfficeLimits, ReceiptKind, Refusal, SubmissionId
@@ -93,11 +95,18 @@ def _records(connection: Connection, found: Sequence[Row[Any]]) -> Sequence[Reco
 
 
 def show(connection: Connection, submission: SubmissionId) -> Record | None:
-    """Return everything about one submission; an empty report when its content has been pruned."""
+    """Return everything about one submission, reports as stored; an empty report when its content has been pruned."""
     row = connection.execute(
-        select(submissions, content.c.report).outerjoin(content, _content_of).where(submissions.c.id == submission)
+        select(submissions, content.c.report, later_reports.c.report.label("later_report"))
+        .outerjoin(content, _content_of)
+        .outerjoin(later_reports, later_reports.c.submission == submissions.c.id)
+        .where(submissions.c.id == submission)
     ).one_or_none()
-    given = connection.execute(select(receipts).where(receipts.c.submission == submission, _UPP)).one_or_none()
+    given = connection.execute(
+        select(receipts, stamps.c.xml.label("stamped"))
+        .outerjoin(stamps, stamps.c.receipt == receipts.c.id)
+        .where(receipts.c.submission == submission, _UPP)
+    ).one_or_none()
     if row is None or given is None:
         return None
     sent = connection.execute(select(deliveries).where(deliveries.c.submission == submission).order_by(deliveries.c.id))
@@ -108,11 +117,13 @@ def show(connection: Connection, submission: SubmissionId) -> Record | None:
         report=bytes(row.report or b""),
         deliveries=tuple(map(rows.delivery, sent)),
         events=tuple(map(rows.event, told)),
+        stamped=None if given.stamped is None else bytes(given.stamped),
+        later_report=None if row.later_report is None else bytes(row.later_report),
     )
 
 
 def document(connection: Connection, submission: SubmissionId) -> bytes | None:
-    """Return the document, None when it is unknown or pruned."""
+    """Return the document as stored, None when it is unknown or pruned."""
     found = connection.execute(
         select(content.c.document).join(submissions, _content_of).where(submissions.c.id == submission)
     ).scalar_one_or_none()

@@ -50,34 +50,40 @@ def migrate(url: str) -> None:
         engine.dispose()
 
 
-def upgrade(engine: Engine) -> None:
+def upgrade(engine: Engine, to: str = "head") -> None:
     """Run what is missing in one transaction, under a lock."""
     if engine.dialect.name == "sqlite":
         _lay_out(engine)
     with engine.begin() as connection:  # on SQLite this takes the write lock, so the others wait here
         if engine.dialect.name == "postgresql":
             connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _MIGRATING})
-        command.upgrade(_config(connection), "head")
+        command.upgrade(_config(connection), to)
 
 
 def ready(writing: Engine, reading: Engine) -> None:
     """Make a fresh SQLite file; raise ConfigError if the database has another layout than this version's."""
-    there = _layout(reading)
+    with reading.connect() as connection:
+        there = layout(connection)
     if there is None and writing.dialect.name == "sqlite":
         upgrade(writing)
-        there = _layout(reading)
+    with reading.connect() as connection:
+        fits(connection)
+
+
+def fits(connection: Connection) -> None:
+    """Raise ConfigError if the layout that is there is not the one that this version reads."""
+    there = layout(connection)
     if there != newest():
         needed = f"this version needs {newest()}: run `goniec migrate`"
         raise ConfigError([f"the store has layout {there or 'none'}, {needed}"])
 
 
-def _layout(engine: Engine) -> str | None:
+def layout(connection: Connection) -> str | None:
     """Return the layout that is there, None in a database without one of ours."""
-    with engine.connect() as connection:
-        layout = MigrationContext.configure(connection).get_current_revision()
-        if layout is None and inspect(connection).has_table("submissions"):
-            raise ConfigError(["the store's database holds tables that are not Goniec's"])
-        return layout
+    found = MigrationContext.configure(connection).get_current_revision()
+    if found is None and inspect(connection).has_table("submissions"):
+        raise ConfigError(["the store's database holds tables that are not Goniec's"])
+    return found
 
 
 def _lay_out(engine: Engine) -> None:

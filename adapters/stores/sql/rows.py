@@ -19,6 +19,7 @@ from broker.model import (
     Refusal,
     Submission,
 )
+from broker.partner import Proof
 from broker.ports import EventRecord
 from broker.states import LIVE, DeliveryEvent, DeliveryState
 
@@ -59,6 +60,7 @@ def submission_values(it: Submission) -> Values:
         "form_name": it.form.name,
         "form_version": it.form.version,
         "level": it.level.value,
+        "proof": it.proof.value,
         "notes": json.dumps(it.notes),
     }
 
@@ -69,6 +71,7 @@ def submission(row: Row[Any]) -> Submission:
         **{name: getattr(row, name) for name in _SAME},
         form=FormKey(name=row.form_name, version=row.form_version),
         level=Level(row.level),
+        proof=Proof(row.proof),
         notes=tuple(json.loads(row.notes)),
     )
 

@@ -8,13 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import datetime, timedelta
 from threading import Lock
 from typing import TypeVar
 
 from sqlalchemy import Connection
 
-from adapters.stores.sql import claims, custody, ledger, migrate
+from adapters.stores.sql import claims, custody, keys, ledger, migrate, proofs, tokens
+from adapters.stores.sql.at_rest import AtRest, Content
 from adapters.stores.sql.engine import now, open_engine
 from adapters.stores.sql.errors import translated
 from adapters.stores.sql.partitions import Months
@@ -49,19 +51,34 @@ RECORD = Work(rank=5, do=claims.record)
 ENROL = Work(rank=6, do=ledger.enrol)
 PAUSE = Work(rank=7, do=ledger.pause)
 CLAIM = Work(rank=8, do=claims.claim)
+FIRST_USE = Work(rank=9, do=tokens.first_use)
+FORGET_USE = Work(rank=10, do=tokens.forget_use)
+KEEP_SEAL = Work(rank=11, do=proofs.keep_seal)
+STAMP = Work(rank=12, do=proofs.stamp)
+SETTLE = Work(rank=13, do=proofs.settle)
+REWRITE = Work(rank=14, do=keys.rewrite)
+DROP_OLD_KEYS = Work(rank=15, do=keys.drop_old)
 
 
 class SqlStore:
     """Store and ledger.  May be called by many threads; several processes may share one database.
 
     `url` names a SQLite file (made when it is not there) or a migrated PostgreSQL database.  `clock` is the
-    store's clock; without one it is the database server's own, which SQLite does not have.  Raises
-    ConfigError on the first call if the database has another layout than this version reads.
+    store's clock; without one it is the database server's own, which SQLite does not have.  `at_rest` writes and
+    reads content.  Raises ConfigError on the first call if the database has another layout than this version
+    reads, or content that the keys at hand do not open.
     """
 
-    def __init__(self, url: str, *, clock: Clock | None = None, refusals_per_hour: int = REFUSALS_PER_HOUR) -> None:
-        self._url = url
+    def __init__(
+        self,
+        url: str,
+        *,
+        clock: Clock | None = None,
+        refusals_per_hour: int = REFUSALS_PER_HOUR,
+        at_rest: AtRest | None = None,
+    ) -> None:
         self._clock = clock
+        self._at_rest = at_rest or AtRest()
         self._refuse = Work(rank=1, do=custody.refuse(refusals_per_hour))
         self._writing = open_engine(url, writes=True)
         self._reading = open_engine(url, writes=False)
@@ -82,6 +99,7 @@ class SqlStore:
                 if self._writer is None:
                     with translated(), self._let_go_unless_ready():
                         migrate.ready(self._writing, self._reading)
+                        keys.ready(self._writing, self._reading, self._at_rest, self._clock)
                     self._writer = Writer(self._writing.connect, lambda connection: now(connection, self._clock))
                 writer = self._writer
         return writer
@@ -129,7 +147,17 @@ class SqlStore:
         self._open()
         with translated():
             self._months.ensure(acceptance.submission.accepted_at)
-        return self._write(ACCEPT, acceptance)
+        # Encrypted here, in the caller's thread: the one writer has no time for it.
+        it, of = acceptance, acceptance.submission.id
+        document = self._at_rest.stored(of, Content.DOCUMENT, it.document)
+        report = self._at_rest.stored(of, Content.REPORT, it.report)
+        return self._write(ACCEPT, replace(it, document=document, report=report))
+
+    def first_use(self, token: str, until: datetime) -> bool:
+        return self._write(FIRST_USE, tokens.Use(token=token, until=until))
+
+    def forget_use(self, token: str) -> None:
+        self._write(FORGET_USE, token)
 
     def refuse(self, refusal: Refusal) -> None:
         self._write(self._refuse, refusal)
@@ -150,7 +178,32 @@ class SqlStore:
 
     def parcel(self, claim: Claim) -> Parcel:
         with self._read() as connection:
-            return custody.parcel(connection, claim)
+            it = custody.parcel(connection, claim)
+        of = it.submission.id
+        return replace(
+            it,
+            document=self._at_rest.content(of, Content.DOCUMENT, it.document),
+            report=self._at_rest.content(of, Content.REPORT, it.report),
+        )
+
+    def keep_seal(self, sha256: str, pem: bytes, at: datetime) -> None:
+        self._write(KEEP_SEAL, proofs.SealSeen(sha256=sha256, pem=pem, at=at))
+
+    def unstamped(self, most: int = 100) -> Sequence[Receipt]:
+        with self._read() as connection:
+            return proofs.without_copy(connection, most)
+
+    def stamp(self, receipt: str, xml: bytes, at: datetime) -> None:
+        self._write(STAMP, proofs.Copy(receipt=receipt, xml=xml, at=at))
+
+    def awaiting(self, most: int = 100) -> Sequence[Record]:
+        with self._read() as connection:
+            found = [ledger.show(connection, one) for one in proofs.waiting_to_be_judged(connection, most)]
+        return [replace(self._clear(record), events=()) for record in found if record is not None]
+
+    def settle(self, submission: SubmissionId, event: str, detail: str, report: bytes) -> None:
+        written = self._at_rest.stored(submission, Content.LATER_REPORT, report)
+        self._write(SETTLE, proofs.Settlement(submission=submission, event=event, detail=detail, report=written))
 
     # ── Ledger ──
 
@@ -160,11 +213,26 @@ class SqlStore:
 
     def show(self, submission: SubmissionId) -> Record | None:
         with self._read() as connection:
-            return ledger.show(connection, submission)
+            record = ledger.show(connection, submission)
+        return None if record is None else self._clear(record)
+
+    def _clear(self, record: Record) -> Record:
+        """Return a record with its reports as they were before they were stored."""
+        of, later = record.submission.id, record.later_report
+        return replace(
+            record,
+            report=self._at_rest.content(of, Content.REPORT, record.report),
+            later_report=None if later is None else self._at_rest.content(of, Content.LATER_REPORT, later),
+        )
 
     def document(self, submission: SubmissionId) -> bytes | None:
         with self._read() as connection:
-            return ledger.document(connection, submission)
+            stored = ledger.document(connection, submission)
+        return None if stored is None else self._at_rest.content(submission, Content.DOCUMENT, stored)
+
+    def seals(self) -> Sequence[bytes]:
+        with self._read() as connection:
+            return proofs.all_seals(connection)
 
     def refusals(self, since: datetime | None = None, most: int = 100) -> Sequence[Refusal]:
         with self._read() as connection:
@@ -179,3 +247,38 @@ class SqlStore:
     def stats(self) -> Stats:
         with self._read() as connection:
             return ledger.stats(connection)
+
+    # ── content keys ──
+
+    def examine(self) -> None:
+        """Raise ConfigError if the database that is there has another layout or other keys; write nothing."""
+        with translated(), self._reading.connect() as connection:
+            if migrate.layout(connection) is not None:
+                migrate.fits(connection)
+                keys.fit(connection, self._at_rest)
+
+    def contents(self) -> int:
+        """Return how many rows hold content."""
+        with self._read() as connection:
+            return keys.count(connection)
+
+    def rekey(self) -> Iterator[int]:
+        """Write all content anew that is not under the first key, while brokers run; yield rows as they are seen to.
+
+        It may be broken off and begun again.  Keys under which nothing lies any more are needed no more.
+        """
+        self._open()
+        rewritten = True
+        while rewritten:  # once more after the last change, for what a slow node may have written meanwhile
+            rewritten = False
+            batches = keys.batches(self._reading, self._at_rest)
+            while True:
+                with translated():
+                    seen, old = next(batches, (0, ()))
+                if not seen:
+                    break
+                if old:
+                    self._write(REWRITE, old)
+                    rewritten = True
+                yield seen
+        self._write(DROP_OLD_KEYS, self._at_rest.key)

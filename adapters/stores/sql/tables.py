@@ -53,6 +53,7 @@ submissions = Table(
     Column("notes", Words, nullable=False),  # JSON array
     Column("received_at", Moment, nullable=False),
     Column("accepted_at", Moment, nullable=False),
+    Column("proof", String, nullable=False, server_default="none"),
     Index("submissions_by_sender", "sender_key", "id"),
     Index("submissions_by_office", "office", "id"),
     Index("submissions_by_digest", "digest"),
@@ -86,7 +87,27 @@ receipts = Table(
     Index("receipts_by_submission", "submission", "kind", unique=True),
 )
 
-# What retention prunes; everything else is proof and stays.
+# Receipts without a time-stamped copy.  A row of `receipts` is never written again, not even to say so.
+unstamped = Table("unstamped", metadata, Column("receipt", String, primary_key=True))
+
+stamps = Table(
+    "stamps",
+    metadata,
+    Column("receipt", String, primary_key=True),
+    Column("at", Moment, nullable=False),
+    Column("xml", LargeBinary, nullable=False),
+)
+
+# The certificates of every seal that was ever used.
+seals = Table(
+    "seals",
+    metadata,
+    Column("sha256", String, primary_key=True),
+    Column("pem", LargeBinary, nullable=False),
+    Column("at", Moment, nullable=False),
+)
+
+# What retention prunes, and `later_reports` with it; everything else is proof and stays.
 content = Table(
     "content",
     metadata,
@@ -95,6 +116,28 @@ content = Table(
     Column("document", LargeBinary, nullable=False),
     Column("report", LargeBinary, nullable=False),
     PrimaryKeyConstraint("submission", "accepted_at"),
+)
+
+# Under which keys content lies (at_rest.py): a broker that has not all of them does not start.
+content_keys = Table(
+    "content_keys",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("proof", LargeBinary, nullable=False),  # a known text under this key
+    Column("at", Moment, nullable=False),
+)
+
+# Let in under a grace, and to be judged again.
+rechecks = Table("rechecks", metadata, Column("submission", String, primary_key=True))
+
+# What judging again has found: beside the report in `content`, never over it.
+later_reports = Table(
+    "later_reports",
+    metadata,
+    Column("submission", String, primary_key=True),
+    Column("accepted_at", Moment, nullable=False),  # the submission's: for retention
+    Column("at", Moment, nullable=False),
+    Column("report", LargeBinary, nullable=False),
 )
 
 deliveries = Table(
@@ -182,4 +225,13 @@ refusal_hours = Table(
     Column("sender_key", Key, nullable=False),
     Column("seen", BigInteger, nullable=False),
     PrimaryKeyConstraint("hour", "sender_key"),
+)
+
+# Tokens that may be shown once, until they end.
+uses = Table(
+    "uses",
+    metadata,
+    Column("token_key", Key, primary_key=True),
+    Column("until", Moment, nullable=False),
+    Index("uses_by_end", "until"),
 )
