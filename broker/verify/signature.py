@@ -220,7 +220,8 @@ class _Judgement:
         if person is not None:
             self.hint = CLAIM_NOT_BELIEVED
         # The platform's seal without a person is no podpis zaufany: it says which machine signed, not who.
-        self.level = Level.LOCAL if found.anchor.level is Level.TRUSTED_PROFILE else found.anchor.level
+        level = found.anchor.level_of(found.certificates[0].x509, self.case.at)
+        self.level = Level.LOCAL if level is Level.TRUSTED_PROFILE else level
 
     def _check_revocation(self, found: Path) -> None:
         """Judge by the evidence that is there, say what should be asked for, and raise Fault if it is not enough."""
