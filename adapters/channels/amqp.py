@@ -25,7 +25,14 @@ import structlog
 from pika.spec import Basic, BasicProperties
 from pydantic import Field, SecretStr
 
-from adapters.channels.amqp_messages import Message, dead_letter, envelope_of, receipt_reply, refusal_reply
+from adapters.channels.amqp_messages import (
+    Message,
+    answerable,
+    dead_letter,
+    envelope_of,
+    receipt_reply,
+    refusal_reply,
+)
 from adapters.wire.amqp import QUORUM, Fate, Line, connect
 from adapters.wire.amqp_address import on_loopback, parameters_of
 from adapters.wire.kind import Kind, KindSettings, Surroundings
@@ -236,8 +243,9 @@ class _Session:
         return [self._aside(message, no, self._of.dead_letters), *self._reply(message, *refusal_reply(message, no))]
 
     def _reply(self, message: Message, body: bytes, properties: BasicProperties) -> list[_Post]:
-        to = message.properties.reply_to
-        return [_Post(to, body, properties, needed=False)] if to else []
+        if not answerable(message, self._of.partners()):
+            return []
+        return [_Post(message.properties.reply_to, body, properties, needed=False)]
 
     def _aside(self, message: Message, no: Rejection, queue: str) -> _Post:
         properties = dead_letter(message, no, channel=self._of.name, at=message.at)

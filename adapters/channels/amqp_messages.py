@@ -101,8 +101,7 @@ def _believed(message: Message) -> str:
 
 def _proven(message: Message, partners: Partners) -> str:
     """Return the partner to whom the user belongs; one that has a user for itself need not say its name."""
-    user, sender = message.properties.user_id, _text(message.headers, "sender")
-    credentials = [Credential(proof=Proof.AMQP_USER, key=user)] if user else []
+    sender, credentials = _text(message.headers, "sender"), _credentials(message)
     holders = [holder for credential in credentials for holder in partners.of(credential)]
     if not sender and len(holders) == 1:
         sender = holders[0].id
@@ -111,6 +110,22 @@ def _proven(message: Message, partners: Partners) -> str:
     if queue and not partner.may_listen(queue):
         raise Unauthorised("partner.reply-queue", place="reply_to", facts={"queue": queue})
     return sender
+
+
+def answerable(message: Message, partners: Partners | None) -> bool:
+    """Whether an answer may go where the message wants it, whatever it says: to a queue of its user's own.
+
+    A stranger could otherwise have us write into anybody's queue.
+    """
+    queue = message.properties.reply_to
+    if not queue or partners is None:
+        return bool(queue)
+    return any(holder.may_listen(queue) for one in _credentials(message) for holder in partners.of(one))
+
+
+def _credentials(message: Message) -> list[Credential]:
+    user = message.properties.user_id
+    return [Credential(proof=Proof.AMQP_USER, key=user)] if user else []
 
 
 def _text(headers: Mapping[str, Any], name: str) -> str:

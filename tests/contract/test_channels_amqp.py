@@ -15,6 +15,7 @@ from adapters.channels.amqp import KIND
 from adapters.testkit.channels import PATIENCE, Answer, ChannelSuite, Desk, Message, Word
 from adapters.wire.kind import Surroundings
 from broker.parse import Limits
+from broker.partner import NOBODY, Partners
 from tests.builders import NOON
 
 LIMIT = 300_000
@@ -29,8 +30,8 @@ class AmqpHarness:
         {"payload", "sender", "box", "message_id", "file_name", "reply_to", "case", "in_reply_to", "trial"}
     )
 
-    def __init__(self, url: str, queue: str, desk: Desk) -> None:
-        self.url, self.queue, self.desk = url, queue, desk
+    def __init__(self, url: str, queue: str, desk: Desk, partners: Partners = NOBODY) -> None:
+        self.url, self.queue, self.desk, self.partners = url, queue, desk, partners
         self.channel = self.make(url)
         self.unopenable = self.make("amqp://guest:guest@127.0.0.1:1/")
 
@@ -42,6 +43,7 @@ class AmqpHarness:
             ids=lambda: "id",
             text=lambda _path: b"",
             limits=Limits(payload=LIMIT),
+            partners=lambda: self.partners,
         )
         quick = {"first_wait": timedelta(milliseconds=20), "workers": 2, **settings}
         return KIND.make(KIND.settings(url=url, queue=self.queue, **quick), around)
