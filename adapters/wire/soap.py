@@ -62,9 +62,10 @@ WSSE = "http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-wssecurity-secex
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Message:
-    """An envelope that was read: its header blocks, and the one element in its Body (None if it is empty)."""
+    """An envelope that was read: its root, its header blocks, and the one element in its Body (None if it is empty)."""
 
     version: Version
+    root: etree._Element
     headers: tuple[etree._Element, ...]
     body: etree._Element | None
 
@@ -159,9 +160,15 @@ def read(data: bytes, limits: Limits) -> Message:
         raise Malformed("soap.envelope", place="/Envelope/Body")
     return Message(
         version=version,
+        root=root,
         headers=tuple(elements(parts[0])) if len(parts) > 1 else (),
         body=content[0] if content else None,
     )
+
+
+def addressed(version: Version, block: etree._Element) -> bool:
+    """Whether a header block is for us (SOAP 1.1 §4.2.2, SOAP 1.2 part 1 §2.2)."""
+    return (block.get(f"{{{version.namespace}}}{version.role}") or "").strip(WHITE) in version.ours
 
 
 def demand_understood(message: Message, understood: Collection[str]) -> None:
@@ -172,8 +179,7 @@ def demand_understood(message: Message, understood: Collection[str]) -> None:
     space = message.version.namespace
     for block in message.headers:
         required = (block.get(f"{{{space}}}mustUnderstand") or "").strip(WHITE) in {"1", "true"}
-        addressed = (block.get(f"{{{space}}}{message.version.role}") or "").strip(WHITE) in message.version.ours
-        if required and addressed and block.tag not in understood:
+        if required and addressed(message.version, block) and block.tag not in understood:
             name = name_of(block)
             raise Malformed("soap.must-understand", place=f"/Envelope/Header/{name}", facts={"name": name})
 

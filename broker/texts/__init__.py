@@ -27,6 +27,7 @@ from broker.texts import (
     timestamp,
     validate,
     verify,
+    wss,
 )
 from broker.texts.text import Text
 
@@ -46,6 +47,7 @@ TEXTS: Mapping[str, Text] = {
     **amqp.TEXTS,
     **directory.TEXTS,
     **channel.TEXTS,
+    **wss.TEXTS,
 }
 
 

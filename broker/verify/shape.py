@@ -87,7 +87,7 @@ def lay_out(root: etree._Element) -> Layout | None:
     if any(signature not in recognised for signature in present):
         raise Fault("verify.signature-misplaced", "ds:Signature")
     form = _enveloped_form(root) if root.tag == SIGNATURE else root
-    return Layout(root=root, form=form, signatures=tuple(main), ids=_ids(root))
+    return Layout(root=root, form=form, signatures=tuple(main), ids=bearers(root))
 
 
 def _with_counters(signature: etree._Element) -> Iterator[etree._Element]:
@@ -107,14 +107,14 @@ def counter_signatures(signature: etree._Element) -> list[etree._Element]:
     return list(signature.iterfind(_TO_COUNTERS))
 
 
-def _ids(root: etree._Element) -> dict[str, etree._Element]:
+def bearers(root: etree._Element) -> dict[str, etree._Element]:
     """Return who bears which Id, over every attribute that anybody takes for one; raise Fault if two bear one."""
-    bearers: dict[str, etree._Element] = {}
+    found: dict[str, etree._Element] = {}
     for element in root.iter("*"):  # in half the time of any XPath
         for name in element.keys():  # noqa: SIM118 - an element iterates over its children, not its attributes
-            if name in _ID_NAMES and bearers.setdefault(element.attrib[name], element) is not element:
+            if name in _ID_NAMES and found.setdefault(element.attrib[name], element) is not element:
                 raise Fault("verify.duplicate-id", f"@{etree.QName(name).localname}")
-    return bearers
+    return found
 
 
 def _enveloped_form(signature: etree._Element) -> etree._Element:
