@@ -22,8 +22,9 @@ LIBRARY_TEXT = 300  # characters of a library's own warning that are kept
 
 # These log payloads or addresses with credentials when they are asked to be talkative.
 QUIET = ("zeep", "urllib3", "uvicorn", "uvicorn.access", "asyncio", "apscheduler", "alembic", "sqlalchemy")
-# It tells each failed connection in seven lines; whoever asked for the connection tells it in one.
-SILENT = ("pika",)
+# pika tells each failed connection in seven lines; whoever asked for the connection tells it in one.
+# pyhanko-certvalidator quotes certificates' subjects; what came out stands in the verification report.
+SILENT = ("pika", "pyhanko_certvalidator")
 
 
 def _bare_exception(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:

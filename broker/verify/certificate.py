@@ -32,7 +32,8 @@ _MACHINES: Final = frozenset(
     {ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.TIME_STAMPING, ExtendedKeyUsageOID.OCSP_SIGNING}
 )
 
-_HOSTILE: Final = (
+# Whatever cryptography raises over octets that a stranger made.
+HOSTILE: Final = (
     ValueError,
     TypeError,
     OverflowError,
@@ -61,7 +62,7 @@ def load(der: bytes) -> Certificate:
     """Return the certificate; raise Fault if the octets are none."""
     try:
         return _load(x509.load_der_x509_certificate(der), der)
-    except _HOSTILE as error:
+    except HOSTILE as error:
         raise Fault("verify.certificate-unreadable") from error
 
 

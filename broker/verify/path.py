@@ -73,11 +73,16 @@ def find(
         raise Fault("verify.certificate-is-ca")
     if not stamps and not signer.signs:
         raise Fault("verify.key-usage")
-    if at < signer.report.not_before:
+    return build(signer, beside, trust, at)
+
+
+def build(end: Certificate, beside: Sequence[Certificate], trust: TrustSnapshot, at: datetime) -> Path:
+    """Return the path of any certificate, whatever it may be used for; raise Fault."""
+    if at < end.report.not_before:
         raise Fault("verify.certificate-not-yet-valid")
-    if at > signer.report.not_after:
+    if at > end.report.not_after:
         raise Fault("verify.certificate-expired")
-    found = _judge_of(trust).path(signer, beside, at)
+    found = _judge_of(trust).path(end, beside, at)
     if not found.anchor.counts(at):  # it did when this path was found
         raise Fault("verify.chain-untrusted")
     return found

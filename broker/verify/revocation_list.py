@@ -1,0 +1,110 @@
+"""Plain revocation lists: complete, and signed by the issuer's own key.  Nearly all lists are of this kind.
+
+Read by cryptography's parser: asn1crypto takes four times as long for a list of ten megabytes, and 250 MB.  What is
+not plain (partitioned, indirect, delta, signed by another key) is left to `settlement.py`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import datetime
+from typing import Final
+
+from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.x509.oid import CRLEntryExtensionOID, ExtensionOID
+
+from broker.verify.certificate import HOSTILE, Certificate, issuer_key, long_enough
+from broker.verify.revocation import RevocationList
+
+HASHES: Final = frozenset({"sha256", "sha384", "sha512"})
+"""What evidence may be signed with: the same as documents (DOMAIN §5)."""
+
+_PARTIAL: Final = frozenset({ExtensionOID.ISSUING_DISTRIBUTION_POINT, ExtensionOID.DELTA_CRL_INDICATOR})
+_ENTRY: Final = frozenset({CRLEntryExtensionOID.CRL_REASON, CRLEntryExtensionOID.INVALIDITY_DATE})
+
+
+def load(octets: bytes) -> x509.CertificateRevocationList | None:
+    """Return a list, of which nothing is proven yet; None if the octets are none."""
+    try:
+        return x509.load_der_x509_crl(octets)
+    except HOSTILE:
+        return None
+
+
+def is_signed(found: x509.CertificateRevocationList, issuer: Certificate) -> bool:
+    """Whether a list was signed by an issuer of its name who may sign lists, and well enough."""
+    if issuer.key is None or not long_enough(issuer.key) or not _signs_lists(issuer.x509):
+        return False
+    try:
+        if found.issuer.public_bytes() != issuer.x509.subject.public_bytes():
+            return False
+        algorithm = found.signature_hash_algorithm
+        return algorithm is not None and algorithm.name in HASHES and found.is_signature_valid(issuer.key)
+    except (*HOSTILE, UnsupportedAlgorithm):
+        return False
+
+
+def is_delta(found: x509.CertificateRevocationList) -> bool:
+    """Whether it lists changes to another list."""
+    return _has(found, ExtensionOID.DELTA_CRL_INDICATOR)
+
+
+def names_delta(found: x509.CertificateRevocationList) -> bool:
+    """Whether it says that there is a list of changes to it."""
+    return _has(found, ExtensionOID.FRESHEST_CRL)
+
+
+def plain(
+    found: x509.CertificateRevocationList, issuer: Certificate, *, url: str, octets: bytes
+) -> RevocationList | None:
+    """Return a list that `is_signed`, if it is complete and nothing in it is unknown."""
+    try:
+        for extension in found.extensions:
+            if extension.critical or extension.oid in _PARTIAL:
+                return None
+        revoked = _revoked(found)
+    except HOSTILE:
+        return None
+    if revoked is None:
+        return None
+    return RevocationList(
+        issuer=issuer_key(issuer.x509),
+        revoked=revoked,
+        this_update=found.last_update_utc,
+        next_update=found.next_update_utc,
+        url=url,
+        digest=hashlib.sha256(octets).hexdigest(),
+    )
+
+
+def _revoked(found: x509.CertificateRevocationList) -> dict[int, tuple[datetime, str]] | None:
+    """Return the entries; None if one cannot be told without more than its serial number, or is not understood."""
+    revoked: dict[int, tuple[datetime, str]] = {}
+    for entry in found:
+        reason = ""
+        for extension in entry.extensions:
+            if extension.oid not in _ENTRY:
+                if extension.critical or extension.oid == CRLEntryExtensionOID.CERTIFICATE_ISSUER:
+                    return None
+            elif isinstance(extension.value, x509.CRLReason):
+                reason = extension.value.reason.value
+        if reason == x509.ReasonFlags.remove_from_crl.value:  # has its place in a delta alone
+            return None
+        revoked.setdefault(entry.serial_number, (entry.revocation_date_utc, reason))
+    return revoked
+
+
+def _has(found: x509.CertificateRevocationList, oid: x509.ObjectIdentifier) -> bool:
+    try:
+        return any(extension.oid == oid for extension in found.extensions)
+    except HOSTILE:
+        return True  # then it is surely not plain
+
+
+def _signs_lists(issuer: x509.Certificate) -> bool:
+    """Whether its key usage, if it names any, has cRLSign (RFC 5280 §6.3.3 f)."""
+    try:
+        return issuer.extensions.get_extension_for_class(x509.KeyUsage).value.crl_sign
+    except x509.ExtensionNotFound:
+        return True
