@@ -112,7 +112,7 @@ def surroundings(
 def parts(settings: Settings) -> Parts:
     """Make everything but the store, whose settings are read; raise ConfigError with all problems of all parts."""
     wrong, ids = Problems(), TimeOrderedIds(clock.now)
-    wrong.of(store_url, settings)
+    wrong.of(open_store, settings)  # opens nothing before its first call
     known = wrong.of(partners, settings)
     around = partial(surroundings, settings, ids=ids, partners=known or (lambda: NOBODY))
     catalogue = wrong.of(load_catalogue, tuple(settings.path(folder) for folder in settings.forms))

@@ -8,12 +8,21 @@ once, with its path (`channels.soap.listen`), as a ConfigError.
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, NonNegativeFloat, NonNegativeInt, PositiveInt, ValidationError
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    NonNegativeFloat,
+    NonNegativeInt,
+    PositiveInt,
+    ValidationError,
+    model_serializer,
+)
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
@@ -25,14 +34,26 @@ Fraction = Annotated[float, Field(ge=0, le=1)]
 
 
 class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
 
 class OfKind(BaseModel):
-    """Something whose other keys belong to its kind, which checks them itself."""
+    """Something whose other keys belong to its kind, which checks them itself.
 
-    model_config = ConfigDict(extra="allow", frozen=True)
+    Until it has, a value may be anything, an address with a password in it too: it is shown by its key alone.
+    """
+
+    model_config = ConfigDict(extra="allow", frozen=True, hide_input_in_errors=True)
     kind: str
+
+    def __repr_args__(self) -> Iterator[tuple[str | None, Any]]:
+        """Yield what `repr` shows."""
+        yield from self._shown().items()
+
+    @model_serializer(mode="plain")
+    def _shown(self) -> dict[str, Any]:
+        own = dict.fromkeys(self.own(), "**********")
+        return {name: getattr(self, name) for name in type(self).model_fields} | own
 
     def own(self) -> dict[str, Any]:
         """Return the keys that belong to the kind."""
@@ -133,6 +154,7 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(
         extra="forbid",
         frozen=True,
+        hide_input_in_errors=True,
         env_prefix="GONIEC_",
         env_nested_delimiter="__",
         nested_model_default_partial_update=True,

@@ -23,7 +23,7 @@ from typing import Final, Literal
 import pika
 import structlog
 from pika.spec import Basic, BasicProperties
-from pydantic import Field, SecretStr
+from pydantic import Field
 
 from adapters.channels.amqp_messages import (
     Message,
@@ -34,8 +34,8 @@ from adapters.channels.amqp_messages import (
     refusal_reply,
 )
 from adapters.wire.amqp import QUORUM, Fate, Line, connect
-from adapters.wire.amqp_address import on_loopback, parameters_of
-from adapters.wire.kind import Kind, KindSettings, Surroundings
+from adapters.wire.amqp_address import AmqpAddress, on_loopback
+from adapters.wire.kind import Kind, Surroundings
 from broker.errors import ConfigError, Malformed, Rejection, Unavailable
 from broker.model import Envelope
 from broker.partner import Partners
@@ -48,10 +48,9 @@ _GLANCE: Final = 0.2  # seconds between two looks at `stop`
 _REMEMBERED: Final = 10_000  # messages handed back: more are never in one outage of ours by far
 
 
-class AmqpChannelSettings(KindSettings):
+class AmqpChannelSettings(AmqpAddress):
     """Where the queue is, and how it is emptied.  Durations are seconds or ISO 8601."""
 
-    url: SecretStr  # amqp:// or amqps://, with user, password and virtual host
     queue: str = "goniec.in"
     dead_letters: str = ""  # <queue>.dead-letters unless named: what was refused
     quarantine: str = ""  # <queue>.quarantine unless named: what was redelivered too often
@@ -61,9 +60,6 @@ class AmqpChannelSettings(KindSettings):
     first_wait: timedelta = timedelta(seconds=1)  # when intake is away and names no wait; doubling up to:
     longest_wait: timedelta = timedelta(minutes=5)
     deadline: timedelta = timedelta(seconds=15)  # for connecting, and for each answer of RabbitMQ
-    ca: str = ""  # PEM file, for amqps
-    certificate: str = ""
-    key: str = ""
     # How senders prove who they are: by the `user_id` that RabbitMQ has checked.  Without it they are believed, and
     # then RabbitMQ must be on this machine.  A user of RabbitMQ with the tag `impersonator` is believed on its word.
     proof: tuple[Literal["amqp-user"], ...] = ()
@@ -134,12 +130,7 @@ class AmqpChannel:
                     stop.wait(wait.total_seconds())
 
     def _parameters(self) -> pika.connection.Parameters:
-        tls = {name: getattr(self.settings, name) for name in ("ca", "certificate", "key")}
-        return parameters_of(
-            self.settings.url.get_secret_value(),
-            name=f"goniec channel {self.name}",
-            **{name: str(self.around.folder / path) for name, path in tls.items() if path},
-        )
+        return self.settings.parameters(self.around.folder, name=f"goniec channel {self.name}")
 
     def partners(self) -> Partners | None:
         """Those among whom senders must prove to be, as they are now; None if senders are believed."""

@@ -12,28 +12,23 @@ from time import monotonic
 
 import pika
 from pika.spec import BasicProperties
-from pydantic import SecretStr
 
 from adapters.wire.amqp import Fate, Line, connect
-from adapters.wire.amqp_address import parameters_of
+from adapters.wire.amqp_address import AmqpAddress
 from adapters.wire.amqp_parcel import Layout, pack
-from adapters.wire.kind import Kind, KindSettings, Surroundings
+from adapters.wire.kind import Kind, Surroundings
 from broker.errors import Unavailable
 from broker.model import Parcel
 from broker.ports import Office
 
 
-class AmqpOfficeSettings(KindSettings):
+class AmqpOfficeSettings(AmqpAddress):
     """Where the office takes its documents from.  Durations are seconds or ISO 8601."""
 
-    url: SecretStr  # amqp:// or amqps://, with user, password and virtual host
     exchange: str = ""  # RabbitMQ's default exchange, where the routing key is the queue's name
     routing_key: str
     layout: Layout = Layout.DOCUMENT
     deadline: timedelta = timedelta(seconds=30)  # of one attempt, all in all; must be shorter than the lease
-    ca: str = ""  # PEM file, for amqps
-    certificate: str = ""
-    key: str = ""
 
 
 class AmqpOffice:
@@ -100,15 +95,7 @@ class AmqpOffice:
 
 def make(settings: AmqpOfficeSettings, around: Surroundings) -> Office:
     """Make the office; raise ConfigError.  Opens no connection."""
-    parameters = parameters_of(
-        settings.url.get_secret_value(),
-        name=f"goniec office {around.name}",
-        **{
-            name: str(around.folder / path)
-            for name in ("ca", "certificate", "key")
-            if (path := getattr(settings, name))
-        },
-    )
+    parameters = settings.parameters(around.folder, name=f"goniec office {around.name}")
     return AmqpOffice(settings, parameters)
 
 

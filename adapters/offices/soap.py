@@ -7,7 +7,6 @@ in `adapters/wire/http.py`, what the answer means in `soap_answer.py`.
 from __future__ import annotations
 
 import base64
-import os
 import ssl
 from datetime import timedelta
 from http import HTTPStatus
@@ -21,8 +20,9 @@ from adapters.offices.soap_answer import Reading
 from adapters.offices.soap_receiver import SERVICE_NAMESPACE, Dialect, Receiver
 from adapters.wire import ob
 from adapters.wire.http import Address, Answer, Http
-from adapters.wire.kind import Kind, KindSettings, Surroundings
+from adapters.wire.kind import Kind, Surroundings
 from adapters.wire.mtom import XOP_INCLUDE, pack
+from adapters.wire.secret import SecretFile, WithPassword
 from adapters.wire.soap import SOAP11, Version, content_type
 from broker.errors import ConfigError, Unavailable
 from broker.model import Parcel
@@ -30,7 +30,7 @@ from broker.model import Parcel
 _ASIDE: Final = "dokument"  # Content-ID of the document when it travels beside the envelope
 
 
-class SoapSettings(KindSettings):
+class SoapSettings(WithPassword):
     """How one office's receiver is reached; paths are relative to the configuration's folder."""
 
     url: str  # http:// or https://
@@ -45,12 +45,10 @@ class SoapSettings(KindSettings):
     objects_namespace: str = ob.NS
     soap_action: str | None = None  # instead of the WSDL's
 
-    user: str = ""  # HTTP Basic, with one of the two below
-    password_file: Path | None = None
-    password_env: str = ""
+    user: str = ""  # HTTP Basic, with password_file or password_variable
     ca: Path | None = None  # PEM: whom to believe instead of the system's authorities
     client_certificate: Path | None = None  # PEM, with its chain
-    client_key: Path | None = None  # PEM, unencrypted; when it is not in the certificate's file
+    client_key: SecretFile | None = None  # PEM, unencrypted; when it is not in the certificate's file
 
     box_name: str = ""  # NazwaSkrytki; the last part of the box's address by default
     final_codes: frozenset[int] = frozenset()  # `kod` that no repeat will change; any other but 1 is tried again
@@ -64,10 +62,8 @@ class SoapSettings(KindSettings):
 
     @model_validator(mode="after")
     def _fits_together(self) -> SoapSettings:
-        if bool(self.user) != bool(self.password_file or self.password_env):
-            raise ValueError("user and password_file (or password_env) belong together")
-        if self.password_file and self.password_env:
-            raise ValueError("password_file or password_env, not both")
+        if bool(self.user) != bool(self.password_file or self.password_variable):
+            raise ValueError("user and password_file (or password_variable) belong together")
         if self.client_key and not self.client_certificate:
             raise ValueError("client_key needs client_certificate")
         if (self.ca or self.client_certificate) and not Address.of(self.url).tls:
@@ -168,18 +164,11 @@ _AWAY: Final = frozenset(
 
 
 def _authorization(settings: SoapSettings, folder: Path) -> dict[str, str]:
-    if not settings.user:
+    password = settings.password(folder)
+    if password is None:
         return {}
-    if settings.password_file:
-        try:
-            password = (folder / settings.password_file).read_text(encoding="utf-8").rstrip("\r\n")
-        except (OSError, UnicodeDecodeError) as wrong:
-            raise ConfigError([f"password_file: {_reason(wrong)}"]) from wrong
-    else:
-        password = os.environ.get(settings.password_env, "")
-    if not password:
-        raise ConfigError([f"{'password_file' if settings.password_file else 'password_env'}: holds no password"])
-    return {"Authorization": "Basic " + base64.b64encode(f"{settings.user}:{password}".encode()).decode()}
+    known = f"{settings.user}:{password.get_secret_value()}".encode()
+    return {"Authorization": "Basic " + base64.b64encode(known).decode()}
 
 
 def _tls(settings: SoapSettings, folder: Path) -> ssl.SSLContext:

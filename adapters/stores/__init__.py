@@ -4,17 +4,30 @@ from __future__ import annotations
 
 from typing import Any
 
-from pydantic import Field
+from pydantic import Field, SecretStr
 from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
 
 from adapters.stores.memory import MemoryStore
+from adapters.stores.sql.at_rest import AtRest, ContentKey
 from adapters.stores.sql.migrate import migrate
 from adapters.stores.sql.store import SqlStore
 from adapters.wire.kind import Custody, Kind, KindSettings, StoreKind, Surroundings
+from adapters.wire.secret import SecretSource, WithPassword, read
 from broker.errors import ConfigError
 
-__all__ = ["KINDS", "MemoryStore", "SqlSettings", "SqlStore", "migrate", "open_store", "store_url"]
+__all__ = [
+    "KINDS",
+    "AtRest",
+    "ContentKey",
+    "MemoryStore",
+    "SqlSettings",
+    "SqlStore",
+    "at_rest",
+    "migrate",
+    "open_store",
+    "store_url",
+]
 
 
 class MemorySettings(KindSettings):
@@ -23,36 +36,72 @@ class MemorySettings(KindSettings):
     refusals_per_hour: int = Field(1000, ge=1, description="refusals kept of one sender in an hour")
 
 
-class SqlSettings(MemorySettings):
+class SqlSettings(MemorySettings, WithPassword):
     """A SQLite file or a PostgreSQL database."""
 
-    url: str = Field(
-        "sqlite:///goniec.sqlite",
-        repr=False,  # it may hold a password; PGPASSFILE and PGSERVICE are understood too
+    url: SecretStr = Field(
+        SecretStr("sqlite:///goniec.sqlite"),
         description="sqlite:///FILE (relative to the configuration) or postgresql://USER@HOST/DATABASE",
+    )
+    encryption_keys: tuple[SecretSource, ...] = Field(
+        (), description="files, or env:NAME; the first encrypts documents and reports, all of them decrypt"
     )
 
 
 def store_url(settings: SqlSettings, surroundings: Surroundings) -> str:
-    """Return the url with the file's path made absolute; raise ConfigError if it cannot be read."""
+    """Return the url, a SQLite file's path made absolute and the password put in; raise ConfigError."""
     try:
-        url = make_url(settings.url)
-    except ArgumentError as error:
-        raise ConfigError(["the store's url cannot be read"]) from error
-    if url.get_backend_name() == "sqlite" and url.database not in {None, "", ":memory:"}:
-        url = url.set(database=str(surroundings.folder / str(url.database)))
+        url = make_url(settings.url.get_secret_value())
+    except ArgumentError:
+        url = None
+    if url is None:  # outside of the handler: the foreign error quotes the url
+        raise ConfigError(["the store's url cannot be read"])
+    password = settings.password(surroundings.folder)
+    if url.get_backend_name() == "sqlite":
+        if password is not None:
+            raise ConfigError(["password_file, password_variable: a SQLite file has no password"])
+        if url.database not in {None, "", ":memory:"}:
+            url = url.set(database=str(surroundings.folder / str(url.database)))
+    elif password is not None:
+        if url.password is not None:
+            raise ConfigError(["url: holds a password, and there is another one beside it"])
+        url = url.set(password=password.get_secret_value())
     return url.render_as_string(hide_password=False)
+
+
+def at_rest(settings: SqlSettings, surroundings: Surroundings) -> AtRest:
+    """Read the keys of content at rest; raise ConfigError with every one that cannot be used."""
+    problems: list[str] = []
+    keys: list[ContentKey] = []
+    for number, source in enumerate(settings.encryption_keys):
+        setting = f"encryption_keys.{number}"
+        try:
+            keys.append(ContentKey.of(read(surroundings.folder, source, setting=setting), setting))
+        except ConfigError as wrong:
+            problems += wrong.problems
+    if problems:
+        raise ConfigError(problems)
+    return AtRest(keys)
 
 
 def _memory(settings: MemorySettings, surroundings: Surroundings) -> Custody:
     return MemoryStore(surroundings.clock, refusals_per_hour=settings.refusals_per_hour)
 
 
-def _sql(settings: SqlSettings, surroundings: Surroundings) -> Custody:
+def _sql(settings: SqlSettings, surroundings: Surroundings) -> SqlStore:
     """SQLite has no clock of its own; many nodes on one PostgreSQL go by the server's."""
-    url = store_url(settings, surroundings)
+    problems: list[str] = []
+    made: list[Any] = []
+    for part in (store_url, at_rest):
+        try:
+            made.append(part(settings, surroundings))
+        except ConfigError as wrong:
+            problems += wrong.problems
+    if problems:
+        raise ConfigError(problems)
+    url, content = made
     clock = surroundings.clock if make_url(url).get_backend_name() == "sqlite" else None
-    return SqlStore(url, clock=clock, refusals_per_hour=settings.refusals_per_hour)
+    return SqlStore(url, clock=clock, refusals_per_hour=settings.refusals_per_hour, at_rest=content)
 
 
 KINDS: dict[str, StoreKind] = {

@@ -52,8 +52,8 @@ def answered(body: bytes, *, status: int = 200, version: soap.Version = soap.SOA
         {"url": "https://user:secret@office/"},
         {"url": URL, "deadline": 0},
         {"url": URL, "user": "goniec"},
-        {"url": URL, "password_env": "X"},
-        {"url": URL, "user": "goniec", "password_env": "X", "password_file": "x"},
+        {"url": URL, "password_variable": "X"},
+        {"url": URL, "user": "goniec", "password_variable": "X", "password_file": "x"},
         {"url": URL, "ca": "ca.pem"},
         {"url": "https://office/", "client_key": "key.pem"},
         {"url": URL, "password": "in the open"},
@@ -73,10 +73,10 @@ def test_every_problem_of_the_files_is_told_at_once(tmp_path):
 
 def test_a_password_may_come_from_the_environment(monkeypatch):
     monkeypatch.setenv("DMS_PASSWORD", "secret")
-    office = KIND.make(KIND.settings(url=URL, user="goniec", password_env="DMS_PASSWORD"), surroundings())
+    office = KIND.make(KIND.settings(url=URL, user="goniec", password_variable="DMS_PASSWORD"), surroundings())
     assert office._headers["Authorization"] == "Basic " + base64.b64encode(b"goniec:secret").decode()
-    with pytest.raises(ConfigError, match="password_env"):
-        KIND.make(KIND.settings(url=URL, user="goniec", password_env="DMS_NO_PASSWORD"), surroundings())
+    with pytest.raises(ConfigError, match="password_variable"):
+        KIND.make(KIND.settings(url=URL, user="goniec", password_variable="DMS_NO_PASSWORD"), surroundings())
 
 
 # ── the office's own description ─────────────────────────────────────────────────────────────────────────
