@@ -186,10 +186,11 @@ def require(reports: Sequence[RevocationReport]) -> None:
 
 
 def due(reports: Iterable[RevocationReport], at: datetime) -> bool:
-    """Whether somebody should be asked: for evidence that is missing or too old, or soon will be."""
+    """Whether somebody should be asked: for evidence that is missing, too old or soon will be, or may be withdrawn."""
     return any(
         report.until is None
         or report.this_update is None
+        or report.code == ON_HOLD  # it may be lifted at any moment
         or (report.until - at) * _PORTION < report.until - report.this_update
         for report in reports
         if report.code not in (REVOKED, CA_REVOKED)
@@ -206,7 +207,7 @@ def _report(
         return RevocationReport(
             subject=own.subject, certificate=own.sha256, status="unknown", code=UNKNOWN, silent_since=silent
         )
-    until = _until(status, freshness, signer=signer)
+    until = good_until(status, freshness, signer=signer)
     said, code = _verdict(status, certificate, until, at, signer=signer)
     return RevocationReport(
         subject=own.subject,
@@ -242,7 +243,7 @@ def _verdict(
     return "good", ""
 
 
-def _until(status: Status, freshness: timedelta, *, signer: bool) -> datetime:
+def good_until(status: Status, freshness: timedelta, *, signer: bool) -> datetime:
     """Return until when it is fresh: its next update; for a signer, `freshness` at most.
 
     For authorities lists are made rarely, once in months: no newer one exists.
