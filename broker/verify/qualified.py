@@ -211,10 +211,10 @@ class Service:
         applying = frozenset().union(*(it.qualifiers for it in self.qualifications if it.criteria.matches(certificate)))
         corrected = [_PURPOSES[it] for it in applying & _PURPOSES.keys()]
         purpose = claimed.purpose if not corrected else corrected[0] if len(corrected) == 1 else None
+        if purpose is not None and purpose not in self.purposes:
+            return None
         if purpose is None or applying - _QUALIFYING:
             return False
-        if purpose not in self.purposes:
-            return None
         protected = bool(applying & _PROTECTED) or claimed.protected
         if applying & _NOT_PROTECTED:
             protected = False

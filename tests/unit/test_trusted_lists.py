@@ -1,0 +1,359 @@
+"""Which lists are believed, and which are refused, each for its own reason (ETSI TS 119 612)."""
+
+from __future__ import annotations
+
+import hashlib
+from base64 import b64encode
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from cryptography.hazmat.primitives.serialization import Encoding
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from adapters.testkit.pki import Pki
+from adapters.testkit.signer import sign
+from adapters.testkit.signing.recipe import C14N, ENVELOPED, EXCLUSIVE, XPATH
+from adapters.testkit.trusted_lists import TSL, Entry, Lists
+from broker.verify.trust_services import Kind
+from broker.verify.trusted_list import LIMITS, Expected, ListRefused, read, territory_of
+
+NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
+DAY = timedelta(days=1)
+LISTS, PKI = Lists(at=NOW), Pki(at=NOW)
+CA = PKI.qualified_ca.credential.certificate
+LOTL = Expected(territory="EU", signers=(LISTS.lotl_signer.certificate,))
+POLISH = Expected(territory="PL", signers=(LISTS.national_signer.certificate,))
+STRANGER = LISTS.signer("Goniec Test Stranger")
+
+
+def national(**about):
+    return LISTS.national([Entry(certificates=(CA,))], **about)
+
+
+def changed(old, new):
+    def rewrite(text):
+        assert old in text
+        return text.replace(old, new)
+
+    return rewrite
+
+
+def tampered(data, old, new):
+    assert old in data
+    return data.replace(old, new)
+
+
+def inside(data, held):
+    """The list with something more as the last child of its root, after it was signed."""
+    return tampered(data, b"</TrustServiceStatusList>", held + b"</TrustServiceStatusList>")
+
+
+def body(data):
+    """The list without its XML declaration."""
+    return data.partition(b"?>")[2]
+
+
+# ── believed ──
+
+
+@pytest.mark.parametrize("version", [5, 6])
+def test_a_list_of_either_version_is_believed(version):
+    found = read(national(version=version, sequence=7), POLISH, NOW)
+    assert (found.territory, found.sequence, found.issued) == ("PL", 7, NOW - DAY)
+    assert found.next_update == found.end == NOW + 179 * DAY
+    assert found.signer == LISTS.national_signer.certificate
+    assert [(it.kind, it.certificates) for it in found.services] == [(Kind.CERTIFICATES, (CA,))]
+
+
+@pytest.mark.parametrize(
+    "recipe",
+    [
+        pytest.param({"binding": "v2"}, id="SigningCertificateV2"),
+        pytest.param({"binding": "key-info", "extra_references": ()}, id="KeyInfo covered"),
+        pytest.param({"digest": "sha512", "method": "rsa-sha512"}, id="SHA-512"),
+        pytest.param({"object_format": True, "policy_implied": True}, id="more properties"),
+        pytest.param({"prefix": ""}, id="no prefix"),
+        pytest.param({"uri": "#TrustServiceStatusList-1"}, id="the root by its Id"),
+        pytest.param({"transforms": (ENVELOPED, C14N), "signed_info": C14N}, id="inclusive C14N"),
+        pytest.param({"transforms": (XPATH, EXCLUSIVE)}, id="by XPath"),
+        pytest.param({"certificates": "chain"}, id="the chain in KeyInfo"),
+        pytest.param({"key_value": True}, id="KeyValue beside"),
+        pytest.param({"properties": ""}, id="SignedProperties without a transform"),
+    ],
+)
+def test_the_shapes_in_which_lists_are_signed_are_read(recipe):
+    assert read(national(recipe=recipe), POLISH, NOW).services
+
+
+def test_a_certificate_bound_by_sha1_does_not_matter_where_the_key_is_pinned():
+    der = LISTS.national_signer.der
+    old, new = (
+        f'<ds:DigestMethod Algorithm="http://www.w3.org/2001/04/xmlenc#sha256"/><ds:DigestValue>{b64encode(hashlib.sha256(der).digest()).decode()}',
+        f'<ds:DigestMethod Algorithm="http://www.w3.org/2000/09/xmldsig#sha1"/><ds:DigestValue>{b64encode(hashlib.sha1(der).digest()).decode()}',
+    )
+    assert read(national(recipe={"rewrite": changed(old, new)}), POLISH, NOW).services
+
+
+@pytest.mark.parametrize("kind", ["ec-256", "ec-384", "ec-521"])
+def test_a_list_may_be_signed_by_an_elliptic_key(kind):
+    signer = LISTS.signer(f"Goniec Test Elliptic {kind}", kind=kind)
+    assert (
+        read(national(signer=signer), replace(POLISH, signers=(signer.certificate,)), NOW).signer == signer.certificate
+    )
+
+
+def test_any_of_several_pinned_signers_may_sign_so_that_they_can_be_exchanged():
+    pinned = replace(LOTL, signers=(STRANGER.certificate, LISTS.lotl_signer.certificate))
+    assert read(LISTS.lotl(), pinned, NOW).signer == LISTS.lotl_signer.certificate
+    assert read(LISTS.lotl(signer=STRANGER), pinned, NOW).signer == STRANGER.certificate
+
+
+def test_a_signer_whose_certificate_has_ended_since_is_still_the_signer_of_what_it_signed():
+    signer = LISTS.signer("Goniec Test Ended", not_after=NOW - timedelta(hours=1))
+    assert read(national(signer=signer), replace(POLISH, signers=(signer.certificate,)), NOW).services
+
+
+def test_a_byte_order_mark_and_a_comment_change_nothing():
+    data = b"\xef\xbb\xbf" + LISTS.national(
+        [Entry(certificates=(CA,))], rewrite=changed("<NextUpdate>", "<!-- soon --><NextUpdate>")
+    )
+    assert read(data, POLISH, NOW).services
+
+
+def test_the_list_of_the_lists_names_territories_places_and_signers():
+    german = LISTS.signer("Goniec Test German Operator")
+    found = read(
+        LISTS.lotl(
+            LISTS.pointer()
+            + LISTS.pointer("DE", [german, STRANGER])
+            + LISTS.pointer("PL", location="https://lists.example/PL.pdf", mime="application/pdf")
+            + LISTS.pointer("EU", [LISTS.lotl_signer], kind="EUlistofthelists")
+        ),
+        LOTL,
+        NOW,
+    )
+    assert {name: (it.locations, it.signers) for name, it in found.pointers.items()} == {
+        "PL": (("https://lists.example/PL.xml",), (LISTS.national_signer.certificate,)),
+        "DE": (("https://lists.example/DE.xml",), (german.certificate, STRANGER.certificate)),
+    }
+
+
+def test_two_pointers_to_one_territory_are_taken_together():
+    found = read(
+        LISTS.lotl(LISTS.pointer() + LISTS.pointer("PL", [STRANGER], location="https://new.example/")), LOTL, NOW
+    )
+    assert found.pointers["PL"].locations == ("https://lists.example/PL.xml", "https://new.example/")
+    assert found.pointers["PL"].signers == (LISTS.national_signer.certificate, STRANGER.certificate)
+
+
+def test_a_national_list_has_no_pointers_that_count():
+    assert read(national(), POLISH, NOW).pointers == {}
+
+
+def test_whose_list_it_claims_to_be_can_be_told_before_it_is_believed():
+    assert territory_of(national(recipe=None)) == "PL"
+    assert territory_of(LISTS.lotl(signer=STRANGER)) == "EU"
+
+
+def test_an_overdue_list_counts_for_the_tolerance_and_no_longer():
+    data, late = national(), replace(POLISH, tolerance=3 * DAY)
+    due = NOW + 179 * DAY
+    assert read(data, late, due + 2 * DAY).end == due + 3 * DAY
+    with pytest.raises(ListRefused, match="next update was due"):
+        read(data, late, due + 3 * DAY)
+
+
+def test_the_same_list_again_and_a_later_one_are_believed():
+    first = read(national(sequence=3), POLISH, NOW)
+    again = replace(POLISH, before=first)
+    assert read(national(sequence=3), again, NOW).sequence == 3
+    assert read(national(sequence=4), again, NOW).sequence == 4
+
+
+# ── refused ──
+
+ISSUED = NOW - DAY
+ENTRY = Entry(certificates=(CA,))
+GOOD, GOOD_LOTL = national(), LISTS.lotl()
+OLD = read(national(sequence=5), POLISH, NOW)
+EVIL_SERVICES = body(LISTS.national([Entry(certificates=(PKI.untrusted_ca.credential.certificate,))], recipe=None))
+
+REFUSED = [
+    ("signer", "a stranger signed it", national(signer=STRANGER), POLISH),
+    ("signer", "the LOTL's signer signed the national list", national(signer=LISTS.lotl_signer), POLISH),
+    ("signer", "the national signer signed the LOTL", LISTS.lotl(signer=LISTS.national_signer), LOTL),
+    ("signer", "nobody is pinned", GOOD, replace(POLISH, signers=())),
+    (
+        "signer",
+        "a CA is pinned, and the signer is below it",
+        LISTS.national([ENTRY], signer=PKI.person),
+        replace(POLISH, signers=(CA,)),
+    ),
+    ("signer", "no certificate is shown", national(recipe={"certificates": "none"}), POLISH),
+    (
+        "signature",
+        "the pinned certificate is shown, and another key signed",
+        national(signer=replace(STRANGER, certificate=LISTS.national_signer.certificate)),
+        POLISH,
+    ),
+    ("unsigned", "it is not signed", national(recipe=None), POLISH),
+    (
+        "signature",
+        "a service's status was changed",
+        tampered(LISTS.national([replace(ENTRY, status="withdrawn")]), b"withdrawn", b"granted"),
+        POLISH,
+    ),
+    (
+        "signature",
+        "a certificate was exchanged",
+        tampered(GOOD, b64encode(CA.public_bytes(Encoding.DER)), b64encode(PKI.untrusted_ca.credential.der)),
+        POLISH,
+    ),
+    ("signature", "the next update was put off", tampered(GOOD, b"2026-06-29T12", b"2026-07-01T12"), POLISH),
+    ("signature", "the sequence number was changed", tampered(GOOD, b"Number>1<", b"Number>2<"), POLISH),
+    ("signature", "services were put behind the signature", inside(GOOD, EVIL_SERVICES), POLISH),
+    ("signature", "a digest of SHA-1", national(recipe={"digest": "sha1"}), POLISH),
+    ("signature", "a signature of RSA with SHA-1", national(recipe={"method": "rsa-sha1"}), POLISH),
+    ("signature", "an HMAC with the public key", national(recipe={"method": "hmac-sha256"}), POLISH),
+    ("signature", "the list itself is not covered", national(recipe={"uri": "#xades-missing"}), POLISH),
+    (
+        "signature",
+        "only a part of it is covered",
+        national(recipe={"uri": "#part"}, rewrite=changed("<NextUpdate>", '<NextUpdate Id="part">')),
+        POLISH,
+    ),
+    (
+        "signature",
+        "two elements bear the Id that is covered",
+        national(
+            recipe={"uri": "#TrustServiceStatusList-1"},
+            rewrite=changed("<NextUpdate>", '<NextUpdate Id="TrustServiceStatusList-1">'),
+        ),
+        POLISH,
+    ),
+    ("signatures", "two have signed", sign(GOOD, LISTS.national_signer, NOW), POLISH),
+    (
+        "signatures",
+        "a second list with its own signature is inside",
+        inside(GOOD, body(national(signer=STRANGER))),
+        POLISH,
+    ),
+    ("no-list", "the list is inside of something else", b"<wrapper>" + body(GOOD) + b"</wrapper>", POLISH),
+    (
+        "no-list",
+        "it is enveloped by its signature",
+        national(recipe={"enveloping": True, "transforms": (EXCLUSIVE,)}),
+        POLISH,
+    ),
+    ("no-list", "another tag", national(rewrite=changed("19612/TSLTag", "02231/TSLTag")), POLISH),
+    (
+        "no-list",
+        "another namespace",
+        national(rewrite=changed(f'xmlns="{TSL}"', 'xmlns="http://uri.etsi.org/02231/v3#"')),
+        POLISH,
+    ),
+    ("unreadable", "no XML", b"PK\x03\x04", POLISH),
+    ("unreadable", "nothing", b"", POLISH),
+    (
+        "unreadable",
+        "a DTD",
+        tampered(GOOD, b"<TrustServiceStatusList", b'<!DOCTYPE x [<!ENTITY a "b">]><TrustServiceStatusList'),
+        POLISH,
+    ),
+    ("unreadable", "cut off", GOOD[:-30], POLISH),
+    ("unreadable", "huge", GOOD + b" " * LIMITS.payload, POLISH),
+    (
+        "unreadable",
+        "too many elements",
+        tampered(GOOD, b"<NextUpdate>", b"<x/>" * (LIMITS.elements + 1) + b"<NextUpdate>"),
+        POLISH,
+    ),
+    ("expired", "overdue", national(issued=NOW - 100 * DAY, next_update=NOW), POLISH),
+    ("future", "from the future", national(issued=NOW + timedelta(minutes=6)), POLISH),
+    ("interval", "for longer than six months", national(issued=ISSUED, next_update=ISSUED + 191 * DAY), POLISH),
+    (
+        "interval",
+        "the next update before the issue",
+        national(issued=ISSUED, next_update=ISSUED - DAY),
+        replace(POLISH, tolerance=9 * DAY),
+    ),
+    ("closed", "no next update", national(next_update=None), POLISH),
+    ("version", "version 4", national(version=4), POLISH),
+    ("version", "version 7", national(version=7), POLISH),
+    ("version", "a version that is no number", national(version="5 or 6"), POLISH),
+    ("type", "a type of another scheme", national(kind="CClist"), POLISH),
+    ("type", "a national list of the EU", national(territory="EU", signer=LISTS.lotl_signer), LOTL),
+    ("type", "a list of the lists of Poland", LISTS.lotl(territory="PL", signer=LISTS.national_signer), POLISH),
+    ("territory", "Germany's list where Poland's was expected", national(territory="DE"), POLISH),
+    ("malformed", "a territory that is none", national(territory="pl"), POLISH),
+    (
+        "malformed",
+        "two territories",
+        national(rewrite=changed("<HistoricalInf", "<SchemeTerritory>DE</SchemeTerritory><HistoricalInf")),
+        POLISH,
+    ),
+    ("malformed", "no issue date", national(rewrite=changed("ListIssueDateTime", "ListIssueDate")), POLISH),
+    (
+        "malformed",
+        "an issue date without a zone",
+        national(rewrite=changed(f"{ISSUED:%Y-%m-%dT%H:%M:%S}Z</ListIssue", f"{ISSUED:%Y-%m-%dT%H:%M:%S}</ListIssue")),
+        POLISH,
+    ),
+    ("malformed", "a sequence number that is none", national(sequence="-1"), POLISH),
+    ("older", "a lower number than before", national(sequence=4), replace(POLISH, before=OLD)),
+    (
+        "older",
+        "the same number, issued earlier",
+        national(sequence=5, issued=ISSUED - DAY),
+        replace(POLISH, before=OLD),
+    ),
+    (
+        "older",
+        "a higher number, issued earlier",
+        national(sequence=6, issued=ISSUED - DAY),
+        replace(POLISH, before=OLD),
+    ),
+    (
+        "signer-expired",
+        "issued after its signer's certificate ended",
+        national(signer=(_ended := LISTS.signer("Goniec Test Ended Before", not_after=ISSUED - DAY))),
+        replace(POLISH, signers=(_ended.certificate,)),
+    ),
+    (
+        "signer-expired",
+        "issued before its signer's certificate began",
+        national(signer=(_young := LISTS.signer("Goniec Test Young", not_before=NOW))),
+        replace(POLISH, signers=(_young.certificate,)),
+    ),
+    (
+        "signature",
+        "a key of 1024 bits",
+        national(signer=(_short := LISTS.signer("Goniec Test Short", kind="rsa-1024"))),
+        replace(POLISH, signers=(_short.certificate,)),
+    ),
+]
+
+
+@pytest.mark.parametrize(
+    ("reason", "data", "expected"), [pytest.param(r, d, e, id=f"{r}: {w}") for r, w, d, e in REFUSED]
+)
+def test_a_list_that_is_not_as_it_must_be_is_refused(reason, data, expected):
+    with pytest.raises(ListRefused) as refused:
+        read(data, expected, NOW)
+    assert refused.value.reason == reason, refused.value.problems
+    assert refused.value.problems[0]
+
+
+@settings(max_examples=150, deadline=None)
+@given(data=st.data())
+def test_whatever_is_changed_in_a_list_it_is_refused_or_says_the_same(data):
+    place = data.draw(st.integers(0, len(GOOD) - 1))
+    cut = data.draw(st.integers(0, 40))
+    put = data.draw(st.binary(max_size=12) | st.sampled_from([b"<x/>", b"<!-- -->", b"granted", b"]]>", b"&amp;"]))
+    try:
+        found = read(GOOD[:place] + put + GOOD[place + cut :], POLISH, NOW)
+    except ListRefused:
+        return
+    assert found == read(GOOD, POLISH, NOW)
