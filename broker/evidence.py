@@ -131,6 +131,17 @@ class RevocationReport:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TimeStampReport:
+    """One signature time-stamp (XAdES-T).  It moves the moment of judgement only if it holds: if `code` is empty."""
+
+    at: datetime | None = None
+    by: str = ""  # the time-stamping unit, RFC 4514
+    policy: str = ""  # dotted
+    code: str = ""
+    hint: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SignatureReport:
     """One `ds:Signature`, judged on its own."""
 
@@ -149,6 +160,9 @@ class SignatureReport:
     level: Level = Level.NONE
     identity: Identity | None = None
     signing_time: datetime | None = None  # claimed by the signer, UTC
+    judged_at: datetime | None = None  # the moment for which its certificate was judged: entry, or an earlier stamp's
+    time_stamps: tuple[TimeStampReport, ...] = ()
+    extensions: tuple[str, ...] = ()  # names of other unsigned properties (LT, LTA): seen, not judged
     counter_signatures: tuple[SignatureReport, ...] = ()
 
 

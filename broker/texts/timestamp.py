@@ -1,4 +1,4 @@
-"""What is said about a time-stamp that does not hold (numbers 1130-1139); the codes are stage verify's."""
+"""What is said about a time-stamp that does not hold (numbers 1130–1139); the codes are stage verify's."""
 
 from __future__ import annotations
 
@@ -56,5 +56,12 @@ TEXTS: dict[str, Text] = {
         en="The time-stamp bears a moment that is still to come.",
         hint_pl="Proszę sprawdzić zegary: systemu albo urzędu znacznika czasu.",
         hint_en="Check the clocks: the system's, or the time-stamping authority's.",
+    ),
+    "verify.timestamp-too-many": Text(
+        number=1139,
+        pl="Podpis ma więcej znaczników czasu, niż się sprawdza; kolejne pominięto.",
+        en="The signature has more time-stamps than are judged; the others were passed over.",
+        hint_pl=_AUTHORITY_PL,
+        hint_en=_AUTHORITY_EN,
     ),
 }

@@ -111,6 +111,9 @@ _BY_VERDICT: Final[Mapping[SubIndication, tuple[str, ...]]] = {
         "xades-external",
         "too-many-certificates",
         "timestamp-future",
+        "timestamp-too-many",
+        "signing-time-future",
+        "signing-time-old",
     ),
     SubIndication.SIGNED_DATA_NOT_FOUND: ("reference-target-missing",),
     SubIndication.CRYPTO_CONSTRAINTS_FAILURE: (

@@ -13,11 +13,23 @@ from datetime import datetime
 from lxml import etree
 
 from broker.evidence import AWAITED, Identity, Indication, Level, RevocationReport, SignatureReport
-from broker.verify import algorithms, explain, identity, path, references, revocation, signature_value, signer, written
+from broker.verify import (
+    algorithms,
+    explain,
+    identity,
+    moment,
+    path,
+    references,
+    revocation,
+    signature_value,
+    signer,
+    written,
+)
 from broker.verify.algorithms import Method, Scheme
 from broker.verify.c14n import Canon, reread
 from broker.verify.certificate import Certificate
 from broker.verify.fault import Fault, gravest
+from broker.verify.moment import Timing
 from broker.verify.names import DS, SIGNED_INFO
 from broker.verify.path import Path
 from broker.verify.references import Covered
@@ -72,6 +84,7 @@ class _Judgement:
     revocation: tuple[RevocationReport, ...] = ()
     level: Level = Level.NONE
     identity: Identity | None = None
+    timing: Timing | None = None
     hint: str = ""
     counters: tuple[SignatureReport, ...] = ()
 
@@ -107,6 +120,8 @@ class _Judgement:
                     fault, beside, how, lambda key, signed: signature_value.holds(key, scheme, value, signed)
                 )
             )
+        self.timing = moment.find(parts, self.case.at, self.case.trust, self.case.known, self.case.guesses)
+        self._try(self._check_claim)
         self._try(lambda: self._believe(beside))
         self.counters = tuple(
             judge(counter, place, self.case, of=parts).report
@@ -193,6 +208,16 @@ class _Judgement:
                 fault.hint = explain.value_mismatch(parts.signed_info, how, canon, lambda signed: holds(by.key, signed))
         return fault.at("ds:SignatureValue")
 
+    def _check_claim(self) -> None:
+        """Raise Fault if the signer claims a moment that cannot be."""
+        properties = self.signer.properties if self.signer else None
+        if properties is not None:
+            moment.require(properties.signing_time, self.case.at, self.case.policy.window)
+
+    @property
+    def _at(self) -> datetime:
+        return self.timing.at if self.timing else self.case.at
+
     def _believe(self, beside: Sequence[Certificate]) -> None:
         """Find the path, and say who signed and at which level; raise Fault."""
         own = self.signer.certificate if self.signer else None
@@ -203,11 +228,12 @@ class _Judgement:
         if not self.case.policy.path:
             return
         try:
-            found = path.find(own, [it for it in beside if it is not own], self.case.trust, self.case.at)
+            found = path.find(own, [it for it in beside if it is not own], self.case.trust, self._at)
             self.subjects = found.subjects
             self._rank(found)
             self._check_revocation(found)  # last: when only its evidence is missing, all else is established
         except Fault as fault:
+            fault = self.timing.excuse(fault) if self.timing else fault
             raise fault.at("ds:X509Certificate") from None
 
     def _rank(self, found: Path) -> None:
@@ -220,7 +246,7 @@ class _Judgement:
         if person is not None:
             self.hint = CLAIM_NOT_BELIEVED
         # The platform's seal without a person is no podpis zaufany: it says which machine signed, not who.
-        level = found.anchor.level_of(found.certificates[0].x509, self.case.at)
+        level = found.anchor.level_of(found.certificates[0].x509, self._at)
         self.level = Level.LOCAL if level is Level.TRUSTED_PROFILE else level
 
     def _check_revocation(self, found: Path) -> None:
@@ -228,8 +254,8 @@ class _Judgement:
         case = self.case
         if case.trust.revocation == REVOCATION_OFF:
             return
-        self.revocation = revocation.judge(found, case.known.evidence(), case.trust, case.at)
-        if revocation.due(self.revocation, case.at):
+        self.revocation = revocation.judge(found, case.known.evidence(), case.trust, self._at)
+        if revocation.due(self.revocation, self._at):
             case.known.ask(found)
         revocation.require(self.revocation)
 
@@ -258,6 +284,9 @@ class _Judgement:
             # Whose signature it is, a signature that failed does not tell.
             identity=None if fault and fault.indication is Indication.FAILED else self.identity,
             signing_time=properties.signing_time if properties else None,
+            judged_at=self._at,
+            time_stamps=self.timing.stamps if self.timing else (),
+            extensions=self.timing.others if self.timing else (),
             counter_signatures=self.counters,
         )
         return Judged(report=report, covering=covering)

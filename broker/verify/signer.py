@@ -6,12 +6,13 @@ Nothing is believed here: that a key fits says nothing about whom it belongs to.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from broker.verify import certificate, key_value, written, xades
 from broker.verify.certificate import Certificate
 from broker.verify.fault import Fault
+from broker.verify.moment import Window
 from broker.verify.references import Covered
 from broker.verify.shape import Signature
 from broker.verify.trust import PublicKey
@@ -29,6 +30,7 @@ class Policy:
     profile: Literal["xades", "basic"] = "xades"
     path: bool = True
     keys: tuple[PublicKey, ...] = ()
+    window: Window = field(default_factory=Window)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
