@@ -115,6 +115,8 @@ def secure(envelope: bytes, by: Credential, at: datetime, recipe: Recipe = ALL, 
 def _octets(element: etree._Element, recipe: Recipe, algorithm: str = EXCLUSIVE) -> bytes:
     if recipe.prefixes is None or algorithm != EXCLUSIVE:
         return canonical.canonical(element, algorithm)
+    # lxml drops a prefix of which the thread's dictionary of names has not heard, so always "#default".
+    canonical.tree(b'<known xmlns:as="#default"/>')
     alone = canonical.tree(etree.tostring(element, with_tail=False)).getroottree()
     return etree.tostring(
         alone, method="c14n", exclusive=True, with_comments=False, inclusive_ns_prefixes=recipe.prefixes.split()

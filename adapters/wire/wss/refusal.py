@@ -68,4 +68,4 @@ def no(code: str, place: str = "", **facts: str) -> Rejection:
 
 def translated(fault: Fault) -> Rejection:
     """Return what a fault found by the verifier's own parts is called here."""
-    return no(_FAULTS.get(fault.code, "wss.signature-shape"), fault.place)
+    return no(_FAULTS.get(fault.code, "wss.signature-shape"), fault.place or "wsse:Security")
