@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
+from typing import TypeVar
 
 import structlog
 
@@ -27,7 +28,7 @@ from broker.receipt import Registrar
 from broker.retry import RetryPolicy
 from broker.upo import Party
 from broker.validate import Validate
-from broker.verify import TrustSnapshot, Verify
+from broker.verify import Policy, TrustSnapshot, Verify, Window
 from config import clock, kinds, packaged
 from config.courier import Courier
 from config.ids import TimeOrderedIds
@@ -40,6 +41,8 @@ from config.sources import Problems, limits_of, load_catalogue, load_routing, lo
 from routing.route import Route
 from routing.table import Table, unknown_forms
 from schemas.catalogue import FormCatalogue
+
+Made = TypeVar("Made")
 
 log = structlog.get_logger(__name__)
 
@@ -118,6 +121,7 @@ def parts(settings: Settings) -> Parts:
     catalogue = wrong.of(load_catalogue, tuple(settings.path(folder) for folder in settings.forms))
     trust_files = [settings.path(one.file) for one in settings.trust.anchors]
     trust_files += [settings.path(file) for file in settings.trust.intermediates]
+    trust_files += [settings.path(file) for file in settings.trust.timestamp_authorities]
     trust = wrong.of(Snapshot, "trust", trust_files, lambda: load_trust(settings))
     routing_files = [settings.path(settings.routing.boxes), settings.path(settings.routing.rows)]
     table = wrong.of(Snapshot, "routing", routing_files, lambda: load_routing(settings))
@@ -175,13 +179,40 @@ def migrate_store(settings: Settings) -> None:
 
 def store_url(settings: Settings) -> str:
     """Return where the tables of the store are, "" if it has none; open nothing.  Raises ConfigError."""
+    return _of_sql(settings, stores.store_url) or ""
+
+
+def examine_store(settings: Settings) -> None:
+    """Raise ConfigError if the tables that are there are not for this version and these keys; raise Unavailable."""
+    _of_sql(settings, stores.examine)
+
+
+def _of_sql(settings: Settings, ask: Callable[[stores.SqlSettings, Surroundings], Made]) -> Made | None:
+    """Return what the store's own settings say, None if they are not of the kind that has tables."""
     _, own = kinds.read(stores.KINDS, settings.store, "store")
     if not isinstance(own, stores.SqlSettings):
-        return ""
+        return None
     try:
-        return stores.store_url(own, surroundings(settings, "store", TimeOrderedIds(clock.now)))
+        return ask(own, surroundings(settings, "store", TimeOrderedIds(clock.now)))
     except ConfigError as error:
         raise ConfigError([f"store: {one}" for one in error.problems]) from error
+
+
+@contextmanager
+def rekey_store(settings: Settings) -> Iterator[tuple[int, Iterator[int]]]:
+    """Yield how many rows hold content, and what puts it under the first key and yields the rows as it sees to them."""
+    store = open_store(settings)
+    try:
+        if not isinstance(store, stores.SqlStore):
+            raise ConfigError([f"store.kind: {settings.store.kind!r} keeps nothing that could be encrypted"])
+        yield store.contents(), store.rekey()
+    finally:
+        store.close()
+
+
+def _policy(settings: Settings) -> Policy:
+    trust = settings.trust
+    return Policy(window=Window(ahead=trust.signing_time_ahead, age=trust.signing_time_age))
 
 
 @contextmanager
@@ -226,7 +257,7 @@ def assemble(settings: Settings) -> Broker:
         store=store,
         parse=Parse(limits=made.limits),
         validate=Validate(catalogue=made.catalogue),
-        verify=Verify(trust=made.trust),
+        verify=Verify(trust=made.trust, policy=_policy(settings)),
         route=Route(router=_Current(made.table), limits=made.limits),
         admit=Admit(partners=made.partners),
         registrar=Registrar(seal=made.seal, ids=made.ids, environment=settings.environment, issuer=_issuer(settings)),

@@ -84,6 +84,9 @@ class Trust(_Section):
     revocation: Literal["off"] = "off"  # the policy's name: it stands in every report and receipt
     anchors: tuple[Anchor, ...] = ()
     intermediates: tuple[Path, ...] = ()
+    timestamp_authorities: tuple[Path, ...] = ()  # whose time-stamps on signatures are believed
+    signing_time_ahead: timedelta = timedelta(minutes=5)  # how far a claimed SigningTime may lie after entry
+    signing_time_age: timedelta | None = None  # and how far before it
 
 
 class Caps(_Section):
@@ -196,7 +199,7 @@ class Settings(BaseSettings):
 def load(file: Path) -> Settings:
     """Read a TOML file and the environment; raise ConfigError with every problem and its path."""
     try:
-        return Settings(**_read(file))
+        return Settings(**raw(file))
     except ValidationError as error:
         raise ConfigError(problems(error)) from error
 
@@ -206,7 +209,7 @@ def load_sound(file: Path) -> tuple[Settings | None, list[str]]:
 
     Returns what is left, if it can stand alone, and the problems.  Raises ConfigError if there is no TOML to read.
     """
-    values = _read(file)
+    values = raw(file)
     found: list[str] | None = None
     while True:
         try:
@@ -238,7 +241,8 @@ def _without(values: dict[str, Any], error: ErrorDetails) -> bool:
     return True
 
 
-def _read(file: Path) -> dict[str, Any]:
+def raw(file: Path) -> dict[str, Any]:
+    """Return what stands in a TOML file, and where it lies; raise ConfigError."""
     try:
         values = tomllib.loads(file.read_text(encoding="utf-8"))
     except FileNotFoundError as error:

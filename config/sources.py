@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 from cryptography import x509
 
 from broker.errors import ConfigError
+from broker.evidence import Level
 from broker.parse import Limits
 from broker.verify import Anchor, TrustSnapshot, anchors, certificates
 from config import packaged
@@ -80,9 +81,17 @@ def load_trust(settings: Settings) -> TrustSnapshot:
     between: list[x509.Certificate] = []
     for file in settings.trust.intermediates:
         between += wrong.of(of_file, settings.path(file), certificates) or ()
+    stampers: list[Anchor] = []
+    for file in settings.trust.timestamp_authorities:
+        stampers += wrong.of(of_file, settings.path(file), partial(anchors, level=Level.NONE)) or ()
     if wrong.found:
         raise ConfigError(wrong.found)
-    return TrustSnapshot(anchors=tuple(found), intermediates=tuple(between), revocation=settings.trust.revocation)
+    return TrustSnapshot(
+        anchors=tuple(found),
+        timestamp_anchors=tuple(stampers),
+        intermediates=tuple(between),
+        revocation=settings.trust.revocation,
+    )
 
 
 def load_routing(settings: Settings) -> Table:

@@ -3,11 +3,14 @@
 Where to read: `stage.py` (what others call), `judgement.py` (a document), `signature.py` (one signature, every
 question in its order); then one idea a file: `shape.py` and `references.py` (structure and coverage), `c14n.py`
 (octets), `algorithms.py` (the closed lists), `signer.py` (whose key), `signature_value.py` (mathematics), `xades.py`,
-`certificate.py`, `identity.py`, `trust.py`, `path.py`, `explain.py` (hints), `fault.py` (codes and their verdicts).
+`certificate.py`, `identity.py`, `moment.py` and `timestamp.py` (as of when), `trust.py`, `path.py`,
+`revocation.py` and `settlement.py` (what is known of certificates, and how it is proven), `explain.py` (hints),
+`fault.py` (codes and their verdicts).
 """
 
+from broker.verify.moment import Window
 from broker.verify.signer import Policy
 from broker.verify.stage import Verify, examine
 from broker.verify.trust import Anchor, TrustSnapshot, anchors, certificates
 
-__all__ = ["Anchor", "Policy", "TrustSnapshot", "Verify", "anchors", "certificates", "examine"]
+__all__ = ["Anchor", "Policy", "TrustSnapshot", "Verify", "Window", "anchors", "certificates", "examine"]
