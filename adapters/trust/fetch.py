@@ -138,7 +138,7 @@ class Fetcher:
     def _call(
         self, method: str, url: str, headers: Mapping[str, str], body: tuple[bytes, ...], types: Collection[str]
     ) -> bytes:
-        address = self._address(url)
+        address = self.address(url)
         http = Http(
             address,
             tls=(self.tls or _system()) if address.tls else None,
@@ -154,7 +154,7 @@ class Fetcher:
             http.close()
         return _content(answer, address.host, types)
 
-    def _address(self, url: str) -> Address:
+    def address(self, url: str) -> Address:
         """Return where to call; raise Unavailable if it may not be called."""
         if len(url) > _LONGEST_URL or not url.isascii() or not url.isprintable() or " " in url:
             raise Unavailable("an address that is no URL")
