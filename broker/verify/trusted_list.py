@@ -84,13 +84,22 @@ class TrustedList:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Claimed:
+    """What a list says of itself."""
+
+    territory: str
+    sequence: int
+    issued: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Expected:
     """What a list must be: whose it is, who may sign it, and which one was there before."""
 
     territory: str
     signers: tuple[x509.Certificate, ...]
     tolerance: timedelta = timedelta(0)
-    before: TrustedList | None = None
+    before: Claimed | None = None
 
 
 def read(data: bytes, expected: Expected, at: datetime) -> TrustedList:
@@ -104,12 +113,19 @@ def read(data: bytes, expected: Expected, at: datetime) -> TrustedList:
     return found
 
 
-def territory_of(data: bytes) -> str:
-    """Return which territory's list the bytes claim to be; nothing of it is believed.  Raises ListRefused."""
+def claimed(data: bytes) -> Claimed:
+    """Return which list the bytes claim to be; nothing of it is believed.  Raises ListRefused."""
     try:
-        return text_of(one(_parsed(data), TSL + "SchemeInformation"), TSL + "SchemeTerritory")
+        return _claimed(one(_parsed(data), TSL + "SchemeInformation"))
     except NotUnderstood as why:
         raise ListRefused("malformed", f"the list is not as ETSI TS 119 612 has it: {why}") from None
+
+
+def _claimed(scheme: etree._Element) -> Claimed:
+    territory, sequence = text_of(scheme, TSL + "SchemeTerritory"), text_of(scheme, TSL + "TSLSequenceNumber")
+    if not _TERRITORY.fullmatch(territory) or not _SEQUENCE.fullmatch(sequence):
+        raise NotUnderstood("SchemeTerritory or TSLSequenceNumber")
+    return Claimed(territory=territory, sequence=int(sequence), issued=moment_of(scheme, TSL + "ListIssueDateTime"))
 
 
 # ── the signature ────────────────────────────────────────────────────────────────────────────────────────
@@ -166,25 +182,23 @@ def _signed_by(key: PublicKey, root: etree._Element, size: int, at: datetime) ->
 def _list(root: etree._Element, signer: x509.Certificate, tolerance: timedelta) -> TrustedList:
     scheme = one(root, TSL + "SchemeInformation")
     version, kind = text_of(scheme, TSL + "TSLVersionIdentifier"), text_of(scheme, TSL + "TSLType")
-    territory, sequence = text_of(scheme, TSL + "SchemeTerritory"), text_of(scheme, TSL + "TSLSequenceNumber")
     if version not in _VERSIONS:
         raise ListRefused("version", f"the list is of version {version[:20]!r}; {' and '.join(_VERSIONS)} can be read")
     if kind not in _TYPES:
         raise ListRefused("type", "the list is of a type that is not known")
-    if not _TERRITORY.fullmatch(territory) or not _SEQUENCE.fullmatch(sequence):
-        raise NotUnderstood("SchemeTerritory or TSLSequenceNumber")
-    if _TYPES[kind] is not (territory == LOTL_TERRITORY):
+    said = _claimed(scheme)
+    if _TYPES[kind] is not (said.territory == LOTL_TERRITORY):
         raise ListRefused("type", "only the EU has a list of the lists, and no other list")
     next_update = one(scheme, TSL + "NextUpdate")
     if not len(next_update):
         raise ListRefused("closed", "the list is closed: there will be no next one")
     due = moment_of(next_update, TSL + "dateTime")
     end = due + tolerance
-    services, left_out = trust_services.read(root, territory, end)
+    services, left_out = trust_services.read(root, said.territory, end)
     return TrustedList(
-        territory=territory,
-        sequence=int(sequence),
-        issued=moment_of(scheme, TSL + "ListIssueDateTime"),
+        territory=said.territory,
+        sequence=said.sequence,
+        issued=said.issued,
         next_update=due,
         end=end,
         signer=signer,

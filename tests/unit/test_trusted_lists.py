@@ -17,7 +17,7 @@ from adapters.testkit.signer import sign
 from adapters.testkit.signing.recipe import C14N, ENVELOPED, EXCLUSIVE, XPATH
 from adapters.testkit.trusted_lists import TSL, Entry, Lists
 from broker.verify.trust_services import Kind
-from broker.verify.trusted_list import LIMITS, Expected, ListRefused, read, territory_of
+from broker.verify.trusted_list import LIMITS, Claimed, Expected, ListRefused, claimed, read
 
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
 DAY = timedelta(days=1)
@@ -153,8 +153,8 @@ def test_a_national_list_has_no_pointers_that_count():
 
 
 def test_whose_list_it_claims_to_be_can_be_told_before_it_is_believed():
-    assert territory_of(national(recipe=None)) == "PL"
-    assert territory_of(LISTS.lotl(signer=STRANGER)) == "EU"
+    assert claimed(national(recipe=None, sequence=4)) == Claimed(territory="PL", sequence=4, issued=NOW - DAY)
+    assert claimed(LISTS.lotl(signer=STRANGER)).territory == "EU"
 
 
 def test_an_overdue_list_counts_for_the_tolerance_and_no_longer():
@@ -166,8 +166,7 @@ def test_an_overdue_list_counts_for_the_tolerance_and_no_longer():
 
 
 def test_the_same_list_again_and_a_later_one_are_believed():
-    first = read(national(sequence=3), POLISH, NOW)
-    again = replace(POLISH, before=first)
+    again = replace(POLISH, before=claimed(national(sequence=3)))
     assert read(national(sequence=3), again, NOW).sequence == 3
     assert read(national(sequence=4), again, NOW).sequence == 4
 
@@ -177,7 +176,7 @@ def test_the_same_list_again_and_a_later_one_are_believed():
 ISSUED = NOW - DAY
 ENTRY = Entry(certificates=(CA,))
 GOOD, GOOD_LOTL = national(), LISTS.lotl()
-OLD = read(national(sequence=5), POLISH, NOW)
+OLD = claimed(national(sequence=5))
 EVIL_SERVICES = body(LISTS.national([Entry(certificates=(PKI.untrusted_ca.credential.certificate,))], recipe=None))
 
 REFUSED = [

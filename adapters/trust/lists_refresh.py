@@ -1,0 +1,136 @@
+"""Keeps the cache of trusted lists up to date: fetches, judges, and only then keeps; beside the documents, always.
+
+Whatever goes wrong, what is kept stays: a list that cannot be had, is not believed or is older than the one kept is
+told in the log and tried again soon.  When a list's next update comes near and no newer one is there, that is told too,
+so that somebody looks before it ends.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+import structlog
+
+from adapters.trust.lists import Held, Shelf
+from broker.errors import BrokerError, ConfigError, Unavailable
+from broker.ports import Clock
+from broker.verify.trusted_list import LOTL_TERRITORY, Claimed, Expected, ListRefused, TrustedList, claimed, read
+
+log = structlog.get_logger(__name__)
+
+_AGAIN: Final = timedelta(minutes=10)  # after a refresh of which something failed
+
+Get = Callable[[str], bytes]
+"""What stands at a URL; raises Unavailable."""
+
+
+class ListRefresher:
+    """Called often; does something when it is time.  Without `lotl` it fetches nothing and only looks.
+
+    `every` is the pause between two refreshes that went well; `warn` how long before the end of a list to say so.
+    """
+
+    def __init__(
+        self, shelf: Shelf, *, get: Get, clock: Clock, lotl: str = "", every: timedelta, warn: timedelta
+    ) -> None:
+        """Nothing is fetched before the first call."""
+        self._shelf = shelf
+        self._get = get
+        self._clock = clock
+        self._lotl = lotl
+        self._every = every
+        self._warn = warn
+        self._due: datetime | None = None
+
+    def __call__(self) -> None:
+        """Refresh and report, if it is time."""
+        now = self._clock()
+        if self._due is not None and now < self._due:
+            return
+        self._due = now + min(self._every, _AGAIN)
+        well = self.refresh() if self._lotl else True
+        self.report()
+        if well:
+            self._due = now + self._every
+
+    def refresh(self) -> bool:
+        """Fetch what there is, keep what is believed; return whether all went well.  Raises ConfigError."""
+        now = self._clock()
+        kept = self._shelf.contents()
+        new: dict[str, bytes] = {}
+
+        def take(lotl: TrustedList | None, territory: str, locations: Sequence[str]) -> TrustedList | None:
+            before = _number(kept[territory]) if territory in kept else None
+            found = self._fetched(territory, locations, lambda: self._shelf.expected(lotl, territory, before), now)
+            if found is None:
+                return None
+            new[territory] = found.data
+            if before is None or (found.list.sequence, found.list.issued) != (before.sequence, before.issued):
+                log.info("trust.list-refreshed", territory=territory, number=found.list.sequence)
+            return found.list
+
+        fetched = take(None, LOTL_TERRITORY, [self._lotl])
+        lotl = fetched or self._shelf.look(now)[0].found
+        well = fetched is not None
+        for territory in self._shelf.territories if lotl else ():
+            pointer = lotl.pointers.get(territory) if lotl else None
+            well = take(lotl, territory, pointer.locations if pointer else ()) is not None and well
+        if any(kept.get(territory) != data for territory, data in new.items()):
+            try:
+                self._shelf.keep({**kept, **new})
+            except Unavailable as away:
+                log.error("trust.lists-not-kept", reason=away.reason)  # noqa: TRY400 - the reason says it all
+                return False
+        return well
+
+    def _fetched(
+        self, territory: str, locations: Sequence[str], expected: Callable[[], Expected], now: datetime
+    ) -> _Fetched | None:
+        """Return the list from the first place that has one that is believed."""
+        reasons = [] if locations else ["the list of the lists does not say where it is"]
+        for location in locations:
+            try:
+                data = self._get(location)
+                return _Fetched(data, read(data, expected(), now))
+            except ListRefused as refused:
+                reasons.append(str(refused))
+            except Unavailable as away:
+                reasons.append(away.reason)
+        log.warning("trust.list-not-refreshed", territory=territory, reasons=reasons)
+        return None
+
+    def report(self) -> None:
+        """Say in the log which lists are not believed, overdue, or soon to be."""
+        now = self._clock()
+        try:
+            held = self._shelf.look(now)
+        except ConfigError as wrong:
+            log.error("trust.lists-unreadable", problems=wrong.problems)  # noqa: TRY400 - the problems say it all
+            return
+        for it in held:
+            self._report(it, now)
+
+    def _report(self, it: Held, now: datetime) -> None:
+        if it.found is None:
+            log.error("trust.list-missing", territory=it.territory, reason=it.reason)
+        elif it.found.next_update - now < self._warn:
+            say = log.error if it.found.next_update <= now else log.warning
+            say("trust.list-due", territory=it.territory, next_update=it.found.next_update, end=it.found.end)
+        for name in it.found.left_out if it.found else ():
+            log.warning("trust.service-left-out", territory=it.territory, service=name)
+
+
+@dataclass(frozen=True, slots=True)
+class _Fetched:
+    data: bytes
+    list: TrustedList
+
+
+def _number(data: bytes) -> Claimed | None:
+    try:
+        return claimed(data)
+    except BrokerError:
+        return None  # not even a list: nothing to be newer than
