@@ -166,4 +166,4 @@ def a_responder(authority: Authority, name: str = "Goniec Test OCSP", **about: A
         "extras": [*extras, NO_CHECK],
         **about,
     }
-    return authority.issue(distinguished(common_name=name), key(name), **given)
+    return authority.issue(distinguished(common_name=name), key(name, "ec-256"), **given)
