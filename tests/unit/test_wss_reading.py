@@ -271,7 +271,7 @@ REFERENCE = re.compile(r"<ds:Reference URI=\"#body-0\">.*?</ds:Reference>")
 @pytest.mark.parametrize(
     ("change", "code"),
     [
-        (lambda text: "", "wss.signature-shape"),
+        (lambda _: "", "wss.signature-shape"),
         (lambda text: text.replace('"#body-0"', '""'), "wss.reference-external"),
         (lambda text: text.replace('"#body-0"', '"https://partner.invalid/"'), "wss.reference-external"),
         (lambda text: text.replace('"#body-0"', '"file:///etc/passwd"'), "wss.reference-external"),
