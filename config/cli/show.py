@@ -19,12 +19,20 @@ from config.cli.say import NO, as_json, complain, configuration, moment, say_fac
 @click.option("--document", "part", flag_value="document", help="Write the document itself, byte for byte.")
 @click.option("--receipt", "part", flag_value="receipt", help="Write the receipt (UPP).")
 @click.option("--report", "part", flag_value="report", help="Write the verification report (JSON).")
+@click.option("--report-xml", "part", flag_value="report-xml", help="Write the verification report as XML.")
+@click.option(
+    "--later-report",
+    "part",
+    flag_value="later-report",
+    help="Write what judging the signatures again has found (JSON), if it was let in under a grace.",
+)
 @click.argument("submission", type=shown)
 def command(config: Path, as_json: bool, part: str | None, submission: str) -> None:
     """Show a submission, its deliveries and everything that happened to it.
 
     Exit status 0 if it is there, 1 if not, 2 if the store is out of reach.
     """
+    from broker.evidence_xml import to_xml
     from config.bootstrap import open_ledger
     from config.settings import load
 
@@ -35,8 +43,18 @@ def command(config: Path, as_json: bool, part: str | None, submission: str) -> N
         complain(f"no submission {submission}")
         raise SystemExit(NO)
     if part:
-        parts = {"document": document or b"", "receipt": record.receipt.xml, "report": record.report}
-        click.echo(parts[part], nl=False)
+        parts = {
+            "document": document,
+            "receipt": record.receipt.xml,
+            "report": record.report,
+            "report-xml": to_xml(record.report),
+            "later-report": record.later_report,
+        }
+        content = parts[part]
+        if content is None:
+            complain(f"no {part} is kept of {submission}")
+            raise SystemExit(NO)
+        click.echo(content, nl=False)
     elif as_json:
         say_json(
             {
