@@ -14,7 +14,7 @@ from lxml import etree
 
 from broker.evidence import Report
 from broker.model import Document, Valid, Verified
-from broker.verify.judgement import form_of, judge_document
+from broker.verify.judgement import Judgement, form_of, judge_document
 from broker.verify.path import Path
 from broker.verify.revocation import NOTHING_KNOWN, Evidence, Known
 from broker.verify.signer import Policy
@@ -36,8 +36,15 @@ class Verify:
 
     def __call__(self, valid: Valid) -> Verified:
         """Establish verdict, level, identity and the covered octets; a bad signature is a fact, not an error."""
-        document = valid.document
-        judgement = judge_document(
+        judgement = self._judge(valid.document)
+        return Verified(valid=valid, report=judgement.report, content=judgement.content)
+
+    def again(self, document: Document) -> Report:
+        """Return what a document that was taken in before is worth, as of its entry, with what is known now."""
+        return self._judge(document).report
+
+    def _judge(self, document: Document) -> Judgement:
+        return judge_document(
             document.root,
             document.form,
             trust=self.trust(),
@@ -46,7 +53,6 @@ class Verify:
             policy=self.policy,
             size=len(document.envelope.payload),
         )
-        return Verified(valid=valid, report=judgement.report, content=judgement.content)
 
 
 def examine(

@@ -1,0 +1,78 @@
+"""Judging again what was let in under a grace, when nobody could say whether a certificate was revoked.
+
+The stored document is judged as of its moment of entry, with what is known today.  Three things can come of it:
+confirmed; overturned, which is an alert, because an office may already have acted on the document; or still unknown,
+and then it is tried again until it has waited for so long that somebody must look.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Final
+
+import structlog
+
+from broker.errors import Rejection
+from broker.evidence import Indication, Report, to_json
+from broker.model import Address, Document, Envelope, Submission
+from broker.ports import Clock, Ledger, Record, Stage, Store
+
+log = structlog.get_logger(__name__)
+
+CONFIRMED: Final = "verify.confirmed"
+OVERTURNED: Final = "verify.overturned"
+UNRESOLVED: Final = "verify.unresolved"
+_AT_ONCE: Final = 500  # documents that are judged again in one round, oldest first
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recheck:
+    """The job.  `judge` is what stage verify thinks of a document; `patience` how long one may stay unknown."""
+
+    store: Store
+    ledger: Ledger
+    parse: Stage[Envelope, Document]
+    judge: Callable[[Document], Report]
+    clock: Clock
+    patience: timedelta
+
+    def __call__(self) -> None:
+        """Judge again what awaits it.  Raises Unavailable if the store is away."""
+        for record in self.store.awaiting(_AT_ONCE):
+            content = self.ledger.document(record.submission.id)
+            if content is not None:
+                self._again(record, content)
+
+    def _again(self, record: Record, content: bytes) -> None:
+        it = record.submission
+        said = log.bind(submission=it.id, office=it.office, box=it.box)
+        try:
+            report = self.judge(self.parse(_envelope(it, content)))
+        except Rejection as no:  # caps were lowered since: what it is worth cannot be told any more
+            said.error(UNRESOLVED, code=no.code)
+            self.store.settle(it.id, UNRESOLVED, no.code, record.report)
+            return
+        if report.indication is Indication.PASSED:
+            said.info(CONFIRMED)
+            self.store.settle(it.id, CONFIRMED, "", to_json(report))
+        elif not report.awaits:
+            said.error(OVERTURNED, code=report.code, place=report.place)
+            self.store.settle(it.id, OVERTURNED, report.code, to_json(report))
+        elif self.clock() - it.received_at > self.patience:
+            said.error(UNRESOLVED, code=report.code, place=report.place)
+            self.store.settle(it.id, UNRESOLVED, report.code, to_json(report))
+
+
+def _envelope(it: Submission, content: bytes) -> Envelope:
+    return Envelope(
+        channel=it.channel,
+        sender=it.sender,
+        received_at=it.received_at,
+        payload=content,
+        to=Address(box=it.box),
+        message_id=it.message_id,
+        file_name=it.file_name,
+        trial=it.trial,
+    )
