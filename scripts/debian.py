@@ -1,4 +1,7 @@
-"""Find the programs of the test engines, or have Debian install them."""
+"""Find the programs of the test engines, or have Debian install them.
+
+scripts/debian.py softhsm        see to it that the test token's library is there
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NoReturn
 
-PACKAGES = {"postgres": "postgresql", "rabbitmq": "rabbitmq-server"}
+PACKAGES = {"postgres": "postgresql", "rabbitmq": "rabbitmq-server", "softhsm": "softhsm2"}
 POLICY = Path("/usr/sbin/policy-rc.d")
 
 
@@ -21,7 +24,7 @@ def give_up(message: str) -> NoReturn:
 
 
 def program(name: str) -> str | None:
-    """Return the path of `postgres`, of RabbitMQ's own start script, or of `epmd`, if it is installed.
+    """Return the path of `postgres`, of RabbitMQ's own start script, of `epmd`, or of SoftHSM, if it is installed.
 
     Debian keeps them out of PATH; its /usr/sbin/rabbitmq-server is a wrapper that insists on being root or
     rabbitmq and loses the environment.
@@ -30,6 +33,7 @@ def program(name: str) -> str | None:
         "postgres": ("/usr/lib/postgresql/*/bin/postgres", "postgres"),
         "rabbitmq": ("/usr/lib/rabbitmq/lib/rabbitmq_server-*/sbin/rabbitmq-server", "rabbitmq-server"),
         "epmd": ("/usr/lib/erlang/erts-*/bin/epmd", "epmd"),
+        "softhsm": ("/usr/lib/softhsm/libsofthsm2.so", "softhsm2-util"),
     }[name]
     found = sorted(map(str, Path("/").glob(place[1:])), key=_version)
     return found[-1] if found else shutil.which(command)
@@ -82,3 +86,7 @@ def no_services() -> Iterator[None]:
 def tail(text: str) -> str:
     """Return the last lines of a log."""
     return "\n".join(text.splitlines()[-25:])
+
+
+if __name__ == "__main__":
+    install(sys.argv[1:])

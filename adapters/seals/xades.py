@@ -1,32 +1,73 @@
 """How a receipt is sealed: XAdES baseline B, enveloped, as its readers expect it (DESIGN §2, EN 319 132-1).
 
-signxml builds the signature.  Three things it does differently are set right here: it leaves out the transforms
-by which SignedProperties and KeyInfo were canonicalised (others would then use inclusive C14N and fail), it asks
-the system for the time, and it keeps state, so that one signer must not serve twice (it would grow for ever).
+signxml builds the signature; the mathematics alone is a `Signer`'s, whose key may lie in a file or in a token.
+Three things that signxml does differently are set right here: it leaves out the transforms by which SignedProperties
+and KeyInfo were canonicalised (others would then use inclusive C14N and fail), it asks the system for the time, and
+it keeps state, so that one signer must not serve twice (it would grow for ever).
 """
 
 from __future__ import annotations
 
-from base64 import b64decode, b64encode
+from base64 import b64encode
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Protocol
 
 from cryptography import x509
-from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 from lxml import etree
 from signxml.algorithms import CanonicalizationMethod, DigestAlgorithm, SignatureMethod
 from signxml.xades.xades import XAdESDataObjectFormat, XAdESSigner
 
+from adapters.seals import certificate as certificates
+from broker.errors import ConfigError, Unavailable
+from broker.parse import Limits, read
+from broker.ports import Clock
 from broker.verify.signature_value import lesser
-
-PrivateKey = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey
+from broker.verify.trust import PublicKey
 
 DECLARATION = b'<?xml version="1.0" encoding="UTF-8"?>\n'
 
 _DS = "{http://www.w3.org/2000/09/xmldsig#}"
 _XADES = "{http://uri.etsi.org/01903/v1.3.2#}"
 _WHAT = XAdESDataObjectFormat(Description="UPO", MimeType="text/xml")
+
+
+class Signer(Protocol):
+    """A private key, wherever it lies.  May be called by many threads."""
+
+    @property
+    def public_key(self) -> PublicKey:
+        """What its values are checked with."""
+        ...
+
+    def sign(self, octets: bytes) -> bytes:
+        """Return the signature value as XMLDSig writes it: RSA PKCS#1 v1.5, or ECDSA's R‖S; SHA-256 in both.
+
+        Raises Unavailable.
+        """
+        ...
+
+
+class _Key:
+    """What signxml takes for a private key: it asks for no more than this."""
+
+    def __init__(self, signer: Signer) -> None:
+        self._signer = signer
+        self.key_size = signer.public_key.key_size
+
+    def sign(self, octets: bytes, **_how: Any) -> bytes:
+        """Return the value as `cryptography` would: of the two that ECDSA allows, the one that readers take."""
+        key = self._signer.public_key
+        value = lesser(key, self._signer.sign(octets))
+        if value is None:
+            raise ValueError("no signature value of this key")
+        if isinstance(key, rsa.RSAPublicKey):
+            return value
+        half = len(value) // 2
+        return encode_dss_signature(int.from_bytes(value[:half], "big"), int.from_bytes(value[half:], "big"))
 
 
 class _Signer(XAdESSigner):
@@ -54,29 +95,62 @@ class _Signer(XAdESSigner):
         value.text = b64encode(digest).decode()
 
 
-def _settle(sealed: etree._Element, key: PrivateKey) -> None:
-    """Write that one of the two values an ECDSA signature may have which readers of receipts accept."""
-    element = sealed.find(f"{_DS}Signature/{_DS}SignatureValue")
-    value = None if element is None else lesser(key.public_key(), b64decode(element.text or ""))
-    if element is None or value is None:
-        raise ValueError("a key on a curve without a name here")
-    element.text = b64encode(value).decode()
-
-
-def sign(root: etree._Element, key: PrivateKey, certificates: Sequence[x509.Certificate], at: datetime) -> bytes:
+def sign(root: etree._Element, signer: Signer, chain: Sequence[x509.Certificate], at: datetime) -> bytes:
     """Return the document with the signature as its root's last child; the signer's certificate comes first.
 
     The bytes are the canonical octets (exclusive C14N, no comments) under an XML declaration: so a receipt that
     was written anew by other software can be told from the one that was issued, without having that one at hand.
     """
-    method = SignatureMethod.RSA_SHA256 if isinstance(key, rsa.RSAPrivateKey) else SignatureMethod.ECDSA_SHA256
-    signer = _Signer(
+    rsa_key = isinstance(signer.public_key, rsa.RSAPublicKey)
+    once = _Signer(
         at,
-        signature_algorithm=method,
+        signature_algorithm=SignatureMethod.RSA_SHA256 if rsa_key else SignatureMethod.ECDSA_SHA256,
         digest_algorithm=DigestAlgorithm.SHA256,
         c14n_algorithm=CanonicalizationMethod.EXCLUSIVE_XML_CANONICALIZATION_1_0,
     )
     # KeyValue beside a certificate would be a second, unproven word on the key.
-    sealed = signer.sign(root, key=key, cert=list(certificates), always_add_key_value=False)
-    _settle(sealed, key)
+    key: Any = _Key(signer)
+    sealed = once.sign(root, key=key, cert=list(chain), always_add_key_value=False)
     return DECLARATION + etree.tostring(sealed, method="c14n", exclusive=True, with_comments=False)
+
+
+class XadesSeal:
+    """Seals with a signer's key.  May be called by many threads.
+
+    `chain` is the signer's certificate and those above it, without a self-signed root.  Raises ConfigError when
+    it is made with what cannot seal at that moment.
+    """
+
+    def __init__(self, signer: Signer, chain: Sequence[x509.Certificate], clock: Clock) -> None:
+        self._signer = signer
+        self._clock = clock
+        self.chain = tuple(c for i, c in enumerate(chain) if i == 0 or c.subject != c.issuer)
+        problems = certificates.problems(self.certificate, clock())
+        if self.certificate.public_key() != signer.public_key:
+            problems.append("the seal's certificate is not for its key")
+        if problems:
+            raise ConfigError(problems)
+
+    @property
+    def certificate(self) -> x509.Certificate:
+        """The seal's own certificate."""
+        return self.chain[0]
+
+    @property
+    def pem(self) -> bytes:
+        """The seal's certificate and those above it, for who wants to check receipts."""
+        return b"".join(c.public_bytes(serialization.Encoding.PEM) for c in self.chain)
+
+    def seal(self, unsigned: bytes) -> bytes:
+        """Sign; raise Unavailable when the certificate is not valid now: a receipt under it would prove nothing."""
+        at = self._clock()
+        if not certificates.valid(self.certificate, at):
+            raise Unavailable("the certificate of the seal is not valid now")
+        try:
+            return sign(read(unsigned, Limits()), self._signer, self.chain, at)
+        except Unavailable:
+            raise
+        except Exception as error:
+            # signxml lets foreign exceptions through, and what it was given is the broker's own text: whatever
+            # fails here, a Rejection of the parser too, must not be blamed on the sender.
+            raise Unavailable(f"the seal failed: {type(error).__name__}") from error

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, Protocol, TypeVar
 
+from cryptography import x509
 from pydantic import BaseModel, ConfigDict
 
 from broker.parse import Limits
@@ -21,9 +22,9 @@ Made_co = TypeVar("Made_co", covariant=True)
 
 
 class KindSettings(BaseModel):
-    """Base of every kind's settings: unknown keys are errors, values do not change."""
+    """Base of every kind's settings: unknown keys are errors, values do not change, and no error quotes one."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,7 +52,21 @@ class Kind(Generic[Made_co]):
 
 ChannelKind = Kind[Channel]
 OfficeKind = Kind[Office]
-SealKind = Kind[Seal]
+
+
+class SealInHand(Seal, Protocol):
+    """What a seal's kind makes: a seal that was found able to sign, and its certificates.
+
+    Its factory raises ConfigError if it can never seal like this, and Unavailable if it cannot now.
+    """
+
+    @property
+    def chain(self) -> tuple[x509.Certificate, ...]:
+        """The seal's own certificate, and those above it."""
+        ...
+
+
+SealKind = Kind[SealInHand]
 
 
 class Custody(Store, Ledger, Protocol):

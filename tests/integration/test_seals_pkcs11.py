@@ -1,0 +1,242 @@
+"""Seals whose key never leaves its token, by a real PKCS#11 library: SoftHSM."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import subprocess
+import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from adapters.seals import token as tokens
+from adapters.seals.pkcs11 import Settings, make
+from adapters.testkit.pki import JAN, Pki
+from adapters.testkit.seals import UNSIGNED, SealHarness, SealSuite, judged
+from adapters.testkit.softhsm import LABEL, MODULE, PIN, SoftHsm
+from adapters.wire.kind import Surroundings
+from broker.errors import ConfigError, Unavailable
+from broker.parse import Limits
+from broker.proof import check
+from broker.verify import TrustSnapshot, anchors
+from tests.receipts import SCHEMA, a_upp
+
+NOW = datetime(2026, 1, 1, 12, 0, 1, 250000, tzinfo=UTC)  # as `tests/receipts.py`
+DEBIAN = Path(__file__).resolve().parents[2] / "scripts" / "debian.py"
+PKI = Pki(at=NOW)
+ELLIPTIC = PKI.personal(PKI.seal_ca, JAN, kind="ec-256", usage=("digital_signature",))
+
+
+def around(folder):
+    return Surroundings(
+        name="seal", folder=folder, clock=lambda: NOW, ids=iter(()).__next__, text=lambda _: b"", limits=Limits()
+    )
+
+
+@pytest.fixture(scope="module")
+def pattern(tmp_path_factory):
+    subprocess.run([sys.executable, str(DEBIAN), "softhsm"], check=True)
+    made = SoftHsm(tmp_path_factory.mktemp("softhsm"))
+    made.put(PKI.seal, label="rsa", id_="01")
+    made.put(ELLIPTIC, label="ec", id_="02")
+    return made
+
+
+@pytest.fixture
+def hsm(pattern, tmp_path):
+    made = SoftHsm(tmp_path, like=pattern)
+    with made.configured():
+        tokens.forget()
+        yield made
+        tokens.forget()
+
+
+def settings(tmp_path, **about):
+    (tmp_path / "pin").write_text(f"{PIN}\n")
+    return Settings(**{"module": MODULE, "token": LABEL, "key": "rsa", "pin_file": "pin", **about})
+
+
+def refusal(tmp_path, **about):
+    with pytest.raises(ConfigError) as caught:
+        make(settings(tmp_path, **about), around(tmp_path))
+    return " ".join(caught.value.problems)
+
+
+class TestRsa(SealSuite):
+    @pytest.fixture
+    def harness(self, hsm, tmp_path):
+        seal = make(settings(tmp_path), around(tmp_path))
+        return SealHarness(seal=seal, certificate=PKI.seal.certificate, take_away=hsm.take_away)
+
+
+class TestEllipticCurve(SealSuite):
+    @pytest.fixture
+    def harness(self, hsm, tmp_path):
+        seal = make(settings(tmp_path, key="", key_id="02"), around(tmp_path))
+        return SealHarness(seal=seal, certificate=ELLIPTIC.certificate, take_away=hsm.take_away)
+
+
+def test_the_certificate_may_lie_in_a_file_with_those_above_it(hsm, tmp_path):
+    middle = PKI.seal_ca.subordinate("Goniec Test Middle Seal CA", NOW)
+    credential = PKI.personal(middle, JAN, kind="ec-384", usage=("digital_signature",))
+    hsm.put(credential, label="filed", id_="03", certificate=False)
+    (tmp_path / "seal.pem").write_bytes(credential.bundle.replace(credential.key_pem, b""))
+    seal = make(settings(tmp_path, key="filed", certificate="seal.pem"), around(tmp_path))
+    judged(seal.seal(UNSIGNED), credential.certificate)
+    assert seal.chain == (credential.certificate, middle.credential.certificate)
+    assert "no certificate of the key's name" in refusal(tmp_path, key="filed")
+
+
+@pytest.mark.parametrize("key", ["rsa", "ec"])
+def test_a_receipt_sealed_by_a_token_proves_its_document(hsm, tmp_path, key):
+    seal = make(settings(tmp_path, key=key), around(tmp_path))
+    trust = TrustSnapshot(anchors=anchors(PKI.seal_ca.credential.pem))
+    found = check(a_upp(b"<letter/>", seal=seal), schema=SCHEMA, trust=trust, document=b"<letter/>")
+    assert found.holds, found
+
+
+def test_what_is_wrong_with_the_settings_is_a_configuration_error(hsm, tmp_path):
+    assert "no private key" in refusal(tmp_path, key="nobody")
+    assert "can be loaded" in refusal(tmp_path, module="/usr/lib/nothing.so")
+    (tmp_path / "other.pem").write_bytes(PKI.person.pem)
+    assert "not for its key" in refusal(tmp_path, certificate="other.pem")
+    (tmp_path / "noise.pem").write_bytes(b"noise")
+    assert "no certificate in PEM" in refusal(tmp_path, certificate="noise.pem")
+    for wrong in ({"token": "", "slot": None}, {"slot": 3}, {"key": ""}, {"key_id": "xyz"}, {"pin_variable": "X"}):
+        with pytest.raises(ValueError, match="validation error"):
+            settings(tmp_path, **wrong)
+
+
+def test_a_wrong_pin_is_told_without_it_and_never_tried_twice(hsm, tmp_path):
+    (tmp_path / "wrong").write_text("1111-guess")
+    told = [refusal(tmp_path, pin_file="wrong") for _ in range(5)]  # a token gives three tries
+    assert "PinIncorrect" in told[0]
+    assert all("not tried again" in one for one in told[1:])
+    assert not any("guess" in one for one in told)
+    judged(make(settings(tmp_path), around(tmp_path)).seal(UNSIGNED), PKI.seal.certificate)
+
+
+def test_a_token_that_is_not_there_is_unavailable_and_no_mistake(hsm, tmp_path):
+    with pytest.raises(Unavailable):
+        make(settings(tmp_path, token="elsewhere"), around(tmp_path))
+
+
+def test_a_token_may_be_named_by_its_slot(hsm, tmp_path):
+    shown = subprocess.run(["softhsm2-util", "--show-slots"], capture_output=True, text=True, check=True).stdout
+    slot = int(shown.split("Slot ")[1].split()[0])
+    judged(make(settings(tmp_path, token="", slot=slot), around(tmp_path)).seal(UNSIGNED), PKI.seal.certificate)
+    with pytest.raises(Unavailable):
+        make(settings(tmp_path, token="", slot=slot + 1), around(tmp_path))
+
+
+def test_two_keys_of_one_token_are_used_side_by_side(hsm, tmp_path):
+    first, second = (make(settings(tmp_path, key=key), around(tmp_path)) for key in ("rsa", "ec"))
+    with ThreadPoolExecutor(8) as pool:
+        sealed = list(pool.map(lambda n: (first, second)[n % 2].seal(UNSIGNED), range(40)))
+    for number, one in enumerate(sealed):
+        judged(one, (PKI.seal, ELLIPTIC)[number % 2].certificate)
+
+
+def test_no_more_sessions_are_opened_than_configured(hsm, tmp_path):
+    seal = make(settings(tmp_path, sessions=2), around(tmp_path))
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(seal.seal, [UNSIGNED] * 60))
+    held = tokens.token(tokens.Place(module=MODULE, label=LABEL), tokens.Access())
+    assert 1 <= len(held._idle) <= 2
+
+
+def test_threads_that_find_no_free_session_are_told_to_come_back(hsm, tmp_path):
+    seal = make(settings(tmp_path, sessions=1, patience=0.05), around(tmp_path))
+    held = tokens.token(tokens.Place(module=MODULE, label=LABEL), tokens.Access())
+    entered, leave = threading.Event(), threading.Event()
+
+    def occupy(_session):
+        entered.set()
+        leave.wait(20)
+
+    holder = threading.Thread(target=held.use, args=(occupy,))
+    holder.start()
+    entered.wait(20)
+    with pytest.raises(Unavailable, match="in use"):
+        seal.seal(UNSIGNED)
+    leave.set()
+    holder.join()
+    judged(seal.seal(UNSIGNED), PKI.seal.certificate)
+
+
+def test_a_token_removed_under_load_comes_back_by_itself(hsm, tmp_path):
+    """While it is away everybody is told to come back; then it seals again, nobody having done anything."""
+    seal = make(settings(tmp_path, patience=2), around(tmp_path))
+    stop, away, back = threading.Event(), threading.Event(), threading.Event()
+    wrong = []
+    sealed_after = []
+
+    def work():
+        while not stop.is_set():
+            try:
+                one = seal.seal(UNSIGNED)
+            except Unavailable:
+                away.set()
+                continue
+            except Exception as error:  # noqa: BLE001
+                wrong.append(error)
+                return
+            if back.is_set():
+                sealed_after.append(one)
+
+    threads = [threading.Thread(target=work) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for _ in range(2):
+        away.clear()
+        hsm.take_away()
+        assert away.wait(20)
+        hsm.bring_back()
+        back.set()
+        before = len(sealed_after)
+        deadline = threading.Event()
+        for _ in range(400):
+            if len(sealed_after) >= before + 20:
+                break
+            deadline.wait(0.05)
+        assert len(sealed_after) >= before + 20
+        back.clear()
+    stop.set()
+    for thread in threads:
+        thread.join()
+    assert wrong == []
+    for one in sealed_after[:10] + sealed_after[-10:]:
+        judged(one, PKI.seal.certificate)
+
+
+def test_a_forked_child_opens_the_token_for_itself(hsm, tmp_path):
+    seal = make(settings(tmp_path), around(tmp_path))
+    seal.seal(UNSIGNED)
+    child = os.fork()
+    if child == 0:
+        try:
+            judged(seal.seal(UNSIGNED), PKI.seal.certificate)
+            os._exit(0)
+        finally:
+            os._exit(1)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    judged(seal.seal(UNSIGNED), PKI.seal.certificate)
+
+
+def test_no_session_is_left_open_by_what_fails(hsm, tmp_path):
+    make(settings(tmp_path), around(tmp_path))
+    held = tokens.token(tokens.Place(module=MODULE, label=LABEL), tokens.Access())
+    for _ in range(30):
+        with pytest.raises(Unavailable):
+            held.use(lambda session: session.key(tokens.Key(label="nobody")))
+    assert held.use(lambda _: open_sessions()) <= 2
+
+
+def open_sessions():
+    """How many handles the library knows; it gives small numbers, and none twice."""
+    library, info = ctypes.CDLL(MODULE), (ctypes.c_ubyte * 64)()
+    return sum(library.C_GetSessionInfo(ctypes.c_ulong(handle), info) == 0 for handle in range(1, 5000))
