@@ -15,11 +15,12 @@ from threading import Event
 
 import structlog
 
-from broker.errors import Unavailable
+from broker.errors import ConfigError, Unavailable
 from broker.model import Envelope, Receipt
 from broker.ports import Accept, Channel
 from config import log as logs
 from config.bootstrap import Broker, assemble
+from config.exposure import open_files
 from config.schedule import Housekeeping
 from config.settings import Settings
 
@@ -39,10 +40,20 @@ def serve(settings: Settings) -> None:
             logs.configure(level=settings.log.level, to=file)
         else:
             logs.configure(level=settings.log.level)
+        _insist_on_secrecy(settings)
         stop = Event()
         signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)  # every thread made from here on inherits it
         threading.Thread(target=_listen, args=(stop,), name="signals", daemon=True).start()
         run(assemble(settings), stop)
+
+
+def _insist_on_secrecy(settings: Settings) -> None:
+    """Raise ConfigError in production if others can read a key or a password, elsewhere say so in the log."""
+    found = open_files(settings)
+    if found and settings.environment == "production":
+        raise ConfigError(found)
+    for problem in found:
+        log.warning("serve.secret-exposed", problem=problem)
 
 
 def _listen(stop: Event) -> None:

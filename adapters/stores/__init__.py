@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from pydantic import Field, SecretStr
@@ -24,6 +25,7 @@ __all__ = [
     "SqlSettings",
     "SqlStore",
     "at_rest",
+    "examine",
     "migrate",
     "open_store",
     "store_url",
@@ -82,6 +84,24 @@ def at_rest(settings: SqlSettings, surroundings: Surroundings) -> AtRest:
     if problems:
         raise ConfigError(problems)
     return AtRest(keys)
+
+
+def examine(settings: SqlSettings, surroundings: Surroundings) -> None:
+    """Raise ConfigError if the tables that are there have another layout, or content that the keys do not open.
+
+    A SQLite file that is not there is not made; a PostgreSQL is asked only if there are keys.  Raises Unavailable.
+    """
+    url = make_url(store_url(settings, surroundings))
+    if url.get_backend_name() == "sqlite":
+        worth_it = Path(str(url.database)).is_file()
+    else:
+        worth_it = bool(settings.encryption_keys)
+    if worth_it:
+        store = _sql(settings, surroundings)
+        try:
+            store.examine()
+        finally:
+            store.close()
 
 
 def _memory(settings: MemorySettings, surroundings: Surroundings) -> Custody:

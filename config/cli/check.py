@@ -17,10 +17,14 @@ from config.cli.say import NO, YES, as_json, configuration, end, say, say_json, 
 def command(config: Path, as_json: bool, examples: bool) -> None:
     """Check settings, forms, anchors, routing, seal, store, channels and offices, without opening a connection.
 
+    But for the store, if it is there: its layout, and its encryption keys if it has any, are held against the
+    configuration.  Files of keys and passwords that others can read are warnings, in production problems.
+
     Exit status 0 if the broker could run with it, 1 if not, 2 if there is no such file.  Warnings do not count.
     """
-    from broker.errors import ConfigError
-    from config.bootstrap import parts
+    from broker.errors import ConfigError, Unavailable
+    from config.bootstrap import examine_store, parts
+    from config.exposure import open_files, written_passwords
     from config.settings import load, load_sound
     from config.sources import examine_forms
 
@@ -32,6 +36,8 @@ def command(config: Path, as_json: bool, examples: bool) -> None:
     try:
         settings, problems = load_sound(config)
         if settings is not None:
+            (problems if settings.environment == "production" else warnings).extend(open_files(settings))
+            warnings += written_passwords(settings)
             made = parts(settings)
             warnings += made.table().warnings
             reached = set(made.table().offices)
@@ -44,6 +50,10 @@ def command(config: Path, as_json: bool, examples: bool) -> None:
                 "channels": len(made.channels),
                 "offices": len(made.offices),
             }
+            try:
+                examine_store(settings)
+            except Unavailable as away:
+                warnings.append(f"store: it could not be asked for its layout and its keys: {away.reason}")
             if examples:
                 each = partial(with_bar, label="forms", quiet=True)
                 problems += examine_forms(tuple(settings.path(folder) for folder in settings.forms), each)

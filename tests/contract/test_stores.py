@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import pytest
+from pydantic import SecretStr
 
-from adapters.stores import MemoryStore, SqlStore, migrate
-from adapters.testkit.stores import ClaimSuite, CustodySuite, LeaseSuite, LedgerSuite
+from adapters.stores import AtRest, ContentKey, MemoryStore, SqlStore, migrate
+from adapters.testkit.stores import ClaimSuite, CustodySuite, LeaseSuite, LedgerSuite, ProofSuite, TokenSuite
 
 
-class TestMemory(CustodySuite, ClaimSuite, LeaseSuite, LedgerSuite):
+class Suites(CustodySuite, TokenSuite, ClaimSuite, LeaseSuite, ProofSuite, LedgerSuite):
+    """All that every store passes."""
+
+
+class TestMemory(Suites):
     @pytest.fixture
     def connect(self, clock):
         store = MemoryStore(clock, refusals_per_hour=5)
@@ -16,24 +21,31 @@ class TestMemory(CustodySuite, ClaimSuite, LeaseSuite, LedgerSuite):
         store.close()
 
 
-class TestSqlite(CustodySuite, ClaimSuite, LeaseSuite, LedgerSuite):
+class TestSqlite(Suites):
     @pytest.fixture
     def connect(self, clock, tmp_path):
         yield from opener(f"sqlite:///{tmp_path / 'store.sqlite'}", clock)
 
 
-class TestPostgres(CustodySuite, ClaimSuite, LeaseSuite, LedgerSuite):
+class TestPostgres(Suites):
     @pytest.fixture
     def connect(self, clock, postgres_database):
         migrate(postgres_database)
         yield from opener(postgres_database, clock)
 
 
-def opener(url, clock):
+class TestEncrypted(CustodySuite, ProofSuite):
+    @pytest.fixture
+    def connect(self, clock, tmp_path):
+        key = ContentKey.of(SecretStr("ab" * 32), "key")
+        yield from opener(f"sqlite:///{tmp_path / 'store.sqlite'}", clock, AtRest([key]))
+
+
+def opener(url, clock, at_rest=None):
     opened = []
 
     def connect():
-        store = SqlStore(url, clock=clock, refusals_per_hour=5)
+        store = SqlStore(url, clock=clock, refusals_per_hour=5, at_rest=at_rest)
         opened.append(store)
         return store
 

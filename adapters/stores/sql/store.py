@@ -21,7 +21,7 @@ from adapters.stores.sql.engine import now, open_engine
 from adapters.stores.sql.errors import translated
 from adapters.stores.sql.partitions import Months
 from adapters.stores.sql.writer import Work, Writer
-from broker.errors import IllegalTransition, Unavailable
+from broker.errors import ConfigError, IllegalTransition, Unavailable
 from broker.model import (
     Acceptance,
     Claim,
@@ -267,18 +267,22 @@ class SqlStore:
 
         It may be broken off and begun again.  Keys under which nothing lies any more are needed no more.
         """
+        if not self._at_rest.key:
+            raise ConfigError(["encryption_keys: none is there to encrypt with"])
         self._open()
-        rewritten = True
-        while rewritten:  # once more after the last change, for what a slow node may have written meanwhile
-            rewritten = False
-            batches = keys.batches(self._reading, self._at_rest)
-            while True:
-                with translated():
-                    seen, old = next(batches, (0, ()))
-                if not seen:
-                    break
-                if old:
-                    self._write(REWRITE, old)
-                    rewritten = True
-                yield seen
+        yield from (seen for seen, _ in self._rewrite())
+        while any(old for _, old in self._rewrite()):  # what a slow node has written meanwhile
+            pass
         self._write(DROP_OLD_KEYS, self._at_rest.key)
+
+    def _rewrite(self) -> Iterator[tuple[int, int]]:
+        """Go through all content once; yield how many rows were seen and how many of them written anew."""
+        batches = keys.batches(self._reading, self._at_rest)
+        while True:
+            with translated():
+                seen, old = next(batches, (0, ()))
+            if not seen:
+                return
+            if old:
+                self._write(REWRITE, old)
+            yield seen, len(old)

@@ -1,6 +1,6 @@
 """The suites that every store passes, an integrator's too.
 
-    class TestMyStore(CustodySuite, ClaimSuite, LeaseSuite, LedgerSuite):
+    class TestMyStore(CustodySuite, TokenSuite, ClaimSuite, LeaseSuite, ProofSuite, LedgerSuite):
         @pytest.fixture
         def connect(self, clock):
             ...  # yield a function that opens one more store on the same data, on the clock given
@@ -15,5 +15,7 @@ from adapters.testkit.stores.claims import ClaimSuite
 from adapters.testkit.stores.custody import CustodySuite
 from adapters.testkit.stores.leases import LeaseSuite
 from adapters.testkit.stores.ledger import LedgerSuite
+from adapters.testkit.stores.proofs import ProofSuite
+from adapters.testkit.stores.tokens import TokenSuite
 
-__all__ = ["ClaimSuite", "CustodySuite", "LeaseSuite", "LedgerSuite"]
+__all__ = ["ClaimSuite", "CustodySuite", "LeaseSuite", "LedgerSuite", "ProofSuite", "TokenSuite"]

@@ -22,6 +22,7 @@ from adapters.testkit.stores.values import (
 from adapters.wire.kind import Custody
 from broker.errors import Reused, Unavailable
 from broker.model import Answer, Receipt
+from broker.partner import Proof
 
 AWKWARD = "zażółć \x00 \ud800 \ue000 '; -- \n " + "x" * 5000
 
@@ -37,7 +38,7 @@ class CustodySuite(StoreFixtures):
         assert store.document(letter.submission.id) == document
 
     def test_a_parcel_is_all_that_was_accepted(self, store: Custody) -> None:
-        letter = kept(store, notes=("route.envelope-differs",), case="OR.1.2026", in_reply_to="s0")
+        letter = kept(store, notes=("route.envelope-differs",), case="OR.1.2026", in_reply_to="s0", proof=Proof.TLS)
         (claim,) = store.claim(LEASE)
         parcel = store.parcel(claim)
         assert parcel.delivery == letter.deliveries[0].id
