@@ -9,12 +9,16 @@ import random
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import partial
 from typing import TypeVar
 
 import structlog
 
 from adapters import channels, offices, seals, stores
+from adapters.trust.fetch import Fetcher, Hosts
+from adapters.trust.lists import Shelf
+from adapters.trust.lists_refresh import ListRefresher
 from adapters.wire.kind import Custody, Surroundings
 from broker.admit import Admit
 from broker.dispatch import Dispatcher
@@ -29,6 +33,7 @@ from broker.retry import RetryPolicy
 from broker.upo import Party
 from broker.validate import Validate
 from broker.verify import Policy, TrustSnapshot, Verify, Window
+from broker.verify.trusted_list import LIMITS
 from config import clock, kinds, packaged
 from config.courier import Courier
 from config.ids import TimeOrderedIds
@@ -37,7 +42,7 @@ from config.pace import Turnstile
 from config.partners import partners
 from config.settings import Settings
 from config.snapshot import Snapshot
-from config.sources import Problems, limits_of, load_catalogue, load_routing, load_trust
+from config.sources import Problems, limits_of, load_catalogue, load_routing, load_trust, shelf_of
 from routing.route import Route
 from routing.table import Table, unknown_forms
 from schemas.catalogue import FormCatalogue
@@ -45,6 +50,8 @@ from schemas.catalogue import FormCatalogue
 Made = TypeVar("Made")
 
 log = structlog.get_logger(__name__)
+
+LISTS_DEADLINE = timedelta(minutes=1)  # for a trusted list, which has up to 10 MB
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +62,7 @@ class Parts:
     catalogue: FormCatalogue
     partners: Snapshot[Partners]
     trust: Snapshot[TrustSnapshot]
+    lists: ListRefresher | None
     table: Snapshot[Table]
     seal: Seal
     channels: Mapping[str, Channel]
@@ -122,7 +130,10 @@ def parts(settings: Settings) -> Parts:
     trust_files = [settings.path(one.file) for one in settings.trust.anchors]
     trust_files += [settings.path(file) for file in settings.trust.intermediates]
     trust_files += [settings.path(file) for file in settings.trust.timestamp_authorities]
-    trust = wrong.of(Snapshot, "trust", trust_files, lambda: load_trust(settings))
+    shelf = shelf_of(settings)
+    trust_files += shelf.watched if shelf else ()
+    trust = wrong.of(Snapshot, "trust", trust_files, lambda: load_trust(settings, shelf))
+    lists = wrong.of(_refresher, settings, shelf) if shelf else None
     routing_files = [settings.path(settings.routing.boxes), settings.path(settings.routing.rows)]
     table = wrong.of(Snapshot, "routing", routing_files, lambda: load_routing(settings))
     seal = wrong.of(kinds.make, seals.KINDS, settings.seal, "seal", around("seal"))
@@ -155,11 +166,26 @@ def parts(settings: Settings) -> Parts:
         catalogue=catalogue,
         partners=known,
         trust=trust,
+        lists=lists,
         table=table,
         seal=seal,
         channels={name: channel for name, channel in made_channels.items() if channel is not None},
         offices=made_offices,
         ids=ids,
+    )
+
+
+def _refresher(settings: Settings, shelf: Shelf) -> ListRefresher:
+    """Return what keeps the trusted lists up to date; with lists from files it only watches over their dates."""
+    own = settings.trust.lists
+    fetcher = Fetcher(hosts=Hosts(own.hosts), deadline=LISTS_DEADLINE, most=LIMITS.payload)
+    return ListRefresher(
+        shelf,
+        get=fetcher.get,
+        clock=clock.now,
+        lotl="" if own.files else own.lotl,
+        every=own.every,
+        warn=own.warn,
     )
 
 
@@ -289,7 +315,12 @@ def assemble(settings: Settings) -> Broker:
         ),
         channels=made.channels,
         offices=len(made.offices),
-        refreshers={"partners": made.partners.refresh, "trust": made.trust.refresh, "routing": made.table.refresh},
+        refreshers={
+            "partners": made.partners.refresh,
+            "trust": made.trust.refresh,
+            "routing": made.table.refresh,
+            **({"trusted-lists": made.lists} if made.lists else {}),
+        },
         ledger=store,
         close=close,
     )

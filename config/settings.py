@@ -22,6 +22,7 @@ from pydantic import (
     PositiveInt,
     ValidationError,
     model_serializer,
+    model_validator,
 )
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
@@ -78,6 +79,27 @@ class Anchor(_Section):
     platform_seal: bool = False  # it is itself the seal of podpis zaufany, whose ClaimedRole names the person
 
 
+class TrustedLists(_Section):
+    """The EU's list of the lists and the national ones that it vouches for; without `signers` there are none."""
+
+    signers: tuple[Path, ...] = ()  # PEM: who may sign the list of the lists
+    territories: tuple[str, ...] = ("PL",)
+    lotl: str = "https://ec.europa.eu/tools/lotl/eu-lotl.xml"
+    hosts: tuple[str, ...] = ("ec.europa.eu", "www.nccert.pl")  # that may be called for lists
+    cache: Path = Path("trusted-lists")  # the folder where what was fetched is kept
+    files: tuple[Path, ...] = ()  # all lists as files: then nothing is fetched
+    every: timedelta = timedelta(hours=6)
+    warn: timedelta = timedelta(days=7)  # before a list's next update is due
+    tolerance: timedelta = timedelta(days=3)  # for which a list counts whose next update is overdue
+    otherwise: Literal["none", "local"] = "none"  # what a signature below a listed CA is worth that is not qualified
+
+    @model_validator(mode="after")
+    def _pinned(self) -> TrustedLists:
+        if self.files and not self.signers:
+            raise ValueError("files without signers: nobody could be believed")
+        return self
+
+
 class Trust(_Section):
     """Whose signatures are believed."""
 
@@ -87,6 +109,7 @@ class Trust(_Section):
     timestamp_authorities: tuple[Path, ...] = ()  # whose time-stamps on signatures are believed
     signing_time_ahead: timedelta = timedelta(minutes=5)  # how far a claimed SigningTime may lie after entry
     signing_time_age: timedelta | None = None  # and how far before it
+    lists: TrustedLists = TrustedLists()
 
 
 class Caps(_Section):

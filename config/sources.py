@@ -9,11 +9,15 @@ from typing import Any, TypeVar
 
 from cryptography import x509
 
+from adapters.trust.lists import Shelf
 from broker.errors import ConfigError
 from broker.evidence import Level
 from broker.parse import Limits
 from broker.verify import Anchor, TrustSnapshot, anchors, certificates
-from config import packaged
+from broker.verify.trust_services import Kind
+from broker.verify.trusted_list import TrustedList
+from broker.verify.trusted_list import anchors as listed
+from config import clock, packaged
 from config.settings import Settings
 from routing.load import load as load_table
 from routing.table import Table
@@ -66,8 +70,39 @@ def of_file(file: Path, make: Callable[[bytes], Made]) -> Made:
         raise ConfigError([f"{file}: {problem}" for problem in wrong.problems]) from wrong
 
 
-def load_trust(settings: Settings) -> TrustSnapshot:
-    """Read the anchors' files; raise ConfigError with every one that cannot be read."""
+def shelf_of(settings: Settings) -> Shelf | None:
+    """Return where the trusted lists lie, if there are to be any; read nothing."""
+    lists = settings.trust.lists
+    if not lists.signers:
+        return None
+    return Shelf(
+        signers=[settings.path(it) for it in lists.signers],
+        territories=lists.territories,
+        files=[settings.path(it) for it in lists.files],
+        folder=settings.path(lists.cache),
+        tolerance=lists.tolerance,
+    )
+
+
+def load_lists(settings: Settings, shelf: Shelf | None) -> tuple[TrustedList, ...]:
+    """Return the lists that are believed now.
+
+    Raises ConfigError for a file of the operator's that is not.  What the cache lacks, or what is not believed in it,
+    is for those to tell who fill it: a start must not wait for the network.
+    """
+    held = shelf.look(clock.now()) if shelf else ()
+    wrong = [f"trust.lists: {it.territory}: {it.problem}" for it in held if it.problem]
+    if wrong and settings.trust.lists.files:
+        raise ConfigError(wrong)
+    return tuple(it.found for it in held if it.found)
+
+
+def load_trust(settings: Settings, shelf: Shelf | None = None) -> TrustSnapshot:
+    """Read the anchors' files and the trusted lists; raise ConfigError with every file that cannot be read.
+
+    `shelf` remembers which lists it has seen, so that none goes back; a new one by default.  An anchor of the
+    operator's comes before the same certificate of a list.
+    """
     wrong = Problems()
     found: list[Anchor] = []
     for number, one in enumerate(settings.trust.anchors):
@@ -84,11 +119,12 @@ def load_trust(settings: Settings) -> TrustSnapshot:
     stampers: list[Anchor] = []
     for file in settings.trust.timestamp_authorities:
         stampers += wrong.of(of_file, settings.path(file), partial(anchors, level=Level.NONE)) or ()
+    lists = wrong.of(load_lists, settings, shelf or shelf_of(settings)) or ()
     if wrong.found:
         raise ConfigError(wrong.found)
     return TrustSnapshot(
-        anchors=tuple(found),
-        timestamp_anchors=tuple(stampers),
+        anchors=(*found, *listed(lists, Kind.CERTIFICATES, Level(settings.trust.lists.otherwise))),
+        timestamp_anchors=(*stampers, *listed(lists, Kind.TIME_STAMPS)),
         intermediates=tuple(between),
         revocation=settings.trust.revocation,
     )
