@@ -54,10 +54,11 @@ class Snapshot(Generic[Value]):
             log.info("snapshot.refreshed", snapshot=self._name)
 
     def _stamps(self) -> tuple[tuple[int, int, int] | None, ...]:
-        return tuple(_stamp(file) for file in self._files())
+        return tuple(stamp(file) for file in self._files())
 
 
-def _stamp(file: Path) -> tuple[int, int, int] | None:
+def stamp(file: Path) -> tuple[int, int, int] | None:
+    """Return what is different once a file has changed; None if it is not there."""
     try:
         found = file.stat()
     except OSError:
