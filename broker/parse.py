@@ -213,6 +213,8 @@ class _Counts:
             elif event == "end":
                 self._close()
             else:
+                if "}" in what[1] or "{" in what[1]:  # no URI holds one, and lxml writes names as {namespace}local
+                    raise Malformed("parse.malformed", facts={"reason": "a namespace name holds a curly bracket"})
                 self.fresh.append(str(what[0]))
                 self.longest = max(self.longest, len(what[1]))
 
