@@ -24,9 +24,7 @@ def body(data: bytes) -> None:
     action, content_type = ACTIONS[line[0] % len(ACTIONS) if line else 0], line[1:].decode("latin-1")
     desk = Desk()
     endpoint = Endpoint(service=SERVICE, channel="boxes", limits=LIMITS, accept=desk)
-    response = endpoint.answer(
-        Request(body=message, content_type=content_type, action=action, received_at=NOON)
-    )
+    response = endpoint.answer(Request(body=message, content_type=content_type, action=action, received_at=NOON))
     answer = soap.read(response.body, LIMITS)
     if response.status == 200:
         assert len(desk.envelopes) == 1

@@ -17,9 +17,7 @@ LONGEST = 100_000
 CORPUS = Path(__file__).parents[1] / "corpus"
 
 # Far below those in use, so that an input of a few hundred octets can reach them.
-NARROW = Limits(
-    payload=20_000, depth=8, elements=60, attributes=5, namespaces=4, scope=400, naming=4_000, markup=400
-)
+NARROW = Limits(payload=20_000, depth=8, elements=60, attributes=5, namespaces=4, scope=400, naming=4_000, markup=400)
 
 
 def body(data: bytes) -> None:

@@ -1,0 +1,127 @@
+"""Refused because something that is signed was changed afterwards, however small it is; and what only looks small.
+
+Comments and white space, other spellings of the same letters, what XML allows and canonicalisation keeps.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from base64 import b64encode
+
+from adapters.testkit.signer import sign
+from adapters.testkit.signing.canonical import canonical, tree
+from adapters.testkit.signing.recipe import BASELINE, C14N, C14N_COMMENTS, ENVELOPED, ENVELOPING, QUALIFIED
+from tests.corpus.verify.recipes import Family, edited, rewritten, signed
+from tests.corpus.verify.scene import AT, FORM, FORM_WITH_ID, PKI
+
+expect = Family("spellings")
+
+for _what, (_old, _new) in {
+    "attribute-removed": (' nr="1"', ""),
+    "attribute-added": ("<wnio:Kwota>", '<wnio:Kwota waluta="EUR">'),
+    "attribute-space": ('nr="1"', 'nr="1 "'),
+    "attribute-line-end": ('nr="1"', 'nr="1&#10;"'),
+    "attribute-renamed": ('nr="1"', 'Nr="1"'),
+    "attribute-in-a-namespace": ('nr="1"', 'wnio:nr="1"'),
+    "attribute-values-swapped": ('nr="1" b="2"', 'nr="2" b="1"'),
+    "element-renamed": ("wnio:Kwota>100</wnio:Kwota>", "wnio:Suma>100</wnio:Suma>"),
+    "element-removed": ("<wnio:Kwota>100</wnio:Kwota>", ""),
+    "element-doubled": ("(<wnio:Kwota>100</wnio:Kwota>)", r"\1\1"),
+    "element-added": ("<wnio:Kwota>", "<wnio:Rabat/><wnio:Kwota>"),
+    "element-moved": ("(<wnio:Tytul.*?</wnio:Tytul>)(.*)(<wnio:Kwota>100</wnio:Kwota>)", r"\3\2\1"),
+    "element-wrapped": ("(<wnio:Kwota>100</wnio:Kwota>)", r"<wnio:Opcja>\1</wnio:Opcja>"),
+    "element-split": ("<wnio:Kwota>100", "<wnio:Kwota>1</wnio:Kwota><wnio:Kwota>00"),
+    "a-zero-more": ("100", "1000"),
+    "other-digits": ("100", "\N{FULLWIDTH DIGIT ONE}00"),
+    "a-letter-that-looks-the-same": ("Wniosek", "Wni\N{CYRILLIC SMALL LETTER O}sek"),
+    "decomposed-letters": (
+        "\N{LATIN SMALL LETTER O WITH ACUTE}\N{LATIN SMALL LETTER L WITH STROKE}|\N{LATIN SMALL LETTER O WITH ACUTE}",
+        "o\N{COMBINING ACUTE ACCENT}",
+    ),
+    "a-soft-hyphen": ("Wniosek", "Wnio\N{SOFT HYPHEN}sek"),
+    "zero-width": ("100", "1\N{ZERO WIDTH SPACE}00"),
+    "right-to-left": ("100", "\N{RIGHT-TO-LEFT OVERRIDE}100"),
+    "a-byte-order-mark-in-the-text": ("100", "\N{ZERO WIDTH NO-BREAK SPACE}100"),
+    "no-break-space": ("Wniosek o", "Wniosek\N{NO-BREAK SPACE}o"),
+    "space-before-a-value": (">100<", "> 100<"),
+    "space-behind-a-value": (">100<", ">100 <"),
+    "carriage-return": (">100<", ">100&#13;<"),
+    "tab-for-space": ("Wniosek o", "Wniosek\to"),
+    "indentation": ("  <wnio:Kwota>", "    <wnio:Kwota>"),
+    "line-end-removed": ("\n  <wnio:Kwota>", "<wnio:Kwota>"),
+    "text-behind-the-last-value": ("(</wnio:Kwota>)", r"\1 i jeszcze"),
+    "text-behind-the-signature": ("(</ds:Signature>)", r"\g<1>999"),
+    "line-end-behind-the-signature": ("(</ds:Signature>)", "\\1\n"),
+    "instruction-inside": ("(<wnio:Kwota>)", r"<?pay 999?>\1"),
+    "instruction-in-a-value": (">100<", ">1<?x?>00<"),
+    "instruction-added-before": ("(<wnio:Dokument )", r'<?xml-stylesheet href="evil.xsl"?>\1'),
+    "instruction-added-behind": ("(</wnio:Dokument>)", r"\1<?pay 999?>"),
+    "instruction-removed": ("<\\?xml-stylesheet.*?\\?>\n", ""),
+    "language": ('xml:lang="pl"', 'xml:lang="en"'),
+    "language-below": ("<wnio:Kwota>", '<wnio:Kwota xml:lang="en">'),
+    "space-kept": ("<wnio:Kwota>", '<wnio:Kwota xml:space="preserve">'),
+    "base": ("<wnio:Kwota>", '<wnio:Kwota xml:base="http://example.test/">'),
+    "identifier": ("<wnio:Kwota>", '<wnio:Kwota Id="sum">'),
+    "type": ("<wnio:Kwota>", '<wnio:Kwota xmlns:i="http://www.w3.org/2001/XMLSchema-instance" i:nil="true">'),
+    "default-namespace": ('xmlns="urn:adres"', 'xmlns="urn:adresat"'),
+    "namespace-of-the-prefix": ("<wnio:Kwota>", '<wnio:Kwota xmlns:wnio="urn:other">'),
+    "namespace-added": ("<wnio:Kwota>", '<wnio:Kwota xmlns:more="urn:more">'),
+    "namespace-undeclared": ("<Ulica>", '<Ulica xmlns="">'),
+    "text-and-comment": (">100<", "><!-- 100 -->999<"),
+}.items():
+    expect("digest-mismatch", edited(_old, _new), _what)
+
+
+def _renamed_prefix() -> bytes:
+    return signed().replace(b"wnio:", b"w:").replace(b"xmlns:wnio=", b"xmlns:w=")
+
+
+expect("digest-mismatch", _renamed_prefix, "prefix-renamed")
+expect("digest-mismatch", edited(">100<", ">999<", BASELINE), "exclusive")
+expect("digest-mismatch", edited(">100<", ">999<", ENVELOPING), "enveloping")
+expect("digest-mismatch", edited('(<ds:Object Id="object-[^>]*>)', r"\1 ", ENVELOPING), "space-in-the-object")
+expect(
+    "digest-mismatch",
+    edited('(<ds:Object Id="object-[^>]*)>', r'\1 MimeType="text/html">', ENVELOPING),
+    "kind-of-the-object",
+)
+expect("digest-mismatch", edited(">100<", ">999<", QUALIFIED, prefix=""), "no-prefix")
+expect(
+    "digest-mismatch", edited('Id="doc"', 'Id="doc" late="1"', BASELINE, form=FORM_WITH_ID, uri="#doc"), "root-by-id"
+)
+expect("digest-mismatch", edited(">100<", ">999<", BASELINE, transforms=(ENVELOPED, C14N_COMMENTS)), "with-comments")
+expect("digest-mismatch", rewritten("(<ds:DigestValue>)@digest@", rf"\g<1>{'A' * 43}="), "never-true")
+
+
+def _digest_with_comments() -> bytes:
+    """Made by a program that digests comments because the method's name says so."""
+    octets = canonical(tree(FORM), C14N, comments=True)
+    value = b64encode(hashlib.sha256(octets).digest()).decode()
+    return signed(transforms=(ENVELOPED, C14N_COMMENTS), rewrite=lambda text: text.replace("@digest@", value, 1))
+
+
+expect("digest-mismatch", _digest_with_comments, "comments-digested")
+
+
+def _line_ends() -> bytes:
+    return signed(form=FORM.replace(b"\n  ", b"&#13;\n  ")).replace(b"&#13;\n", b"\n")
+
+
+expect("digest-mismatch", _line_ends, "line-ends")
+
+
+def _of_two() -> bytes:
+    both = sign(sign(FORM, PKI.person, AT, QUALIFIED), PKI.other_person, AT, QUALIFIED)
+    return both.replace(b">100<", b">999<")
+
+
+expect("digest-mismatch", _of_two, "two-signatures")
+
+
+def _signed_before_the_other() -> bytes:
+    """The first leaves out only itself: the second, put beside it later, changes what it covers."""
+    first = sign(FORM, PKI.person, AT, BASELINE)
+    return sign(first, PKI.other_person, AT, BASELINE)
+
+
+expect("digest-mismatch", _signed_before_the_other, "a-second-signature-beside-an-enveloped-one")
