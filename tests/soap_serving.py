@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
@@ -12,21 +12,32 @@ from typing import Any
 from adapters.channels.soap import KIND, SoapChannel, SoapSettings
 from adapters.wire.kind import Surroundings
 from broker.parse import Limits
+from broker.partner import NOBODY, Partners
 from broker.ports import Accept, Clock
 from tests.builders import NOON
 
 SCHEMAS = Path(__file__).parents[1] / "schemas"
 
 
-def a_channel(*, limits: Limits | None = None, clock: Clock | None = None, **settings: Any) -> SoapChannel:
+def a_channel(
+    *,
+    limits: Limits | None = None,
+    clock: Clock | None = None,
+    folder: Path | None = None,
+    partners: Callable[[], Partners] = lambda: NOBODY,
+    seals: Callable[[], bytes] = lambda: b"",
+    **settings: Any,
+) -> SoapChannel:
     ids = count()
     around = Surroundings(
         name="boxes",
-        folder=Path(),
+        folder=folder or Path(),
         clock=clock or (lambda: NOON),
         ids=lambda: str(next(ids)),
         text=lambda path: (SCHEMAS / path).read_bytes(),
         limits=limits or Limits(),
+        partners=partners,
+        seals=seals,
     )
     channel = KIND.make(SoapSettings(**{"listen": "127.0.0.1:0", **settings}), around)
     assert isinstance(channel, SoapChannel)
@@ -38,12 +49,13 @@ def serving(accept: Accept, channel: SoapChannel | None = None, **about: Any) ->
     """Serve, and give the address of the box service."""
     channel = channel or a_channel(**about)
     host, port = channel.bind()
+    scheme = "https" if channel._tls else "http"
     stop = Event()
     server = Thread(target=channel.serve, args=(accept, stop), name="soap")
     server.start()
     try:
         assert channel.ready.wait(30)
-        yield f"http://{host}:{port}/skrytka"
+        yield f"{scheme}://{host}:{port}/skrytka"
     finally:
         stop.set()
         server.join(60)

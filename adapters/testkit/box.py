@@ -6,6 +6,7 @@ For the suites and for integrators' experiments; foreign SOAP stacks are tried i
 from __future__ import annotations
 
 import http.client
+import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
@@ -123,6 +124,7 @@ class Box:
     mtom: bool = False
     timeout: float = 60
     headers: Mapping[str, str] = field(default_factory=dict)
+    tls: ssl.SSLContext | None = None  # for https: whom we believe, and what we prove ourselves by
 
     def submit(self, submission: Submission) -> Reply:
         """Put a document into the box."""
@@ -138,10 +140,19 @@ class Box:
         headers = {"Content-Type": content_type, **({} if action is None else {"SOAPAction": action}), **self.headers}
         return self.request("POST", body, headers)
 
+    def dial(self) -> http.client.HTTPConnection:
+        """Return a connection to the service, not yet opened."""
+        parts = urlsplit(self.url)
+        if parts.scheme == "https":
+            return http.client.HTTPSConnection(
+                parts.hostname or "", parts.port or 443, timeout=self.timeout, context=self.tls
+            )
+        return http.client.HTTPConnection(parts.hostname or "", parts.port or 80, timeout=self.timeout)
+
     def request(self, method: str, body: bytes | None, headers: Mapping[str, str], query: str = "") -> Reply:
         """Make any HTTP request of the service's address."""
         parts = urlsplit(self.url)
-        line = http.client.HTTPConnection(parts.hostname or "", parts.port or 80, timeout=self.timeout)
+        line = self.dial()
         try:
             line.request(method, parts.path + query, body, dict(headers))
             response = line.getresponse()

@@ -131,4 +131,11 @@ TEXTS: dict[str, Text] = {
         pl="Dokument próbny został sprawdzony i nie będzie przekazany.",
         en="The trial document was checked and will be handed to nobody.",
     ),
+    "soap.fields": Text(
+        number=722,
+        pl="Żądanie HTTP ma więcej niż {limit} pól nagłówka.",
+        en="The HTTP request has more than {limit} header fields.",
+        hint_pl="Do wysłania komunikatu wystarczą Host, Content-Type, Content-Length i SOAPAction.",
+        hint_en="Host, Content-Type, Content-Length and SOAPAction are enough to send a message.",
+    ),
 }

@@ -373,7 +373,16 @@ def test_a_compressed_body_is_refused_unopened(url: str) -> None:
         {"listen": "0.0.0.0:8080", "public_url": "http://a.example"},
         {"listen": "[::]:8080", "public_url": "http://a.example"},
         {"listen": "goniec.example:8080", "public_url": "http://a.example"},
-        {"listen": "0.0.0.0:8080", "allow_unauthenticated_senders_beyond_loopback": True},
+        {"listen": "0.0.0.0:8080", "public_url": "https://a.example", "certificate": "tls.pem"},
+        {"listen": "0.0.0.0:8080", "public_url": "https://a.example", "certificate": "tls.pem", "proof": []},
+        {"listen": "0.0.0.0:8080", "public_url": "https://a.example", "proof": ["ws-security"]},
+        {"listen": "0.0.0.0:8080", "public_url": "https://a.example", "proof": ["tls"]},
+        {"listen": "0.0.0.0:8080", "proof": ["tls"], "certificate": "tls.pem"},
+        {"proof": ["tls"]},
+        {"certificate": "tls.pem", "public_url": "http://a.example"},
+        {"certificate": "missing.pem"},
+        {"key": "tls.key"},
+        {"signing_key": "signing.key"},
         {"listen": "8080"},
         {"listen": "127.0.0.1"},
         {"listen": "127.0.0.1:99999"},
@@ -382,15 +391,9 @@ def test_a_compressed_body_is_refused_unopened(url: str) -> None:
         {"public_url": "http://a.example/?x"},
     ],
 )
-def test_what_was_not_said_in_so_many_words_is_a_configuration_error(settings: dict[str, Any]) -> None:
+def test_what_does_not_go_together_is_a_configuration_error(settings: dict[str, Any]) -> None:
     with pytest.raises(ConfigError):
         a_channel(**settings)
-
-
-def test_beyond_loopback_is_possible_when_it_is_said() -> None:
-    a_channel(
-        listen="0.0.0.0:8080", public_url="https://a.example", allow_unauthenticated_senders_beyond_loopback=True
-    ).close()
 
 
 def test_a_channel_can_be_served_again_after_it_stopped(desk: Desk) -> None:

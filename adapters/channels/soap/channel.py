@@ -4,17 +4,26 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import time
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from threading import Event
+from typing import Any
 
 import structlog
 
 from adapters.channels.soap import skrytka
 from adapters.channels.soap.description import Description
-from adapters.channels.soap.endpoint import Endpoint, Service
+from adapters.channels.soap.endpoint import Endpoint, Service, largest
 from adapters.channels.soap.face import Face
-from adapters.channels.soap.server import Server
+from adapters.channels.soap.handshake import Handshake
+from adapters.channels.soap.notes import Notes
+from adapters.channels.soap.replies import ReplySigner
+from adapters.channels.soap.sender import Gate
+from adapters.channels.soap.server import Server, Terms, Watchful, make_room
 from adapters.channels.soap.settings import SoapSettings, problems
+from adapters.channels.soap.shares import Lines, Memory, Turns
+from adapters.channels.soap.tls import Tls
 from adapters.wire.kind import Surroundings
 from broker.errors import ConfigError, Unavailable
 from broker.ports import Accept
@@ -35,9 +44,20 @@ class SoapChannel:
     """
 
     def __init__(self, settings: SoapSettings, around: Surroundings, services: tuple[Service, ...] = SERVICES) -> None:
+        """Make the channel; raise ConfigError if a certificate or key cannot be used."""
         self._settings = settings
         self._around = around
         self._services = services
+        self._tls = (
+            Tls(settings, folder=around.folder, partners=around.partners, clock=around.clock, channel=around.name)
+            if settings.certificate
+            else None
+        )
+        self._signer = (
+            ReplySigner(settings, folder=around.folder, clock=around.clock, channel=around.name)
+            if settings.signing_certificate
+            else None
+        )
         self._socket: socket.socket | None = None
         self.ready = Event()
 
@@ -69,7 +89,8 @@ class SoapChannel:
         if self._settings.public_url:
             return self._settings.public_url.rstrip("/")
         host, port = self.bind()
-        return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+        scheme = "https" if self._tls else "http"
+        return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"
 
     def close(self) -> None:
         """Close the listening socket, if it was opened and never served."""
@@ -81,12 +102,29 @@ class SoapChannel:
         """Answer messages until `stop` is set; what has begun to arrive then is still taken in."""
         host, port = self.bind()
         settings, around = self._settings, self._around
+        make_room(settings.connections, around.name)
+        gate, turns = Gate(proofs=settings.proofs, partners=around.partners), Turns()
         endpoints = {
-            service.name: Endpoint(service=service, channel=around.name, limits=around.limits, accept=accept)
+            service.name: Endpoint(
+                service=service,
+                channel=around.name,
+                limits=around.limits,
+                accept=accept,
+                gate=gate,
+                turns=turns,
+                sign=self._signer.sign if self._signer else None,
+            )
             for service in self._services
         }
         base = self.base
         descriptions = {service.name: Description(service, around.text, base) for service in self._services}
+        believed = not settings.proof
+        terms = Terms(
+            lines=Lines(settings.connections, settings.connections_per_address, believed),
+            notes=Notes(around.name, time.monotonic),
+            partners=around.partners,
+            patience=settings.patience,
+        )
         listening, self._socket = self._socket, None  # the server closes it
         with ThreadPoolExecutor(settings.threads, thread_name_prefix=f"soap-{around.name}") as pool:
             face = Face(
@@ -96,17 +134,30 @@ class SoapChannel:
                 pool=pool,
                 clock=around.clock,
                 channel=around.name,
+                gate=gate,
+                lines=terms.lines,
+                memory=Memory(settings.buffered, largest(around.limits), believed),
+                seals=around.seals,
             )
             server = Server(
                 face.application(),
                 stop,
-                patience=settings.patience,
-                connections=settings.connections,
+                connection=partial(self._connection, terms),
+                each_second=partial(self._each_second, terms),
+                head=settings.head,
                 keep_alive=settings.keep_alive,
                 drain=settings.drain,
                 backlog=BACKLOG,
             )
-            log.info("soap.listening", channel=around.name, host=host, port=port, services=sorted(endpoints))
+            log.info(
+                "soap.listening",
+                channel=around.name,
+                host=host,
+                port=port,
+                services=sorted(endpoints),
+                tls=self._tls is not None,
+                proof=settings.proof,
+            )
             self.ready.set()
             try:
                 asyncio.run(server.serve(sockets=[listening] if listening else None))
@@ -114,10 +165,28 @@ class SoapChannel:
                 self.ready.clear()
         log.info("soap.stopped", channel=around.name)
 
+    def _connection(self, terms: Terms, **own: Any) -> asyncio.BaseProtocol:
+        """Return what reads a new connection: HTTP, or TLS and HTTP above it."""
+        above = Watchful(terms=terms, **own)
+        if self._tls is None:
+            return above
+        return Handshake(asyncio.get_running_loop(), self._tls.context, above, terms)
+
+    def _each_second(self, terms: Terms) -> None:
+        terms.notes.turn()
+        if self._tls is not None:
+            self._tls.refresh()
+        if self._signer is not None:
+            self._signer.refresh()
+
 
 def make(settings: SoapSettings, around: Surroundings) -> SoapChannel:
     """Make the channel; raise ConfigError if its settings do not go together."""
     wrong = problems(settings)
     if wrong:
         raise ConfigError(wrong)
+    if settings.signing_certificate is None:
+        asking = sorted(partner.id for partner in around.partners().all.values() if partner.sign_replies)
+        if asking:
+            raise ConfigError([f"signing_certificate: must be given, for {', '.join(asking)} want signed answers"])
     return SoapChannel(settings, around)

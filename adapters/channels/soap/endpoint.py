@@ -9,19 +9,23 @@ from __future__ import annotations
 import re
 import traceback
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 import structlog
 
 from adapters.channels.soap import faults
 from adapters.channels.soap.faults import Response
-from adapters.wire import soap
+from adapters.channels.soap.sender import Gate, Sender
+from adapters.channels.soap.shares import Turns
+from adapters.wire import soap, wss
 from adapters.wire.media import MediaType, media_type
 from adapters.wire.mtom import Parts, unpack
 from adapters.wire.soap import SOAP11, SOAP12, WSA, WSSE, Message, Version
-from broker.errors import Malformed, Rejection, TooLarge, Unavailable
+from broker.errors import Malformed, Rejection, Unavailable
 from broker.parse import Limits
+from broker.partner import Partner
 from broker.ports import Accept
 
 log = structlog.get_logger(__name__)
@@ -32,11 +36,13 @@ Work = Callable[[], bytes]
 ALLOWANCE = 262_144
 """Bytes that an envelope may have around its document."""
 
-# Read and obeyed as far as they concern us.  The signature in wsse:Security is not looked at yet: who may
-# reach the channel is settled by its settings.
+# Read and obeyed as far as they concern us.
 _UNDERSTOOD = frozenset(
     {f"{{{WSSE}}}Security", *(f"{{{WSA}}}{name}" for name in ("MessageID", "To", "Action", "From", "RelatesTo"))}
 )
+_READ = frozenset({f"{{{WSA}}}MessageID"})
+"""Of what is understood, what an operation may take its word from, beside its own header blocks."""
+
 _DECLARED = re.compile(rb"""\s*<\?xml[^>]{1,60}?encoding\s*=\s*["']([A-Za-z0-9._-]+)["']""")
 
 
@@ -46,6 +52,7 @@ class Call:
 
     message: Message
     parts: Parts
+    sender: Sender
     channel: str
     received_at: datetime
     accept: Accept
@@ -57,6 +64,7 @@ class Operation:
 
     action: str
     headers: frozenset[str]  # the header blocks that it knows, in Clark notation
+    claims: Callable[[Message], str]  # who the message says it is from; raises Malformed
     read: Callable[[Call], Work]  # raises a Rejection; keeps nothing of the call but what the work needs
 
 
@@ -73,13 +81,14 @@ class Service:
 class Request:
     """A message as it came over HTTP.  Its body can be taken once, so that nobody keeps it by accident."""
 
-    __slots__ = ("_body", "action", "content_type", "received_at")
+    __slots__ = ("_body", "action", "content_type", "key", "received_at")
 
-    def __init__(self, *, body: bytes, content_type: str, action: str, received_at: datetime) -> None:
+    def __init__(self, *, body: bytes, content_type: str, action: str, received_at: datetime, key: str = "") -> None:
         self._body = body
         self.content_type = content_type
         self.action = action  # the SOAPAction header
         self.received_at = received_at
+        self.key = key  # SHA-256 of the certificate that the client has shown in TLS
 
     def take(self) -> bytes:
         """Hand the body over."""
@@ -111,6 +120,14 @@ def announced(content_type: str) -> Version:
     return SOAP12 if SOAP12.media_type in content_type.lower() else SOAP11
 
 
+@dataclass(slots=True, kw_only=True)
+class _Answering:
+    """What is known of the answer while a message is being read: each as soon as it is known."""
+
+    version: Version
+    partner: Partner | None = None  # who was proven to send: by TLS at first, then by all that was shown
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Endpoint:
     """A service, ready to answer.  May be called by many threads."""
@@ -119,29 +136,54 @@ class Endpoint:
     channel: str
     limits: Limits
     accept: Accept
+    gate: Gate = field(default_factory=Gate)
+    turns: Turns = field(default_factory=Turns)
+    sign: Callable[[Version, bytes], bytes] | None = None  # signs an answer
 
-    def answer(self, request: Request) -> Response:
-        """Answer a message; no exception leaves here, a bug of ours is a fault that says so."""
-        answering = [announced(request.content_type)]
+    def answer(self, request: Request) -> tuple[Response, Partner | None]:
+        """Answer a message, and tell who was proven to have sent it.
+
+        No exception leaves here: a bug of ours is a fault that says so.
+        """
+        holders = self.gate.holders(request.key)
+        partner = holders[0] if len(holders) == 1 else None
+        about = _Answering(version=announced(request.content_type), partner=partner)
+        answer = self._answer(request, about)
+        if about.partner is not None and about.partner.sign_replies:
+            answer = self._signed(answer, about)
+        return answer, about.partner
+
+    def _signed(self, answer: Response, about: _Answering) -> Response:
+        if self.sign is None:
+            log.error("soap.unsigned-answer", channel=self.channel)
+            return answer
+        try:
+            return replace(answer, body=self.sign(about.version, answer.body))
+        except Exception as bug:  # noqa: BLE001 - as above
+            report(bug, self.channel)
+            return faults.internal(about.version)
+
+    def _answer(self, request: Request, about: _Answering) -> Response:
         try:
             try:
-                work = self._read(request, answering)
-                body = soap.write(answering[0], work())
-                return Response(status=200, content_type=soap.content_type(answering[0]), body=body)
+                with ExitStack() as turn:
+                    work = self._read(request, about, turn)
+                    body = soap.write(about.version, work())
+                return Response(status=200, content_type=soap.content_type(about.version), body=body)
             except Rejection as no:
                 log.info("soap.refused", channel=self.channel, service=self.service.name, code=no.code, place=no.place)
-                return faults.refusal(no, answering[0])
+                return faults.refusal(no, about.version)
             except Unavailable as away:
                 log.warning("soap.unavailable", channel=self.channel, reason=away.reason)
-                return faults.later(away, answering[0])
+                return faults.later(away, about.version)
         except Exception as bug:  # noqa: BLE001 - whatever it is, the sender must learn that nothing was taken
             report(bug, self.channel)
-            return faults.internal(answering[0])
+            return faults.internal(about.version)
 
-    def _read(self, request: Request, answering: list[Version]) -> Work:
-        """Read a message and let go of it; `answering` learns the version of SOAP as soon as it is known."""
+    def _read(self, request: Request, about: _Answering, turn: ExitStack) -> Work:
+        """Read a message and let go of it; its partner's turn is held by `turn` until the work is done."""
         message, parts, kind = self._open(request)
-        answering[0] = message.version
+        about.version = message.version
         if kind.name != message.version.media_type:
             raise Malformed("soap.content-type", place="Content-Type")
         operation = self.service.operations.get("" if message.body is None else str(message.body.tag))
@@ -151,10 +193,15 @@ class Endpoint:
         if action not in {"", operation.action}:
             raise Malformed("soap.wrong-action", place="SOAPAction", facts={"expected": operation.action})
         soap.demand_understood(message, _UNDERSTOOD | operation.headers)
+        sender = self._judge(operation, message, parts, request)
+        about.partner = sender.partner
+        if sender.partner is not None:
+            turn.enter_context(self.turns.of(sender.partner))
         work = operation.read(
             Call(
                 message=message,
                 parts=parts,
+                sender=sender,
                 channel=self.channel,
                 received_at=request.received_at,
                 accept=self.accept,
@@ -162,6 +209,13 @@ class Endpoint:
         )
         parts.demand_none_left()
         return work
+
+    def _judge(self, operation: Operation, message: Message, parts: Parts, request: Request) -> Sender:
+        """Return who sends.  A signature that is there must hold, even where it is not asked for."""
+        at = request.received_at
+        secured = wss.read(message, at, parts=parts, known=lambda: self.gate.partners().certificates)
+        believed = [block for block in message.headers if block.tag in operation.headers | _READ]
+        return self.gate.judge(operation.claims(message), request.key, secured, believed, at)
 
     def _open(self, request: Request) -> tuple[Message, Parts, MediaType]:
         """Take the wrapping off: multipart if it is, then the envelope."""
@@ -175,11 +229,6 @@ class Endpoint:
             raise Malformed("soap.content-type", place="Content-Type")
         _demand_charset(kind.get("charset").lower(), body)
         return soap.read(body, around(self.limits)), parts, kind
-
-
-def too_large(limits: Limits) -> TooLarge:
-    """Return what is said of a message over the cap."""
-    return TooLarge("soap.too-large", facts={"limit": str(largest(limits))})
 
 
 def report(bug: Exception, channel: str) -> None:

@@ -6,9 +6,10 @@ Nothing here looks into a message.  The caps are kept while the body arrives, no
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Callable, Mapping
 from concurrent.futures import Executor
-from dataclasses import dataclass
+from dataclasses import replace
 from io import BytesIO
 
 import structlog
@@ -22,16 +23,18 @@ from starlette.types import Receive, Scope, Send
 
 from adapters.channels.soap import faults
 from adapters.channels.soap.description import Description
-from adapters.channels.soap.endpoint import Endpoint, Request, announced, largest, too_large
+from adapters.channels.soap.endpoint import Endpoint, Request, announced, largest
+from adapters.channels.soap.sender import Gate
+from adapters.channels.soap.server import LINGER_BYTES, LINGER_SECONDS
 from adapters.channels.soap.settings import SoapSettings
-from broker.errors import Malformed, Rejection, Unavailable
+from adapters.channels.soap.shares import Line, Lines, Memory
+from broker.errors import Malformed, Rejection, TooLarge, Unavailable
+from broker.partner import Partner
 from broker.ports import Clock
 
 log = structlog.get_logger(__name__)
 
 _METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
-_LINGER_BYTES = 16_000_000
-_LINGER_SECONDS = 3.0
 
 
 class Farewell(Response):
@@ -47,8 +50,8 @@ class Farewell(Response):
         await send({"type": "http.response.body", "body": self.body, "more_body": True})
         drained = 0
         try:
-            async with asyncio.timeout(_LINGER_SECONDS):
-                while drained < _LINGER_BYTES:
+            async with asyncio.timeout(LINGER_SECONDS):
+                while drained < LINGER_BYTES:
                     message = await receive()
                     drained += len(message.get("body", b""))
                     if not message.get("more_body", False):
@@ -58,20 +61,42 @@ class Farewell(Response):
         await send({"type": "http.response.body", "body": b"", "more_body": False})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Busy:
-    """How many bytes of messages are held; only the loop's thread touches it."""
+class _Last(Response):
+    """An answer after which the connection is closed."""
 
-    held: list[int]
-    most: int
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        self.headers["Connection"] = "close"
+        await super().__call__(scope, receive, send)
 
-    def take(self, count: int) -> None:
-        if self.held[0] + count > self.most:
-            raise Unavailable("too many bytes are being received")
-        self.held[0] += count
 
-    def give(self, count: int) -> None:
-        self.held[0] -= count
+class _Body:
+    """A body while it arrives, counted in memory for as long as anything is made of it."""
+
+    def __init__(self, memory: Memory, line: Line) -> None:
+        self._memory = memory
+        self._line = line
+        self._counted: Counter[str] = Counter()
+        self._buffer = BytesIO()
+        self.size = 0
+
+    def add(self, chunk: bytes) -> int:
+        """Add to it and return how many bytes there are now; raise Unavailable if there is no memory for it."""
+        self._counted[self._memory.take(self._line, len(chunk))] += len(chunk)
+        self.size += len(chunk)
+        self._buffer.write(chunk)
+        return self.size
+
+    def take(self) -> bytes:
+        """Hand the bytes over, and keep none."""
+        bytes_ = self._buffer.getvalue()  # shares the buffer's memory: no copy
+        self._buffer = BytesIO()
+        return bytes_
+
+    def forget(self) -> None:
+        """Count its bytes out."""
+        self._buffer = BytesIO()
+        for whose, count in self._counted.items():
+            self._memory.give(whose, count)
 
 
 class Face:
@@ -86,6 +111,10 @@ class Face:
         pool: Executor,
         clock: Clock,
         channel: str,
+        gate: Gate,
+        lines: Lines,
+        memory: Memory,
+        seals: Callable[[], bytes],
     ) -> None:
         self._endpoints = endpoints
         self._descriptions = descriptions
@@ -93,13 +122,17 @@ class Face:
         self._pool = pool
         self._clock = clock
         self._channel = channel
-        self._busy = _Busy(held=[0], most=settings.buffered)
+        self._gate = gate
+        self._lines = lines
+        self._memory = memory
+        self._seals = seals
 
     def application(self) -> Starlette:
         """Return the ASGI application."""
         return Starlette(
             routes=[
                 Route("/healthz", self._health, methods=["GET"]),
+                Route("/seals.pem", self._bundle, methods=["GET"]),
                 Route("/{service}", self._service, methods=_METHODS),
             ],
             exception_handlers={HTTPException: self._unknown},
@@ -107,6 +140,11 @@ class Face:
 
     async def _health(self, _request: HttpRequest) -> Response:
         return JSONResponse({"status": "ok"})
+
+    async def _bundle(self, _request: HttpRequest) -> Response:
+        """Answer with the certificates of all seals: public, so that anybody may check a receipt."""
+        found = await asyncio.get_running_loop().run_in_executor(self._pool, self._seals)
+        return Response(found, media_type="application/x-pem-file")
 
     async def _unknown(self, request: HttpRequest, problem: Exception) -> Response:
         status = problem.status_code if isinstance(problem, HTTPException) else 404
@@ -130,21 +168,25 @@ class Face:
         return Response(found, media_type="text/xml; charset=utf-8")
 
     async def _submit(self, request: HttpRequest, endpoint: Endpoint) -> Response:
-        held = [0]
+        line: Line = request.state.line
+        body = _Body(self._memory, line)
         try:
             try:
-                body = await self._receive(request, endpoint, held)
+                self._judge_head(request)
+                await self._receive(request, body, self._most(endpoint, line))
                 message = Request(
-                    body=body,
+                    body=body.take(),
                     content_type=request.headers.get("content-type", ""),
                     action=request.headers.get("soapaction", ""),
                     received_at=self._clock(),
+                    key=line.key,
                 )
-                del body
-                answer = await asyncio.get_running_loop().run_in_executor(self._pool, endpoint.answer, message)
-                return _plain(answer, Response)
+                line.working = True
+                answer, partner = await asyncio.get_running_loop().run_in_executor(self._pool, endpoint.answer, message)
+                return _plain(answer, Response if self._counted(line, partner) else _Last)
             finally:
-                self._busy.give(held[0])
+                line.working = False
+                body.forget()
         except Rejection as no:
             return self._refuse(request, no)
         except Unavailable as away:
@@ -154,32 +196,39 @@ class Face:
             log.info("soap.disconnected", channel=self._channel)
             return Response(status_code=400)
 
-    async def _receive(self, request: HttpRequest, endpoint: Endpoint, held: list[int]) -> bytes:
-        """Return the whole body; `held` tells the caller how much it counts for.
-
-        Raises TooLarge, Malformed (too slow, compressed) or Unavailable (no memory for it).
-        """
-        most = largest(endpoint.limits)
+    def _judge_head(self, request: HttpRequest) -> None:
+        if len(request.scope["headers"]) > self._settings.fields:
+            raise TooLarge("soap.fields", facts={"limit": str(self._settings.fields)})
         if request.headers.get("content-encoding", "identity").strip().lower() != "identity":
             raise Malformed("soap.content-encoding", place="Content-Encoding")
+
+    def _most(self, endpoint: Endpoint, line: Line) -> int:
+        """Return how many bytes a message on this connection may have; raise Unauthorised if nobody may send on it."""
+        sizes = [partner.size for partner in self._gate.expected(line.key)]
+        most = largest(endpoint.limits)
+        return min(most, largest(replace(endpoint.limits, payload=max(sizes)))) if sizes and all(sizes) else most
+
+    def _counted(self, line: Line, partner: Partner | None) -> bool:
+        """Count the connection for a partner that has proven itself by its message; return False if it has too many."""
+        if partner is None or line.holder or not self._settings.proof:
+            return True
+        return self._lines.prove(line, f"partner {partner.id}", partner.connections)
+
+    async def _receive(self, request: HttpRequest, body: _Body, most: int) -> None:
+        """Take the whole body in.  Raises TooLarge, Malformed (too slow) or Unavailable (no memory for it)."""
         if int(request.headers.get("content-length", "0")) > most:
-            raise too_large(endpoint.limits)
-        buffer = BytesIO()
+            raise TooLarge("soap.too-large", facts={"limit": str(most)})
         loop, patience = asyncio.get_running_loop(), self._settings.patience
         start = loop.time()
         try:
             async with asyncio.timeout_at(start + patience) as deadline:
                 async for chunk in request.stream():
-                    self._busy.take(len(chunk))
-                    held[0] += len(chunk)
-                    if held[0] > most:
-                        raise too_large(endpoint.limits)
-                    buffer.write(chunk)
-                    deadline.reschedule(start + patience + held[0] / self._settings.slowest)
+                    if body.add(chunk) > most:
+                        raise TooLarge("soap.too-large", facts={"limit": str(most)})
+                    deadline.reschedule(start + patience + body.size / self._settings.slowest)
         except TimeoutError:
             waited = str(round(loop.time() - start))
             raise Malformed("soap.too-slow", facts={"seconds": waited}) from None
-        return buffer.getvalue()  # shares the buffer's memory: no copy
 
     def _refuse(self, request: HttpRequest, no: Rejection) -> Response:
         log.info("soap.refused", channel=self._channel, code=no.code, place=no.place)

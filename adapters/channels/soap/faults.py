@@ -29,6 +29,7 @@ _STATUS = {
     "soap.method": 405,
     "soap.too-slow": 408,
     "soap.too-large": 413,
+    "soap.fields": 431,
     "soap.content-type": 415,
     "soap.content-encoding": 415,
     "soap.charset": 415,

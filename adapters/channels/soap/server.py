@@ -1,43 +1,89 @@
 """Connections: uvicorn with the deadlines and caps that it does not have, stopped by an Event.
 
 uvicorn waits for ever for the head of a request and for a client that does not read its answer; a silent client
-would hold a connection for good.
+would hold a connection for good.  Beneath `Watchful` there is TCP, or TLS (`handshake.py`).
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Iterator
+import resource
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from threading import Event
-from typing import ClassVar
+from typing import Any, Final
 
+import structlog
 import uvicorn
 from starlette.types import ASGIApp
 from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
 
-_FULL = b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 5\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+from adapters.channels.soap.notes import Notes
+from adapters.channels.soap.shares import RETRY_AFTER, Line, Lines, place, share, sort_of
+from adapters.channels.soap.tls import client_key
+from broker.partner import Credential, Partners, Proof
+
+log = structlog.get_logger(__name__)
+
+_FULL: Final = (
+    b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: %d\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+    % RETRY_AFTER.seconds
+)
+_BAD: Final = b"HTTP/1.1 %d %s\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+LINGER_BYTES: Final = 16_000_000
+LINGER_SECONDS: Final = 3.0
+_FILES: Final = 256  # open files that the rest of the process may need
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Terms:
+    """On what terms connections are taken."""
+
+    lines: Lines
+    notes: Notes
+    partners: Callable[[], Partners]
+    patience: float  # seconds
 
 
 class Watchful(H11Protocol):
     """A connection that is given up when its client is too slow with a request's head or in reading an answer."""
 
-    patience: ClassVar[float]  # seconds
-    most: ClassVar[int]  # open connections
-    _watch: asyncio.TimerHandle | None = None
+    def __init__(self, *, terms: Terms, **own: Any) -> None:
+        super().__init__(**own)
+        self._terms = terms
+        self.line: Line | None = None  # set by TLS, which is there first
+        self._watch: asyncio.TimerHandle | None = None
+        self._deaf = 0  # bytes that a refused client has gone on to send, beginning at 1
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
-        if len(self.connections) > self.most:
+        address = str((transport.get_extra_info("peername") or ("?",))[0])
+        if self.line is None:
+            self.line = Line(place=place(address), cut=transport.abort)
+            welcome = self._terms.lines.enter(self.line)
+        else:
+            welcome = self._prove(self.line, transport)
+        # Starlette shows it to the application as `request.state.line`.
+        self.app_state = {**self.app_state, "line": self.line}
+        if not welcome:
+            self._terms.notes.say("soap.turned-away", reason="over its share", origin=sort_of(address))
             transport.write(_FULL)
             transport.close()
         self._arm()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._disarm()
+        if self.line is not None:
+            self._terms.lines.leave(self.line)
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
+        if self._deaf:
+            self._deaf += len(data)
+            if self._deaf > LINGER_BYTES:
+                self.transport.abort()
+            return
         if self.transport.is_closing():
             return
         super().data_received(data)
@@ -46,6 +92,18 @@ class Watchful(H11Protocol):
             self._arm()  # a request's head has begun and is not complete
         else:
             self._disarm()
+
+    def send_400_response(self, msg: str) -> None:
+        """Refuse what is no HTTP, or a head over the cap.
+
+        What the client goes on to send is read for a while and dropped: closing at once would reset the connection,
+        and the client would never read the answer.
+        """
+        del msg  # h11's words; there is nothing in them for a SOAP client
+        self.transport.write(_BAD % (400, b"Bad Request"))
+        self._deaf = 1
+        self._disarm()
+        self._watch = self.loop.call_later(min(LINGER_SECONDS, self._terms.patience), self.transport.close)
 
     def on_response_complete(self) -> None:
         self._disarm()
@@ -65,9 +123,15 @@ class Watchful(H11Protocol):
         self._disarm()
         super().resume_writing()
 
+    def _prove(self, line: Line, transport: asyncio.Transport) -> bool:
+        """Count the connection for the partner whose certificate TLS has shown; return False if it has too many."""
+        line.key = client_key(transport.get_extra_info("ssl_object"))
+        holders = self._terms.partners().of(Credential(proof=Proof.TLS, key=line.key)) if line.key else ()
+        return not holders or self._terms.lines.prove(line, line.key, share(holders))
+
     def _arm(self) -> None:
         if self._watch is None:
-            self._watch = self.loop.call_later(self.patience, self.transport.abort)
+            self._watch = self.loop.call_later(self._terms.patience, self.transport.abort)
 
     def _disarm(self) -> None:
         if self._watch is not None:
@@ -76,15 +140,19 @@ class Watchful(H11Protocol):
 
 
 class Server(uvicorn.Server):
-    """Serves until `stop` is set; then takes no new connection, lets what has begun end, and returns."""
+    """Serves until `stop` is set; then takes no new connection, lets what has begun end, and returns.
+
+    `connection` makes the protocol of a new connection; `each_second` is called about so often.
+    """
 
     def __init__(
         self,
         application: ASGIApp,
         stop: Event,
         *,
-        patience: float,
-        connections: int,
+        connection: Callable[..., asyncio.BaseProtocol],
+        each_second: Callable[[], None],
+        head: int,
         keep_alive: float,
         drain: float,
         backlog: int,
@@ -92,7 +160,7 @@ class Server(uvicorn.Server):
         super().__init__(
             uvicorn.Config(
                 application,
-                http=type("Connection", (Watchful,), {"patience": patience, "most": connections}),
+                http=connection,  # type: ignore[arg-type]  # typed as a class, used as what makes a protocol
                 ws="none",
                 lifespan="off",
                 loop="asyncio",
@@ -103,16 +171,35 @@ class Server(uvicorn.Server):
                 server_header=False,
                 proxy_headers=False,
                 backlog=backlog,
+                h11_max_incomplete_event_size=head,
                 timeout_keep_alive=max(1, round(keep_alive)),
                 timeout_graceful_shutdown=max(1, round(drain)),
             )
         )
         self._stop = stop
+        self._each_second = each_second
 
     async def on_tick(self, counter: int) -> bool:
+        if counter % 10 == 0:
+            self._each_second()
         return self._stop.is_set() or await super().on_tick(counter)
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
         """Leave signals alone: they belong to the process, and this runs in a thread of it."""
         yield
+
+
+def make_room(connections: int, channel: str) -> None:
+    """Let the process open as many files as connections may be open.
+
+    Where accepting fails for want of them, nobody is served: the soft limit of a service is often 1,024.
+    """
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = connections + _FILES
+    if soft == resource.RLIM_INFINITY or soft >= wanted:
+        return
+    granted = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (granted, hard))
+    if granted < wanted:
+        log.warning("soap.few-files", channel=channel, granted=granted, wanted=wanted)

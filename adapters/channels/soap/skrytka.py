@@ -25,7 +25,7 @@ from lxml import etree
 from adapters.channels.soap.endpoint import Call, Operation, Service, Work
 from adapters.wire import ob
 from adapters.wire.mtom import XOP_INCLUDE, inline
-from adapters.wire.soap import WHITE, WSA, elements, text_of
+from adapters.wire.soap import WHITE, WSA, Message, elements, text_of
 from broker.errors import Malformed
 from broker.model import Address, Answer, Envelope, Receipt
 from broker.ports import Accept
@@ -69,14 +69,15 @@ def _submission(content: Content) -> Callable[[Call], Work]:
     """Return the reader of a message whose document `content` takes out."""
 
     def read(call: Call) -> Work:
-        headers = _headers(call)
+        headers = _headers(call.message)
         extras = _extras(call, headers)
         message_id = extras.get("IdentyfikatorKomunikatu", "") or _addressing_id(call)
         name, payload = content(call)
         # One that is too large goes to intake as well: it is refused there by its length, and that is recorded.
         envelope = Envelope(
             channel=call.channel,
-            sender=_identifier(headers, "IdentyfikatorPodmiotu"),
+            sender=call.sender.id,
+            proof=call.sender.proof,
             received_at=call.received_at,
             payload=payload,
             to=Address(
@@ -90,6 +91,7 @@ def _submission(content: Content) -> Callable[[Call], Work]:
             trial=_trial(headers),
             case=_fit("IdentyfikatorSprawy", extras.get("IdentyfikatorSprawy", "")),
             in_reply_to=_fit("IdentyfikatorDokumentu", extras.get("IdentyfikatorDokumentu", "")),
+            once=call.sender.once,
         )
         return _work(call.accept, envelope)
 
@@ -123,10 +125,15 @@ def _body(call: Call) -> etree._Element:
     return call.message.body
 
 
-def _headers(call: Call) -> Mapping[str, etree._Element]:
+def claims(message: Message) -> str:
+    """Return who the message says it is from; raise Malformed."""
+    return _identifier(_headers(message), "IdentyfikatorPodmiotu")
+
+
+def _headers(message: Message) -> Mapping[str, etree._Element]:
     """Return the header blocks of this dialect by name; raise Malformed if one is missing or there twice."""
     found: dict[str, etree._Element] = {}
-    for block in call.message.headers:
+    for block in message.headers:
         name = etree.QName(block)
         if name.namespace != ob.NS or name.localname not in _HEADERS:
             continue
@@ -189,6 +196,7 @@ def _operation(name: str, content: Content) -> Operation:
     return Operation(
         action=NS + name,
         headers=frozenset(f"{{{ob.NS}}}{header}" for header in _HEADERS),
+        claims=claims,
         read=_submission(content),
     )
 

@@ -1,0 +1,184 @@
+"""Who holds how much of the channel: connections, messages being worked on, bytes in memory.
+
+Until it is proven who is there, a connection counts for its address; afterwards for its partner.  So a stranger can
+take nothing from a partner, and no partner from another.  When every place is taken, the connection that has been
+unproven for longest gives up its own: whoever opens thousands of slow ones pushes out his own, and an honest client
+needs a place only for as long as it takes to prove itself.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import timedelta
+from threading import Lock
+from typing import Final
+
+from broker.errors import Unavailable
+from broker.partner import Partner
+
+RETRY_AFTER: Final = timedelta(seconds=5)  # told to a partner that is over its share
+_PREFIX: Final = 64  # of IPv6: what one customer of a provider gets is one place
+
+
+@dataclass(eq=False, slots=True, kw_only=True)
+class Line:
+    """One open connection, as the shares see it."""
+
+    place: str  # where it comes from
+    cut: Callable[[], None]  # closes it
+    key: str = ""  # SHA-256 of the client's certificate, if TLS has shown one
+    holder: str = ""  # whose share it counts for, once it is proven
+    working: bool = False  # a whole message has come by it and is being worked on
+    turned_away: bool = False  # no place was left for it
+
+
+@dataclass(slots=True)
+class Lines:
+    """The connections.  Only the loop's thread touches them.
+
+    With `believed` senders nobody is told from anybody: then no place is taken from one for another.
+    """
+
+    most: int
+    per_place: int
+    believed: bool
+    _open: dict[Line, None] = field(default_factory=dict)
+    _unproven: dict[Line, None] = field(default_factory=dict)  # oldest first
+    _places: Counter[str] = field(default_factory=Counter)
+    _held: Counter[str] = field(default_factory=Counter)
+
+    def enter(self, line: Line) -> bool:
+        """Count a new connection; return False if there is no place for it."""
+        if not self.believed and self._places[line.place] >= self.per_place:
+            return False
+        if len(self._open) >= self.most and not self._make_room():
+            return False
+        self._open[line] = None
+        self._unproven[line] = None
+        self._places[line.place] += 1
+        return True
+
+    def prove(self, line: Line, holder: str, most: int) -> bool:
+        """Count a connection for who was proven to be there; return False if that is more than `most` (0: no cap)."""
+        if line not in self._open or line.holder == holder:
+            return True
+        if most and self._held[holder] >= most:
+            return False
+        self._uncount(line)
+        line.holder = holder
+        self._held[holder] += 1
+        return True
+
+    def leave(self, line: Line) -> None:
+        """Forget a connection that has ended."""
+        if line in self._open:
+            del self._open[line]
+            self._uncount(line)
+
+    def __len__(self) -> int:
+        return len(self._open)
+
+    def _make_room(self) -> bool:
+        oldest = None if self.believed else next((line for line in self._unproven if not line.working), None)
+        if oldest is None:
+            return False
+        self.leave(oldest)
+        oldest.cut()
+        return True
+
+    def _uncount(self, line: Line) -> None:
+        counter, name = (self._held, line.holder) if line.holder else (self._places, line.place)
+        counter[name] -= 1
+        if counter[name] <= 0:
+            del counter[name]
+        self._unproven.pop(line, None)
+
+
+class Turns:
+    """Messages being worked on, by partner.  May be used by many threads."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._taken: Counter[str] = Counter()
+
+    @contextmanager
+    def of(self, partner: Partner) -> Iterator[None]:
+        """Hold a turn of a partner's; raise Unavailable if it has as many as it may."""
+        with self._lock:
+            if partner.connections and self._taken[partner.id] >= partner.connections:
+                raise Unavailable("a partner has as many messages under way as it may", retry_after=RETRY_AFTER)
+            self._taken[partner.id] += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._taken[partner.id] -= 1
+                if not self._taken[partner.id]:
+                    del self._taken[partner.id]
+
+
+@dataclass(slots=True)
+class Memory:
+    """Bytes of messages that are held.  Only the loop's thread touches it.
+
+    Strangers get three quarters of it together, and one address of them a quarter, but always one message.
+    """
+
+    most: int
+    one: int  # the largest message
+    believed: bool
+    _held: Counter[str] = field(default_factory=Counter)  # by place; "" for those who are proven
+
+    def take(self, line: Line, count: int) -> str:
+        """Count bytes for a connection and return whom they were counted for; raise Unavailable if it is too much."""
+        whose = "" if line.holder or self.believed else line.place
+        held = self._held.total()
+        full = held + count > self.most
+        if whose:
+            strangers = held - self._held[""]
+            full |= strangers + count > max(self.most * 3 // 4, self.one)
+            full |= self._held[whose] + count > max(self.most // 4, self.one)
+        if full:
+            raise Unavailable("too many bytes are being received", retry_after=RETRY_AFTER)
+        self._held[whose] += count
+        return whose
+
+    def give(self, whose: str, count: int) -> None:
+        """Count bytes out again."""
+        self._held[whose] -= count
+        if not self._held[whose]:
+            del self._held[whose]
+
+
+def share(holders: tuple[Partner, ...]) -> int:
+    """Return how many connections the partners that have one certificate together may open; 0 for any number."""
+    caps = [one.connections for one in holders]
+    return sum(caps) if all(caps) else 0
+
+
+def place(address: str) -> str:
+    """Return what counts as one address: an IPv4 address, or an IPv6 network of 64 bits."""
+    try:
+        it = ipaddress.ip_address(address.partition("%")[0])
+    except ValueError:
+        return "?"
+    if isinstance(it, ipaddress.IPv6Address):
+        if it.ipv4_mapped is not None:
+            return str(it.ipv4_mapped)
+        return str(ipaddress.ip_network((it, _PREFIX), strict=False))
+    return str(it)
+
+
+def sort_of(address: str) -> str:
+    """Return what may be said of an address in a log: loopback, private, public."""
+    try:
+        it = ipaddress.ip_address(address.partition("%")[0].partition("/")[0])
+    except ValueError:
+        return "unknown"
+    if isinstance(it, ipaddress.IPv6Address) and it.ipv4_mapped is not None:
+        it = it.ipv4_mapped
+    return "loopback" if it.is_loopback else "public" if it.is_global else "private"
