@@ -157,6 +157,7 @@ NO_CHECK: Extra = (x509.OCSPNoCheck(), False)
 
 def a_responder(authority: Authority, name: str = "Goniec Test OCSP", **about: Any) -> Credential:
     """Return one to whom the authority has delegated its answers."""
+    own = key(name, about.pop("kind", "ec-256"))
     purposes = about.pop("purposes", [ExtendedKeyUsageOID.OCSP_SIGNING])
     extras = [(x509.ExtendedKeyUsage(purposes), False)] if purposes else []
     given = {
@@ -166,4 +167,4 @@ def a_responder(authority: Authority, name: str = "Goniec Test OCSP", **about: A
         "extras": [*extras, NO_CHECK],
         **about,
     }
-    return authority.issue(distinguished(common_name=name), key(name, "ec-256"), **given)
+    return authority.issue(distinguished(common_name=name), own, **given)
