@@ -11,6 +11,7 @@ import contextlib
 import io
 import os
 import zipfile
+import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -139,7 +140,7 @@ class Shelf:
                     for it in held.infolist()
                     if it.file_size <= LIMITS.payload
                 }
-        except (OSError, zipfile.BadZipFile, EOFError, NotImplementedError, ValueError):
+        except (OSError, zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, ValueError):
             return {}  # as on the first start: what is not here is fetched
 
     def keep(self, lists: Mapping[str, bytes]) -> None:

@@ -7,6 +7,7 @@ so that somebody looks before it ends.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -117,8 +118,13 @@ class ListRefresher:
         if it.found is None:
             log.error("trust.list-missing", territory=it.territory, reason=it.reason)
         elif it.found.next_update - now < self._warn:
-            say = log.error if it.found.next_update <= now else log.warning
-            say("trust.list-due", territory=it.territory, next_update=it.found.next_update, end=it.found.end)
+            log.log(
+                logging.ERROR if it.found.next_update <= now else logging.WARNING,
+                "trust.list-due",
+                territory=it.territory,
+                next_update=it.found.next_update,
+                end=it.found.end,
+            )
         for name in it.found.left_out if it.found else ():
             log.warning("trust.service-left-out", territory=it.territory, service=name)
 

@@ -27,6 +27,7 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "validate": ("validate", "Check documents against the schemas of their forms."),
     "verify": ("verify", "Say what the signatures of documents are worth, and why."),
     "route": ("route", "Say where a document would go, and why."),
+    "trust": ("trust", "Show whom the broker believes."),
     "receipt": ("receipt", "Work with official receipts (UPO)."),
     "send": ("send", "Send a document to a broker over SOAP."),
     "list": ("list", "List submissions, newest first."),
