@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from functools import lru_cache
 from itertools import islice
 from threading import Lock
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from asn1crypto import x509 as asn1
 from cryptography.hazmat.primitives.serialization import Encoding
@@ -106,7 +106,10 @@ class _Link:
     certificate: Certificate
     asn1: asn1.Certificate
     authority: AuthorityWithCert
+    name: str  # of whom it is, as `issuer_key` tells issuers apart
 
+
+Above = TypeVar("Above", _Root, _Link)
 
 Proposal = tuple[_Root, tuple[_Link, ...]]
 """An anchor and the certificates below it, the signer's first."""
@@ -118,6 +121,7 @@ class _Judge:
     def __init__(self, trust: TrustSnapshot) -> None:
         self._trust = trust
         self._roots = [_root(anchor) for anchor in trust.anchors]
+        self._anchored = {issuer_key(root.certificate.x509) for root in self._roots}
         self._pinned = {root.certificate.der: root for root in reversed(self._roots)}
         # Those above a signer come beside every document of its provider; under our lock one reading serves all.
         self._link = lru_cache(maxsize=_REMEMBERED_LINKS)(_link)
@@ -165,24 +169,27 @@ class _Judge:
     def _proposals(self, signer: _Link, pool: Sequence[_Link]) -> Iterator[Proposal]:
         """Yield chains, signer first, that end below an anchor; shortest first; raise Fault if it is a maze."""
         # A certificate of an anchor's very name and key adds nothing to the anchor.
-        issuers = [link for link in pool if all(link.authority != root.authority for root in self._roots)]
+        issuers = [link for link in pool if link.name not in self._anchored]
+        above: dict[str, tuple[list[_Root], list[_Link]]] = {}  # asked once of each: comparing names costs most
         open_chains: deque[tuple[_Link, ...]] = deque([(signer,)])
         for _ in range(_STEPS):
             if not open_chains:
                 return
             chain = open_chains.popleft()
-            top = chain[-1].asn1
-            for root in self._roots:
-                if root.authority.is_potential_issuer_of(top):
-                    yield root, chain
+            top = chain[-1]
+            if top.certificate.report.sha256 not in above:
+                above[top.certificate.report.sha256] = (_issuers(top, self._roots), _issuers(top, issuers))
+            roots, links = above[top.certificate.report.sha256]
+            for root in roots:
+                yield root, chain
             if len(chain) < _DEPTH:
-                taken = {link.authority for link in chain}
-                open_chains.extend(
-                    (*chain, link)
-                    for link in issuers
-                    if link.authority not in taken and link.authority.is_potential_issuer_of(top)
-                )
+                taken = {link.name for link in chain}
+                open_chains.extend((*chain, link) for link in links if link.name not in taken)
         raise Fault("verify.chain-too-complex")
+
+
+def _issuers(link: _Link, among: Sequence[Above]) -> list[Above]:
+    return [it for it in among if it.authority.is_potential_issuer_of(link.asn1)]
 
 
 def _flaw(root: _Root, chain: Sequence[_Link], at: datetime) -> Fault | None:
@@ -244,4 +251,4 @@ def _root(anchor: Anchor) -> _Root:
 
 def _link(certificate: Certificate) -> _Link:
     parsed = asn1.Certificate.load(certificate.der)
-    return _Link(certificate, parsed, AuthorityWithCert(parsed))
+    return _Link(certificate, parsed, AuthorityWithCert(parsed), issuer_key(certificate.x509))
