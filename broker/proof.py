@@ -5,6 +5,9 @@ elements that hold its parts together, are free.  A receipt of ours has these in
 here that form is demanded, so that no octet of the canonical receipt can change and still be accepted.  What
 software may do to a receipt without touching these octets (quotes, entities, comments, line ends) is accepted
 and told, for the bytes are then no longer the ones that were issued.
+
+One door is open: a time-stamped copy (`broker/stamped.py`) is judged by its parts, the time-stamp and the receipt
+without it.
 """
 
 from __future__ import annotations
@@ -14,18 +17,19 @@ import re
 from base64 import b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from types import MappingProxyType
 from typing import Final
 
 from lxml import etree
 
-from broker import upo
+from broker import stamped, upo
 from broker.errors import Rejection
 from broker.evidence import Indication, Report
 from broker.model import ReceiptKind
 from broker.parse import Limits, read
-from broker.verify import TrustSnapshot, certificate, examine, signature_value, written
+from broker.verify import TrustSnapshot, certificate, examine, signature_value, timestamp, written
+from broker.verify.fault import Fault
 from broker.verify.names import DS
 
 DECLARATION: Final = b'<?xml version="1.0" encoding="UTF-8"?>\n'
@@ -34,6 +38,7 @@ DECLARATION: Final = b'<?xml version="1.0" encoding="UTF-8"?>\n'
 LIMITS: Final = Limits(payload=1_000_000, elements=2_000, depth=30)
 """Caps on a receipt: ours have some 6,000 bytes."""
 
+_SKEW: Final = timedelta(minutes=5)  # by which the broker's clock and an authority's may disagree
 _POS: Final = f"{{{upo.NAMESPACE}}}"
 _SIGNATURE: Final = "{http://www.w3.org/2000/09/xmldsig#}Signature"
 
@@ -75,6 +80,8 @@ class ReceiptCheck:
     notes: tuple[str, ...] = ()  # codes of what its reader must know, e.g. `receipt.trial`
     document: bool | None = None  # whether the document is the one receipted; None when there was none to compare
     report: Report | None = None  # on the seal
+    stamped_at: datetime | None = None  # the moment by which a time-stamping authority had seen the seal
+    stamped_by: str = ""
 
     @property
     def holds(self) -> bool:
@@ -83,13 +90,20 @@ class ReceiptCheck:
 
 
 def check(
-    receipt: bytes, *, schema: bytes, trust: TrustSnapshot, at: datetime | None = None, document: bytes | None = None
+    receipt: bytes,
+    *,
+    schema: bytes,
+    trust: TrustSnapshot,
+    stamps: TrustSnapshot | None = None,
+    at: datetime | None = None,
+    document: bytes | None = None,
 ) -> ReceiptCheck:
-    """Judge a receipt, and whether it is the one for `document`.
+    """Judge a receipt, or the time-stamped copy of one, and whether it is the one for `document`.
 
-    `schema` is the text of `schemas/receipts/upo.xsd`; `trust` holds the anchors of the broker's seals.  The
-    seal's certificate is judged as of `at`, by default as of the moment when the receipt says that it was made: a
-    seal without a time-stamp proves that moment by the broker's word alone.  Raises nothing of its own.
+    `schema` is the text of `schemas/receipts/upo.xsd`; `trust` holds the anchors of the broker's seals, `stamps` those
+    of time-stamping authorities.  The seal's certificate is judged as of the time-stamp; without one that can be
+    judged as of the moment when the receipt says that it was made, which proves that moment by the broker's word
+    alone; and never as of later than `at`, which without a time-stamp is the moment itself.  Raises nothing of its own.
     """
     try:
         root = read(receipt, LIMITS)
@@ -101,12 +115,44 @@ def check(
     try:
         octets = etree.tostring(root, method="c14n", exclusive=True, with_comments=False)
         plain = read(octets, LIMITS)  # comments are out of it: they cannot cut a value in two
-    except (etree.C14NError, Rejection):  # a namespace that is a relative URI; text that grows when spelt out
+        parts = stamped.apart(octets)
+        if parts is not None:
+            root, plain = _without_stamp(root, octets, parts[0])
+    except (
+        etree.C14NError,
+        Rejection,
+        ValueError,
+    ):  # a namespace that is a relative URI; text that grows when spelt out
         return ReceiptCheck(verdict=Indication.FAILED, code="receipt.form")
     kind, facts = _facts(plain)
     found = ReceiptCheck(verdict=Indication.PASSED, kind=kind, facts=facts, notes=_notes(facts, receipt, octets))
+    if parts is not None:
+        found = _judge_stamp(found, plain, parts[1], stamps)
     found = _judge_seal(found, root, plain, trust, at)
     return found if document is None else _compare(found, document)
+
+
+def _without_stamp(root: etree._Element, octets: bytes, bare: bytes) -> tuple[etree._Element, etree._Element]:
+    """Return the receipt of a copy, as it was issued; raise ValueError if more than the copy's root stands there."""
+    if etree.tostring(root.getroottree(), method="c14n", exclusive=True, with_comments=False) != octets:
+        raise ValueError("instructions outside the root")
+    return read(bare, LIMITS), read(bare, LIMITS)
+
+
+def _judge_stamp(
+    found: ReceiptCheck, plain: etree._Element, token: bytes, stamps: TrustSnapshot | None
+) -> ReceiptCheck:
+    """Judge the time-stamp; one that nobody can judge takes nothing from the receipt."""
+    if stamps is None:
+        return replace(found, notes=(*found.notes, "receipt.stamp-not-judged"))
+    try:
+        said = timestamp.verify(token, stamped.octets(plain), stamps)
+    except Fault as fault:
+        return replace(found, verdict=fault.indication, code="receipt.stamp", place=fault.code)
+    made = _moment(found.facts["made"])
+    if made is not None and said.at < made - _SKEW:
+        return replace(found, verdict=Indication.INDETERMINATE, code="receipt.stamp-order")
+    return replace(found, stamped_at=said.at, stamped_by=said.by)
 
 
 def _judge_seal(
@@ -116,7 +162,8 @@ def _judge_seal(
     signatures = plain.findall(_SIGNATURE)
     if not signatures:
         return replace(found, verdict=Indication.FAILED, code="receipt.unsealed")
-    at = at or _moment(found.facts["made"])
+    if at is None or (found.stamped_at is not None and found.stamped_at < at):
+        at = found.stamped_at or _moment(found.facts["made"])
     if at is None:
         return replace(found, verdict=Indication.FAILED, code="receipt.schema", place="DataWytworzeniaPoswiadczenia")
     report = examine(root, trust, at)

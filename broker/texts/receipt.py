@@ -38,6 +38,18 @@ TEXTS: dict[str, Text] = {
         hint_pl="Do porównania potrzebny jest plik dokładnie taki, jak wysłany, bajt po bajcie.",
         hint_en="The comparison needs the file exactly as it was sent, byte for byte.",
     ),
+    "receipt.stamp": Text(
+        number=805,
+        pl="Znacznik czasu poświadczenia nie jest ważny albo nie da się tego stwierdzić.",
+        en="The time-stamp of the receipt does not hold, or it cannot be told whether it does.",
+        hint_pl="Powód podaje kod obok; samo poświadczenie, bez znacznika, można sprawdzić osobno.",
+        hint_en="The code beside it names the reason; the receipt itself, without its time-stamp, can be checked alone.",
+    ),
+    "receipt.stamp-order": Text(
+        number=806,
+        pl="Znacznik czasu jest wcześniejszy niż poświadczenie: któryś z zegarów chodził źle.",
+        en="The time-stamp is older than the receipt: one of the clocks was wrong.",
+    ),
     "receipt.rewritten": Text(
         number=820,
         pl="Treść poświadczenia jest nienaruszona, ale plik zapisano na nowo: nie są to bajty wydane przez system.",
@@ -52,5 +64,10 @@ TEXTS: dict[str, Text] = {
         number=822,
         pl="Poświadczenie wystawiło środowisko testowe.",
         en="The receipt was issued by a test environment.",
+    ),
+    "receipt.stamp-not-judged": Text(
+        number=823,
+        pl="Poświadczenie nosi znacznik czasu, którego nie oceniono: nie podano zaufanego urzędu znacznika czasu.",
+        en="The receipt bears a time-stamp that was not judged: no time-stamping authority was named as trusted.",
     ),
 }

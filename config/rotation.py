@@ -1,0 +1,180 @@
+"""The seal in use, and the one that follows it while the broker runs.
+
+Watched are the configuration, whose [seal] table is read anew, and every file that the table names.  When one
+changes, the seal is made from what is there now.  Only one that has just sealed something which our own verifier takes
+follows, and only after its certificate is kept: who checks a receipt later must find it.  Until then the old one goes
+on.  A key that is out of reach, at the start too, is tried again; meanwhile senders are asked to come back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Final, Protocol
+
+import structlog
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from adapters import seals
+from adapters.wire.kind import SealInHand, Surroundings
+from broker.errors import ConfigError, Unavailable
+from broker.evidence import Indication
+from broker.parse import Limits, read
+from broker.ports import Clock, Store
+from broker.verify import Anchor, TrustSnapshot, examine
+from config import kinds
+from config.settings import Settings, load
+from config.snapshot import stamp
+
+log = structlog.get_logger(__name__)
+
+ENDS_SOON: Final = timedelta(days=30)
+_PROBE: Final = b'<probe xmlns="urn:goniec:seal-probe">Goniec</probe>'
+
+
+class Source(Protocol):
+    """Where a seal comes from."""
+
+    def files(self) -> Sequence[Path]:
+        """Return what to watch."""
+        ...
+
+    def make(self) -> SealInHand:
+        """Make the seal from what is there now; raise ConfigError or Unavailable."""
+        ...
+
+
+class Configured:
+    """The [seal] table of the configuration, as it is now."""
+
+    def __init__(self, settings: Settings, around: Surroundings) -> None:
+        self._settings = settings
+        self._around = around
+        self._fresh = True
+
+    def files(self) -> Sequence[Path]:
+        """Return the configuration and every file that the table names."""
+        _, own = kinds.read(seals.KINDS, self._settings.seal, "seal")
+        named = (getattr(own, name) for name in type(own).model_fields)
+        files = [self._settings.path(value) for value in named if isinstance(value, Path)]
+        return [*([self._settings.file] if self._settings.file else []), *files]
+
+    def make(self) -> SealInHand:
+        """Read the table again, and make what it describes."""
+        settings = self._settings
+        if not self._fresh and settings.file is not None:
+            settings = load(settings.file)
+        made = kinds.make(seals.KINDS, settings.seal, "seal", self._around)
+        self._fresh, self._settings = False, settings
+        return made
+
+
+@dataclass(frozen=True, slots=True)
+class _InUse:
+    seal: SealInHand
+
+    @property
+    def own(self) -> x509.Certificate:
+        return self.seal.chain[0]
+
+    @property
+    def sha256(self) -> str:
+        return self.own.fingerprint(hashes.SHA256()).hex()
+
+
+class Rotation:
+    """The broker's seal.  `seal` may be called by many threads, the rest by one at a time."""
+
+    def __init__(self, source: Source, clock: Clock) -> None:
+        """Make the first seal, which seals nothing before `begin`; raise ConfigError if it never could."""
+        self._source = source
+        self._clock = clock
+        self._store: Store | None = None
+        self._kept: Callable[[], None] = lambda: None
+        self._now: _InUse | None = None
+        self._next: _InUse | None = None  # sound, but its certificate is not kept yet
+        self._owed = True  # what the files say now has not been settled
+        self._said = ""
+        self._seen = self._stamps()
+        try:
+            self._next = self._made()
+        except Unavailable as away:
+            self._away(away)
+
+    def begin(self, store: Store, kept: Callable[[], None]) -> None:
+        """Keep the first seal's certificate in `store`, and let it seal.  Raises Unavailable.
+
+        `kept` is called whenever another certificate is kept.
+        """
+        self._store, self._kept = store, kept
+        if self._next is not None:
+            self._take_over(store, self._next)
+
+    def seal(self, unsigned: bytes) -> bytes:
+        """Seal as `Seal` says."""
+        now = self._now
+        if now is None:
+            raise Unavailable("the seal is out of reach")
+        return now.seal.seal(unsigned)
+
+    def refresh(self) -> None:
+        """Let another seal take over if there is one; called by housekeeping."""
+        stamps = self._stamps()
+        if stamps != self._seen:
+            self._seen, self._owed, self._next = stamps, True, None
+        if not self._owed or self._store is None:
+            return
+        try:
+            self._next = self._next or self._made()
+            self._take_over(self._store, self._next)
+        except ConfigError as wrong:
+            self._owed = False
+            log.error("seal.kept-old", problems=wrong.problems)  # noqa: TRY400 - the problems say it all
+        except Unavailable as away:
+            self._away(away)
+
+    def watch(self) -> None:
+        """Say that the certificate ends soon; called once a day."""
+        if self._now is None:
+            return
+        until = self._now.own.not_valid_after_utc
+        left = until - self._clock()
+        if left < ENDS_SOON:
+            log.warning("seal.ends-soon", until=until, days=left.days, sha256=self._now.sha256)
+
+    def _made(self) -> _InUse:
+        made = _InUse(self._source.make())
+        _require_sound(made, self._clock)
+        return made
+
+    def _take_over(self, store: Store, candidate: _InUse) -> None:
+        pem = b"".join(one.public_bytes(Encoding.PEM) for one in candidate.seal.chain)
+        store.keep_seal(candidate.sha256, pem, self._clock())
+        self._kept()
+        another = self._now is None or self._now.sha256 != candidate.sha256
+        self._now, self._next, self._owed, self._said = candidate, None, False, ""
+        if another:
+            log.info("seal.taken-over", sha256=candidate.sha256, until=candidate.own.not_valid_after_utc)
+            self.watch()
+
+    def _away(self, away: Unavailable) -> None:
+        """Say so once: it is tried again every few seconds."""
+        if away.reason != self._said:
+            self._said = away.reason
+            log.warning("seal.unavailable", reason=away.reason, sealing=self._now is not None)
+
+    def _stamps(self) -> tuple[tuple[int, int, int] | None, ...]:
+        return tuple(stamp(file) for file in self._source.files())
+
+
+def _require_sound(made: _InUse, clock: Clock) -> None:
+    """Raise ConfigError unless the seal seals what our own verifier takes; Unavailable while it cannot seal."""
+    sealed = made.seal.seal(_PROBE)
+    trust = TrustSnapshot(anchors=(Anchor(certificate=made.own, name="seal"),))
+    report = examine(read(sealed, Limits()), trust, clock())
+    if report.indication is not Indication.PASSED:
+        raise ConfigError([f"seal: what it seals does not hold ({report.code})"])
