@@ -17,6 +17,7 @@ import structlog
 
 from adapters import channels, offices, seals, stores
 from adapters.trust.fetch import Fetcher, Hosts
+from adapters.trust.keeper import Keeper
 from adapters.trust.lists import Shelf
 from adapters.trust.lists_refresh import ListRefresher
 from adapters.wire.kind import Custody, Surroundings
@@ -33,13 +34,15 @@ from broker.retry import RetryPolicy
 from broker.upo import Party
 from broker.validate import Validate
 from broker.verify import Policy, TrustSnapshot, Verify, Window
+from broker.verify.revocation import NOTHING_KNOWN
 from broker.verify.trusted_list import LIMITS
-from config import clock, kinds, packaged
+from config import clock, kinds, packaged, revocation
 from config.courier import Courier
 from config.ids import TimeOrderedIds
 from config.lending import OfficePool
 from config.pace import Turnstile
 from config.partners import partners
+from config.recheck import Recheck
 from config.settings import Settings
 from config.snapshot import Snapshot
 from config.sources import Problems, limits_of, load_catalogue, load_routing, load_trust, shelf_of
@@ -80,6 +83,9 @@ class Broker:
     offices: int
     refreshers: Mapping[str, Callable[[], None]]
     ledger: Ledger
+    keeper: Keeper | None  # None: nobody asks whether certificates were revoked
+    recheck: Callable[[], None]
+    recheck_every: timedelta
     close: Callable[[], None]
 
     def report(self) -> None:
@@ -132,6 +138,7 @@ def parts(settings: Settings) -> Parts:
     trust_files += [settings.path(file) for file in settings.trust.timestamp_authorities]
     shelf = shelf_of(settings)
     trust_files += shelf.watched if shelf else ()
+    wrong.of(revocation.examine, settings)
     trust = wrong.of(Snapshot, "trust", trust_files, lambda: load_trust(settings, shelf))
     lists = wrong.of(_refresher, settings, shelf) if shelf else None
     routing_files = [settings.path(settings.routing.boxes), settings.path(settings.routing.rows)]
@@ -260,6 +267,8 @@ def _issuer(settings: Settings) -> Party | None:
 def assemble(settings: Settings) -> Broker:
     """Make a broker; raise ConfigError with every problem, or Unavailable if the store cannot be opened."""
     made = parts(settings)
+    keeper = revocation.keeper(settings, made.trust)
+    known = keeper or NOTHING_KNOWN
     store = open_store(settings)
     pool = OfficePool(made.offices)
 
@@ -279,11 +288,13 @@ def assemble(settings: Settings) -> Broker:
     except BaseException:
         close()
         raise
+    parse = Parse(limits=made.limits)
+    verify = Verify(trust=made.trust, evidence=known.evidence, ask=known.ask, policy=_policy(settings))
     intake = Intake(
         store=store,
-        parse=Parse(limits=made.limits),
+        parse=parse,
         validate=Validate(catalogue=made.catalogue),
-        verify=Verify(trust=made.trust, policy=_policy(settings)),
+        verify=verify,
         route=Route(router=_Current(made.table), limits=made.limits),
         admit=Admit(partners=made.partners),
         registrar=Registrar(seal=made.seal, ids=made.ids, environment=settings.environment, issuer=_issuer(settings)),
@@ -322,5 +333,15 @@ def assemble(settings: Settings) -> Broker:
             **({"trusted-lists": made.lists} if made.lists else {}),
         },
         ledger=store,
+        keeper=keeper,
+        recheck=Recheck(
+            store=store,
+            ledger=store,
+            parse=parse,
+            judge=verify.again,
+            clock=clock.now,
+            patience=settings.trust.unresolved,
+        ),
+        recheck_every=settings.trust.recheck,
         close=close,
     )

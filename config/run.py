@@ -1,7 +1,7 @@
 """Runs the broker: threads, signals, and the order in which it comes up and goes down.
 
-Up: store, couriers, housekeeping, then the channels, so that nothing comes in before it can go out.
-Down: channels first (what they have begun ends), then the attempts under way, then the store.
+Up: store, keeper of evidence, couriers, housekeeping, then the channels, so that nothing comes in before it can be
+judged and go out.  Down: channels first (what they have begun ends), then the attempts under way, then the store.
 """
 
 from __future__ import annotations
@@ -69,6 +69,7 @@ def run(broker: Broker, stop: Event) -> None:
     for name, refresh in broker.refreshers.items():
         housekeeping.every(REFRESH_EVERY, name, refresh)
     housekeeping.every(REPORT_EVERY, "report", broker.report)
+    housekeeping.every(broker.recheck_every, "recheck", broker.recheck)
 
     def accept(envelope: Envelope) -> Receipt:
         receipt = broker.intake.accept(envelope)
@@ -89,6 +90,9 @@ def run(broker: Broker, stop: Event) -> None:
 
     with ExitStack() as ends:  # each end is known before the next thing begins: whatever fails, all of it goes down
         ends.callback(broker.close)
+        if broker.keeper is not None:
+            ends.callback(broker.keeper.stop)
+            broker.keeper.start()
         courier.start()
         ends.callback(end_courier)
         housekeeping.start()

@@ -29,9 +29,11 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from broker.errors import ConfigError
 from broker.evidence import Level
+from broker.verify.trust import FRESHNESS
 from broker.partner import Coverage
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
+Length = Annotated[timedelta, Field(gt=timedelta(0))]
 
 
 class _Section(BaseModel):
@@ -103,12 +105,21 @@ class TrustedLists(_Section):
 class Trust(_Section):
     """Whose signatures are believed."""
 
-    revocation: Literal["off"] = "off"  # the policy's name: it stands in every report and receipt
+    revocation: Literal["off", "require"] = "off"  # the policy's name: it stands in every report and receipt
     anchors: tuple[Anchor, ...] = ()
     intermediates: tuple[Path, ...] = ()
     timestamp_authorities: tuple[Path, ...] = ()  # whose time-stamps on signatures are believed
     signing_time_ahead: timedelta = timedelta(minutes=5)  # how far a claimed SigningTime may lie after entry
     signing_time_age: timedelta | None = None  # and how far before it
+    hosts: tuple[str, ...] = ()  # who may be called at all because a certificate or a list names it
+    freshness: Length = FRESHNESS  # how old proof may be that a signer's certificate is not revoked
+    cache: Path = Path("trust-cache")  # a folder: what was fetched, kept over a restart
+    certificates: PositiveInt = 10_000  # for how many evidence is kept
+    fetch_threads: PositiveInt = 8
+    fetch_deadline: Length = timedelta(seconds=10)  # of one call, from look-up to the last byte
+    fetch_ca: Path | None = None  # PEM: whom to believe about https servers; the system's authorities by default
+    recheck: Length = timedelta(minutes=1)  # how often what was let in under a grace is judged again
+    unresolved: Length = timedelta(days=7)  # and after which time it is told that this has led to nothing
     lists: TrustedLists = TrustedLists()
 
 

@@ -127,6 +127,7 @@ def load_trust(settings: Settings, shelf: Shelf | None = None) -> TrustSnapshot:
         timestamp_anchors=(*stampers, *listed(lists, Kind.TIME_STAMPS)),
         intermediates=tuple(between),
         revocation=settings.trust.revocation,
+        freshness=settings.trust.freshness,
     )
 
 

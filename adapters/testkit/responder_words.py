@@ -64,7 +64,7 @@ class Words:
         return begin, begin + self.life
 
     def _revocation(self, serial: int, lie: Lie) -> tuple[datetime, x509.ReasonFlags] | None:
-        return None if lie in {Lie.REPLAY, Lie.STRANGER, Lie.OTHER_SERIAL} else self.revoked.get(serial)
+        return None if lie in {Lie.REPLAY, Lie.STRANGER} else self.revoked.get(serial)
 
     def answer(self, question: bytes, lie: Lie = Lie.NONE) -> bytes:
         """Return the answer to an OCSP request."""
@@ -72,7 +72,7 @@ class Words:
             later = ocsp.OCSPResponseBuilder.build_unsuccessful(ocsp.OCSPResponseStatus.TRY_LATER)
             return later.public_bytes(Encoding.DER)
         asked = ocsp.load_der_ocsp_request(question)
-        revoked = self._revocation(asked.serial_number, lie)
+        revoked = None if lie is Lie.OTHER_SERIAL else self._revocation(asked.serial_number, lie)
         status = ocsp.OCSPCertStatus.GOOD if revoked is None else ocsp.OCSPCertStatus.REVOKED
         begin, end = self._times(lie)
         own = self._stranger if lie is Lie.STRANGER else self._own

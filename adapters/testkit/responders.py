@@ -38,9 +38,10 @@ class Manner(StrEnum):
     STALE = "stale"  # evidence whose time is over
     REPLAY = "replay"  # the like, from before anything was revoked
     STRANGER = "stranger"  # all good, says somebody who is not the CA
+    # Three ways of OCSP, in which a list is as ever:
     OTHER_SERIAL = "other-serial"  # a good answer, about another certificate
-    UNKNOWN = "unknown"  # OCSP: "unknown"; a list has no such word, and is as ever
-    TRY_LATER = "try-later"  # OCSP: tryLater, unsigned (RFC 6960 §2.3); a list is as ever
+    UNKNOWN = "unknown"
+    TRY_LATER = "try-later"  # unsigned (RFC 6960 §2.3)
     DOWN = "down"  # every connection is cut
     HANG = "hang"  # takes the question and never answers
     DRIP = "drip"  # an octet at a time, for ever

@@ -218,7 +218,8 @@ class Book:
             return
         # A CA may publish no newer evidence before the old one ends: then it is not asked all the time.
         same = item.begun_with is not None and item.begun_with.begin == life.begin
-        item.not_before = now + max(self._soonest, (life.end - now) / 2 if same else timedelta(0))
+        pause = max(self._soonest, (life.end - now) / 2 if same else timedelta(0))
+        item.not_before = min(now + pause, max(now, life.end))
         by_itself = item.is_list or _LIST + item.issuer not in self.items
         in_use = item.pinned or (now - item.asked_at <= KEEP and (item.is_list or not item.signer))
         if by_itself and in_use:

@@ -70,17 +70,19 @@ def offices() -> tuple[DemoOffice, ...]:
 
 def boxes_csv(chosen: Sequence[DemoOffice]) -> bytes:
     """Return boxes.csv for these offices: one box for everything each, and two with rules of their own."""
-    head = ("box", "office", "name", "forms", "senders", "level", "unsigned", "signatures", "answer", "remark")
+    head = ("box", "office", "name", "forms", "senders", "level", "unsigned", "signatures", "answer", "grace", "remark")
     lines = [
-        (it.box, it.id, it.name, "", "", "", "", "", "", "synthetic address" if "box" in it.synthetic else "")
+        (it.box, it.id, it.name, "", "", "", "", "", "", "", "synthetic address" if "box" in it.synthetic else "")
         for it in chosen
     ]
     for it in chosen:
         if it.kind == "wojewodztwo":
             takes, remark = f"{CERTIFICATE}|{ENTRY}", "synthetic address; a stronger signature than the forms ask"
-            lines.append((_second(it), it.id, it.name, takes, "", "trusted-profile", "no", "", "", remark))
+            lines.append((_second(it), it.id, it.name, takes, "", "trusted-profile", "no", "", "", "", remark))
         if it.kind == "powiat_ziemski":
-            lines.append((_second(it), it.id, it.name, ENTRY, "", "", "", "", "", "synthetic address; one form only"))
+            lines.append(
+                (_second(it), it.id, it.name, ENTRY, "", "", "", "", "", "", "synthetic address; one form only")
+            )
     return _written("The boxes of the demo's offices and their rules (columns: routing/load.py).", head, lines)
 
 

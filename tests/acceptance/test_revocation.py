@@ -1,0 +1,247 @@
+"""Whether a certificate was revoked, end to end: the CA answers, lies, hangs or is away, and what senders then hear.
+
+The outcomes are those of the table in docs/how-to/revocation.md.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from cryptography.hazmat.primitives import hashes
+
+from adapters.testkit.box import Reply
+from adapters.testkit.certificates import QC_PERSON, Credential, statements_of
+from adapters.testkit.pki import JAN, Pki
+from adapters.testkit.responders import Manner, Revocation
+from adapters.testkit.signer import sign
+from adapters.testkit.signing.recipe import QUALIFIED
+from broker.model import SubmissionId
+from config.bootstrap import open_ledger
+from config.demo.forms import Kind, form
+from config.demo.offices import offices
+
+LENIENT = "/grace/SEKAP"  # a box of the same office that grants a grace of an hour
+SOON = 30.0  # seconds within which what is fetched must be there
+
+
+def now() -> datetime:
+    return datetime.now(UTC)
+
+
+@dataclass(kw_only=True)
+class Scene:
+    """A town whose citizens' certificates name a CA's services on loopback."""
+
+    town: object
+    service: Revocation
+    pki: Pki
+
+    def citizen(self, **about) -> Credential:
+        extras = [statements_of(QC_PERSON), *self.service.extras(**about)]
+        return self.pki.personal(self.pki.qualified_ca, JAN, extras=extras)
+
+    def letter(self, signer: Credential, number: int = 0) -> bytes:
+        return sign(form(Kind.LETTER_1410, self.town.office, number), signer, now(), QUALIFIED)
+
+    def put(self, document: bytes, box: str = "") -> Reply:
+        return self.town.put(document, **({"box": box} if box else {}))
+
+    def until(self, document: bytes, done: Callable[[Reply], bool], box: str = "") -> Reply:
+        """Send the same document again and again, as a sender does that is told to try later."""
+        end = time.monotonic() + SOON
+        while not done(reply := self.put(document, box)):
+            assert time.monotonic() < end, (reply.code() if reply.status != 200 else "accepted", self.town.log())
+            time.sleep(0.1)
+        return reply
+
+    def events(self, name: str) -> list[dict]:
+        lines = [json.loads(line) for line in self.town.log().splitlines()]
+        return [line for line in lines if line["event"] == name]
+
+    def record(self, reply: Reply):
+        with open_ledger(self.town.site.settings) as ledger:
+            return ledger.show(SubmissionId(reply.answer().document))
+
+
+@pytest.fixture
+def scene(found) -> Iterator[Callable[..., Scene]]:
+    with ExitStack() as ends:
+
+        def make(*, delegated: bool = False, life: timedelta = timedelta(hours=1), **trust) -> Scene:
+            pki = Pki(at=now())
+            service = ends.enter_context(Revocation(pki.qualified_ca, clock=now, delegated=delegated, life=life))
+            town = found(
+                number=1,
+                sections={
+                    "trust": {"revocation": "require", "hosts": service.hosts, "fetch_deadline": 1, "recheck": 0.5}
+                    | trust
+                },
+                boxes=f"{LENIENT};{offices()[0].id};{offices()[0].name};;;;;;;PT1H;\n".encode(),
+            )
+            return Scene(town=town, service=service, pki=pki)
+
+        yield make
+
+
+def accepted(reply: Reply) -> bool:
+    return reply.status == 200
+
+
+def told_to_try_later(reply: Reply) -> bool:
+    return reply.status == 503 and int(reply.headers["retry-after"]) > 0
+
+
+def digest(signer: Credential) -> str:
+    return signer.certificate.fingerprint(hashes.SHA256()).hex()
+
+
+def code(reply: Reply) -> str:
+    return reply.code() if reply.status != 200 else "accepted"
+
+
+def report(record) -> dict:
+    return json.loads(record.report)
+
+
+def evidence(record) -> dict:
+    """What the report says of the revocation of the signer's certificate."""
+    (signature,) = report(record)["signatures"]
+    return signature["revocation"][0]
+
+
+def test_who_comes_for_the_first_time_is_told_to_try_later_and_then_accepted_within_seconds(scene):
+    here = scene(delegated=True)
+    for number, (named, source) in enumerate((({"crl": False}, "ocsp"), ({"ocsp": False}, "crl"))):
+        letter = here.letter(here.citizen(**named), number)
+        assert told_to_try_later(here.put(letter))
+        record = here.record(here.until(letter, accepted))
+        assert report(record)["indication"] == "TOTAL-PASSED"
+        assert report(record)["revocation"] == "require"
+        assert (evidence(record)["status"], evidence(record)["source"]) == ("good", source)
+        assert record.submission.notes == ()
+    # A list speaks of everybody whom its issuer knows: who comes after it is accepted at once.
+    assert accepted(here.put(here.letter(here.citizen(), 9)))
+
+
+def test_a_revoked_certificate_is_refused_from_its_revocation_on_whoever_tells_of_it(scene):
+    here = scene()
+    for number, named in enumerate(({"crl": False}, {"ocsp": False})):
+        signer = here.citizen(**named)
+        here.service.revoke(signer.certificate, now() - timedelta(days=1))
+        reply = here.until(here.letter(signer, number), lambda it: it.status != 503)
+        assert code(reply) == "verify.revoked"
+        assert code(here.put(here.letter(signer, number + 10), LENIENT)) == "verify.revoked"
+        (told,) = [event for event in here.events("trust.revoked-seen") if event["certificate"] == digest(signer)]
+        assert told["reason"] == "keyCompromise"
+    later = here.citizen(crl=False)
+    here.service.revoke(later.certificate, now() + timedelta(hours=1))
+    here.until(here.letter(later, 30), accepted)
+
+
+LIES = [
+    Manner.STALE,
+    Manner.REPLAY,
+    Manner.STRANGER,
+    Manner.NONSENSE,
+    Manner.HTML,
+    Manner.OVERSIZED,
+    Manner.ERROR,
+    Manner.DOWN,
+]
+ONLY_OCSP = [Manner.OTHER_SERIAL, Manner.UNKNOWN, Manner.TRY_LATER]
+SLOW = [Manner.HANG, Manner.DRIP]
+
+
+def test_without_an_answer_that_holds_nobody_passes_but_under_a_grace_and_then_the_receipt_says_so(scene):
+    here = scene()
+    for number, manner in enumerate((*LIES, *ONLY_OCSP, *SLOW)):
+        # What is said is a lie for the second as well: it is revoked, and those who lie say that it is good.
+        signer = here.citizen(crl=manner not in ONLY_OCSP)
+        here.service.revoke(signer.certificate, now() - timedelta(days=1))
+        here.service.behave(manner)
+        here.until(here.letter(signer, number), told_to_try_later)
+        reply = here.until(here.letter(signer, 100 + number), accepted, LENIENT)
+        record = here.record(reply)
+        assert (report(record)["indication"], report(record)["sub_indication"]) == ("INDETERMINATE", "TRY_LATER"), (
+            manner
+        )
+        assert evidence(record)["silent_since"]
+        assert "admit.grace" in record.submission.notes
+        assert b"INDETERMINATE" in reply.answer().attachment.content
+        assert told_to_try_later(here.put(here.letter(signer, 200 + number))), manner
+    assert here.events("trust.bug") == []
+    # Nothing about a certificate's holder is logged, nor told by a file's name.
+    said = here.town.log() + " ".join(it.name for it in (here.town.site.folder / "trust-cache").iterdir())
+    assert "trust.silent" in said
+    for secret in (JAN.family, JAN.given, JAN.pesel, str(signer.certificate.serial_number)):
+        assert secret not in said
+
+
+@pytest.mark.parametrize("manner", [Manner.STRANGER, Manner.HANG])
+def test_where_ocsp_lies_or_is_away_the_list_tells(scene, manner):
+    here = scene()
+    here.service.ocsp.behave(manner)
+    good, revoked = here.citizen(), here.citizen()
+    here.service.revoke(revoked.certificate, now() - timedelta(days=1))
+    here.until(here.letter(good, 1), accepted)
+    assert code(here.until(here.letter(revoked, 2), lambda it: it.status != 503)) == "verify.revoked"
+
+
+def test_what_was_let_in_under_a_grace_is_confirmed_or_overturned_when_the_authority_is_back(scene):
+    here = scene()
+    honest, thief = here.citizen(crl=False), here.citizen(crl=False)
+    here.service.revoke(thief.certificate, now() - timedelta(days=1))
+    here.service.behave(Manner.DOWN)
+    kept = here.record(here.until(here.letter(honest, 1), accepted, LENIENT))
+    stolen = here.record(here.until(here.letter(thief, 2), accepted, LENIENT))
+    here.service.behave(Manner.GOOD)
+    end = time.monotonic() + SOON
+    while not (here.events("verify.confirmed") and here.events("verify.overturned")):
+        assert time.monotonic() < end, here.town.log()
+        time.sleep(0.1)
+    (confirmed,), (overturned,) = here.events("verify.confirmed"), here.events("verify.overturned")
+    assert (confirmed["submission"], overturned["submission"]) == (kept.submission.id, stolen.submission.id)
+    assert (overturned["level"], overturned["code"]) == ("error", "verify.revoked")
+    with open_ledger(here.town.site.settings) as ledger:
+        record = ledger.show(stolen.submission.id)
+        assert [event.detail for event in record.events if event.name == "verify.overturned"] == ["verify.revoked"]
+        assert record.report == stolen.report
+        assert json.loads(record.later_report)["indication"] != "TOTAL-PASSED"
+        assert json.loads(ledger.show(kept.submission.id).later_report)["indication"] == "TOTAL-PASSED"
+
+
+def test_evidence_that_has_ended_while_the_authority_is_away_is_no_evidence(scene):
+    here = scene(life=timedelta(seconds=4))
+    signer = here.citizen(crl=False)
+    letter = here.letter(signer, 1)
+    here.until(letter, accepted)
+    here.service.behave(Manner.DOWN)
+    until = json.loads(here.record(here.put(letter)).report)["signatures"][0]["revocation"][0]["until"]
+    while now() <= datetime.fromisoformat(until):
+        time.sleep(0.1)
+    assert told_to_try_later(here.put(here.letter(signer, 2)))
+    record = here.record(here.until(here.letter(signer, 3), accepted, LENIENT))
+    assert evidence(record)["status"] == "stale"
+    here.service.behave(Manner.GOOD)
+    here.until(here.letter(signer, 4), accepted)
+
+
+def test_a_restart_while_the_authority_is_away_forgets_nothing(scene):
+    here = scene()
+    good, revoked, listed = here.citizen(crl=False), here.citizen(crl=False), here.citizen(ocsp=False)
+    here.service.revoke(revoked.certificate, now() - timedelta(days=1))
+    here.until(here.letter(good, 1), accepted)
+    here.until(here.letter(listed, 2), accepted)
+    here.until(here.letter(revoked, 3), lambda it: it.status != 503)
+    here.service.behave(Manner.DOWN)
+    here.town.serving.stop()
+    with here.town.site.start():
+        assert accepted(here.put(here.letter(good, 11)))
+        assert accepted(here.put(here.letter(listed, 12)))
+        assert code(here.put(here.letter(revoked, 13), LENIENT)) == "verify.revoked"
