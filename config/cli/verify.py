@@ -16,8 +16,9 @@ from config.cli.say import CANNOT_TELL, NO, YES, as_json, complain, say, say_jso
 from config.cli.say import moment as written
 
 if TYPE_CHECKING:
-    from broker.evidence import Report, SignatureReport
+    from broker.evidence import Report, RevocationReport, SignatureReport
     from broker.verify import TrustSnapshot
+    from broker.verify.settlement import Brought
 
 
 @click.command("verify")
@@ -45,10 +46,22 @@ if TYPE_CHECKING:
 @click.option(
     "--revocation",
     type=click.Choice(["off", "require"]),
-    default="off",
-    show_default=True,
-    help="Whether certificates need proof of not being revoked. No proof is fetched yet: with `require` a path that "
-    "holds is INDETERMINATE.",
+    help="Whether certificates need proof of not being revoked; `require` if --crl or --ocsp brings any, else `off`. "
+    "Nothing is fetched: what nobody brings is not known.",
+)
+@click.option(
+    "--crl",
+    "crls",
+    multiple=True,
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="A revocation list, DER or PEM, of the signer's or of another authority of the path.",
+)
+@click.option(
+    "--ocsp",
+    "ocsps",
+    multiple=True,
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="An OCSP answer, DER.",
 )
 @click.option(
     "--profile",
@@ -73,7 +86,9 @@ def command(
     platforms: tuple[Path, ...],
     config: Path | None,
     no_path: bool,
-    revocation: str,
+    revocation: str | None,
+    crls: tuple[Path, ...],
+    ocsps: tuple[Path, ...],
     profile: str,
     keys: tuple[Path, ...],
     files: tuple[Path, ...],
@@ -89,9 +104,9 @@ def command(
 
     if keys and profile != "basic":
         raise click.UsageError("--key goes with --profile basic")
-    if no_path and revocation == "require":
-        raise click.UsageError("--revocation require asks about a path, --no-path asks about none")
-    trust, now = _trust(pems, platforms, config, revocation), moment(at)
+    policy = _policy(revocation, brings=bool(crls or ocsps), no_path=no_path)
+    trust, now = _trust(pems, platforms, config, policy), moment(at)
+    brought = _brought(crls, ocsps, now, trust)
     given = [of_file(key, _checked(lambda pem: public_keys([pem]))) for key in keys]
     if not (trust.anchors or no_path or given):
         complain("no anchors to trust: name some by --trust or --config, or judge without a path by --no-path")
@@ -104,7 +119,11 @@ def command(
         report, reason = _judge(
             payload,
             trust.revocation,
-            lambda root: examine(root, trust, now, profile=_profile(profile), path=not no_path, keys=given),
+            partial(
+                _examined,
+                brought,
+                partial(examine, trust=trust, at=now, profile=_profile(profile), path=not no_path, keys=given),
+            ),
         )
         answer = _answer(file, report, reason)
         answers.append(answer)
@@ -115,7 +134,36 @@ def command(
             _in_words(file, report, reason)
     if as_json:
         say_json(answers)
+    if brought is not None and not brought.proves:
+        complain("nothing that --crl or --ocsp brought proves anything about the certificates of these signatures")
     raise SystemExit(worst(statuses))
+
+
+def _policy(asked: str | None, *, brings: bool, no_path: bool) -> str:
+    """Return whether revocation is asked about: where evidence is brought, it is."""
+    policy = asked or ("require" if brings else "off")
+    if no_path and policy == "require":
+        raise click.UsageError("--revocation require asks about a path, --no-path asks about none")
+    if brings and policy == "off":
+        raise click.UsageError("--revocation off asks for no evidence, --crl and --ocsp bring some")
+    return policy
+
+
+def _brought(crls: tuple[Path, ...], ocsps: tuple[Path, ...], at: datetime, trust: TrustSnapshot) -> Brought | None:
+    """Return the evidence of files, if there are any: such as was in force at the moment asked for, or is now."""
+    from broker.verify.settlement import Brought, Raw
+
+    if not crls and not ocsps:
+        return None
+    lists, answers = ([Raw(octets=file.read_bytes(), url=str(file)) for file in kind] for kind in (crls, ocsps))
+    return Brought(crls=lists, ocsps=answers, moments=(at, moment(None)), freshness=trust.freshness)
+
+
+def _examined(brought: Brought | None, examine: Callable[..., Report], root: Any) -> Report:
+    if brought is None:
+        return examine(root)
+    examine(root, known=brought.known)  # tells whom the evidence must speak of
+    return examine(root, known=brought.known)
 
 
 def _profile(name: str) -> Any:
@@ -143,9 +191,7 @@ def _trust(pems: tuple[Path, ...], platforms: tuple[Path, ...], config: Path | N
     seal = partial(anchors, level=Level.TRUSTED_PROFILE, platform_seal=True)
     named = [one for pem in pems for one in of_file(pem, anchors)]
     named += [one for pem in platforms for one in of_file(pem, seal)]
-    return TrustSnapshot(
-        anchors=(*configured.anchors, *named), intermediates=configured.intermediates, revocation=revocation
-    )
+    return replace(configured, anchors=(*configured.anchors, *named), revocation=revocation)
 
 
 def _judge(payload: bytes, revocation: str, examine: Callable[[Any], Report]) -> tuple[Report, str]:
@@ -215,5 +261,15 @@ def _signature(one: SignatureReport, indent: str) -> None:
         say(f"{indent}  Reference {reference.uri!r}: {holds}{', covers the form' if reference.covers_form else ''}")
     if one.path:
         say(f"{indent}  path: {' < '.join(one.path)}")
+    for certificate in one.revocation:
+        _revocation(certificate, indent + "  ")
     for counter in one.counter_signatures:
         _signature(counter, indent + "  counter-")
+
+
+def _revocation(one: RevocationReport, indent: str) -> None:
+    when = f"since {written(one.revoked_at)}" if one.revoked_at else ""
+    source = f"by {one.source} {one.url}".rstrip() if one.source else ""
+    made = f"of {written(one.this_update)}" if one.this_update else ""
+    about = ", ".join(filter(None, (" ".join(filter(None, (one.status, when))), one.reason, source, made)))
+    say(f"{indent}revocation: {one.subject}: {about}")

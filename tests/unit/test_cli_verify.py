@@ -15,6 +15,7 @@ from adapters.testkit.signing.recipe import PLAIN, QUALIFIED
 from config.demo.forms import Kind, form
 from config.demo.offices import offices
 from tests.commands import answer, lines, run
+from tests.revocation import DAY, HOUR, a_list, an_answer, serial
 
 AT = datetime(2026, 6, 1, 12, tzinfo=UTC)
 PKI = Pki(at=AT, keys="ec-256", cas="ec-256")
@@ -102,8 +103,76 @@ def test_required_proof_of_revocation_that_is_not_there_is_neither_yes_nor_no(pu
     assert broken["revocation"] == "require"
 
 
+@pytest.fixture
+def evidence(tmp_path):
+    def write(name, octets):
+        file = tmp_path / name
+        file.write_bytes(octets)
+        return file
+
+    return write
+
+
+def a_list_of(revoked=None, **about):
+    return a_list(PKI.qualified_ca.credential, revoked, **{"begin": AT - HOUR, "end": AT + DAY, **about})
+
+
+def test_a_list_that_is_brought_along_proves_that_a_certificate_is_good(put, trust, evidence):
+    file = put("a.xml", SIGNED)
+    crl = evidence("ca.crl", a_list_of())
+    (told,) = answer("verify", file, *trust, "--crl", crl)
+    assert (told["indication"], told["revocation"]) == ("TOTAL-PASSED", "require")
+    (known,) = told["signatures"][0]["revocation"]
+    assert (known["status"], known["source"], known["url"]) == ("good", "crl", str(crl))
+    assert known["this_update"] == "2026-06-01T11:00:00Z"
+    assert "revocation: " in run("verify", file, *trust, "--crl", crl).stdout
+
+
+def test_an_answer_that_is_brought_along_tells_of_a_revocation(put, trust, evidence):
+    octets = an_answer(
+        PKI.person,
+        PKI.qualified_ca.credential,
+        status="revoked",
+        since=AT - DAY,
+        why="key_compromise",
+        begin=AT - HOUR,
+        end=AT + DAY,
+    )
+    file = put("a.xml", SIGNED)
+    (told,) = answer("verify", file, *trust, "--ocsp", evidence("answer.der", octets), status=1)
+    assert (told["indication"], told["sub_indication"], told["code"]) == ("TOTAL-FAILED", "REVOKED", "verify.revoked")
+    (known,) = told["signatures"][0]["revocation"]
+    assert (known["revoked_at"], known["reason"]) == ("2026-05-31T12:00:00Z", "keyCompromise")
+    assert "revoked since" in run("verify", file, *trust, "--ocsp", evidence("answer.der", octets), status=1).stdout
+
+
+def test_a_list_of_today_proves_something_of_a_document_of_last_year(put, trust, evidence):
+    """A revocation after the moment that is asked for does not count, and a list made later tells of both."""
+    now = datetime.now(UTC).replace(microsecond=0)
+    late = a_list_of({serial(PKI.person): (AT + DAY, "superseded")}, begin=now - HOUR, end=now + DAY)
+    (told,) = answer("verify", put("a.xml", SIGNED), *trust, "--crl", evidence("late.crl", late))
+    assert told["signatures"][0]["revocation"][0]["revoked_at"] == "2026-06-02T12:00:00Z"
+    early = a_list_of({serial(PKI.person): (AT - DAY, "superseded")}, begin=now - HOUR, end=now + DAY)
+    (told,) = answer("verify", put("a.xml", SIGNED), *trust, "--crl", evidence("early.crl", early), status=1)
+    assert told["code"] == "verify.revoked"
+
+
+def test_evidence_that_proves_nothing_is_said_to(put, trust, evidence):
+    done = run("verify", put("a.xml", SIGNED), *trust, "--crl", evidence("no.crl", b"<html/>"), status=2)
+    assert "verify.revocation-unknown" in done.stdout
+    assert "--crl" in done.stderr
+
+
 @pytest.mark.parametrize(
-    "words", [["--revocation", "require", "--no-path"], ["--key", __file__], ["--profile", "none"], ["--at", "soon"]]
+    "words",
+    [
+        ["--revocation", "require", "--no-path"],
+        ["--crl", __file__, "--no-path"],
+        ["--crl", __file__, "--revocation", "off"],
+        ["--key", __file__],
+        ["--profile", "none"],
+        ["--at", "soon"],
+    ],
 )
 def test_options_that_contradict_one_another_are_wrong_use(put, words):
     assert "Usage:" in run("verify", put("a.xml", SIGNED), *words, status=2).stderr

@@ -1,0 +1,215 @@
+"""Evidence that is not plain, by pyhanko-certvalidator: OCSP answers; lists that are partitioned, indirect or deltas.
+
+Revocation is required for whoever signed the evidence too.  One thing that the library leaves open is closed here: how
+evidence is signed (it asks that of certificates alone).  How old it is, `settlement.py` has judged before.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from types import MappingProxyType
+from typing import Any, Final
+
+from asn1crypto import crl as asn1_crl
+from asn1crypto import ocsp as asn1_ocsp
+from asn1crypto import x509 as asn1
+from cryptography import x509
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.serialization import load_der_public_key
+from pyhanko_certvalidator.authority import CertTrustAnchor
+from pyhanko_certvalidator.context import ValidationContext
+from pyhanko_certvalidator.errors import RevokedError
+from pyhanko_certvalidator.ltv.types import ValidationTimingInfo, ValidationTimingParams
+from pyhanko_certvalidator.path import ValidationPath
+from pyhanko_certvalidator.policy_decl import REQUIRE_REVINFO, CertRevTrustPolicy, FreshnessReqType
+from pyhanko_certvalidator.revinfo.validate_crl import verify_crl
+from pyhanko_certvalidator.revinfo.validate_ocsp import verify_ocsp_response
+from pyhanko_certvalidator.sig_validate import (
+    DEFAULT_VALIDATION_CONTEXT,
+    DefaultSignatureValidator,
+    SignatureValidationContext,
+)
+
+from broker.verify import revocation_list
+from broker.verify.certificate import Certificate, long_enough
+from broker.verify.path import step
+from broker.verify.revocation import CRL, HOLD, OCSP, Status
+from broker.verify.revocation_list import HASHES
+from broker.verify.trust import PublicKey
+
+# Where nobody has set up a log, as on the command line, its warnings would go to the terminal, with names.
+logging.getLogger("pyhanko_certvalidator").addHandler(logging.NullHandler())
+
+_POLICY: Final = CertRevTrustPolicy(
+    REQUIRE_REVINFO,
+    freshness=timedelta(days=36_500),  # how old evidence is, is judged here
+    freshness_req_type=FreshnessReqType.MAX_DIFF_REVOCATION_VALIDATION,
+)
+_REASONS: Final = MappingProxyType(
+    {
+        "key_compromise": "keyCompromise",
+        "ca_compromise": "cACompromise",
+        "affiliation_changed": "affiliationChanged",
+        "superseded": "superseded",
+        "cessation_of_operation": "cessationOfOperation",
+        "certificate_hold": HOLD,
+        "privilege_withdrawn": "privilegeWithdrawn",
+        "aa_compromise": "aACompromise",
+    }
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Raw:
+    """Octets as they were fetched, and where from; DER, a CRL may be PEM."""
+
+    octets: bytes
+    url: str = ""
+
+    @property
+    def digest(self) -> str:
+        """SHA-256, hex."""
+        return hashlib.sha256(self.octets).hexdigest()
+
+
+class _Strong(DefaultSignatureValidator):
+    """Takes signatures as documents may have them, and no weaker."""
+
+    def validate_signature(
+        self,
+        signature: bytes,
+        signed_data: bytes,
+        public_key_info: Any,
+        signature_algorithm: Any,
+        context: SignatureValidationContext = DEFAULT_VALIDATION_CONTEXT,
+    ) -> None:
+        """Raise InvalidSignature unless it holds."""
+        key = load_der_public_key(public_key_info.dump())
+        if not isinstance(key, PublicKey) or not long_enough(key) or signature_algorithm.hash_algo not in HASHES:
+            raise InvalidSignature
+        super().validate_signature(signature, signed_data, public_key_info, signature_algorithm, context)
+
+
+class Case:
+    """One path and the evidence about it that is in force.  asn1crypto reads lazily: one thread to a case."""
+
+    def __init__(
+        self,
+        chain: Sequence[Certificate],
+        beside: Sequence[bytes],
+        crls: Sequence[tuple[Raw, x509.CertificateRevocationList]],
+        ocsps: Sequence[Raw],
+        at: datetime,
+    ) -> None:
+        self._chain = [asn1.Certificate.load(certificate.der) for certificate in chain]
+        self._beside = [asn1.Certificate.load(der) for der in beside]
+        self._crls = crls
+        self._lists = [asn1_crl.CertificateList.load(raw.octets) for raw, _ in crls]
+        self._ocsps = ocsps
+        self._at = at
+
+    def by_ocsp(self, number: int, certificate: Certificate) -> Status | None:
+        """Return what the first answer that proves anything says of a certificate: one at a time, to know which."""
+        for raw in self._ocsps:
+            answer = asn1_ocsp.OCSPResponse.load(raw.octets)
+            told = self._told(number, verify_ocsp_response, [answer])
+            if told is None:
+                continue
+            data = answer.basic_ocsp_response["tbs_response_data"]
+            serial = certificate.x509.serial_number
+            singles = [it for it in data["responses"] if it["cert_id"]["serial_number"].native == serial]
+            next_updates = [it["next_update"].native for it in singles if it["next_update"].native is not None]
+            return Status(
+                certificate=certificate.report.sha256,
+                good=told.revoked_at is None,
+                source=OCSP,
+                produced_at=data["produced_at"].native,
+                this_update=min(it["this_update"].native for it in singles),
+                next_update=min(next_updates, default=None),
+                revoked_at=told.revoked_at,
+                reason=told.reason,
+                url=raw.url,
+                digest=raw.digest,
+            )
+        return None
+
+    def by_crl(self, number: int, certificate: Certificate) -> Status | None:
+        """Return what all lists together say of a certificate: it may take several (partitions, reasons, deltas)."""
+        told = self._told(number, verify_crl, []) if self._crls else None
+        if told is None:
+            return None
+        about = self._about(number)
+        changes = [found.last_update_utc for _, found in about if revocation_list.is_delta(found)]
+        this_update = max(changes) if changes else min(found.last_update_utc for _, found in about)
+        next_updates = [found.next_update_utc for _, found in about if found.next_update_utc is not None]
+        return Status(
+            certificate=certificate.report.sha256,
+            good=told.revoked_at is None,
+            source=CRL,
+            produced_at=this_update,
+            this_update=this_update,
+            next_update=min(next_updates, default=None),
+            revoked_at=told.revoked_at,
+            reason=told.reason,
+            url=" ".join(raw.url for raw, _ in about if raw.url),
+            digest=hashlib.sha256(b"".join(raw.octets for raw, _ in about)).hexdigest(),
+        )
+
+    def _about(self, number: int) -> list[tuple[Raw, x509.CertificateRevocationList]]:
+        """Return the lists that may speak of a certificate: of its issuer's name, or made for others."""
+        name = self._chain[number].issuer
+        about = [
+            piece
+            for piece, listed in zip(self._crls, self._lists, strict=True)
+            if listed.issuer == name or _is_indirect(listed)
+        ]
+        return about or list(self._crls)
+
+    def _told(self, number: int, ask: Callable[..., Any], answers: Sequence[asn1_ocsp.OCSPResponse]) -> _Told | None:
+        """Return what evidence says about a certificate, None if it proves nothing."""
+        anchor = CertTrustAnchor(self._chain[-1], derive_default_quals_from_cert=True)
+        try:
+            context = ValidationContext(
+                trust_roots=[anchor],
+                other_certs=[*self._chain[1:-1], *self._beside],
+                crls=self._lists,
+                ocsps=answers,
+                moment=self._at,
+                allow_fetching=False,
+                revinfo_policy=_POLICY,
+                signature_validator=_Strong(),
+                time_tolerance=timedelta(0),
+            )
+            # Whether a revocation counts depends on the moment of a document's entry and is judged there.
+            context.timing_params = ValidationTimingParams(
+                ValidationTimingInfo(
+                    validation_time=self._at,
+                    best_signature_time=self._at,
+                    point_in_time_validation=False,
+                ),
+                time_tolerance=timedelta(0),
+            )
+            path = ValidationPath(anchor, list(reversed(self._chain[number + 1 : -1])), self._chain[number])
+            step(ask(self._chain[number], path, context))
+        except RevokedError as told:
+            return _Told(told.revocation_dt, _REASONS.get(told.reason.native, ""))
+        except Exception:  # noqa: BLE001 - a library reads hostile octets: whatever it raises means that nothing is proven
+            return None
+        return _Told()
+
+
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """A revocation, or that there is none."""
+
+    revoked_at: datetime | None = None
+    reason: str = ""
+
+
+def _is_indirect(listed: asn1_crl.CertificateList) -> bool:
+    scope = listed.issuing_distribution_point_value
+    return bool(scope and scope["indirect_crl"].native)
