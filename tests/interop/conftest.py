@@ -70,11 +70,18 @@ def form(tmp_path: Path) -> Path:
 Run = Callable[..., dict[str, Any]]
 
 
-def _run(command: Sequence[str], environment: dict[str, str]) -> dict[str, Any]:
-    if shutil.which(command[0]) is None:
-        pytest.fail(f"{command[0]} is missing: set the peers up with `make interop`")
+def run(command: Sequence[object], **environment: object) -> dict[str, Any]:
+    """Run a peer's program and return the JSON that it printed."""
+    words = list(map(str, command))
+    if shutil.which(words[0]) is None:
+        pytest.fail(f"{words[0]} is missing: set the peers up with `make interop`")
     done = subprocess.run(
-        command, capture_output=True, timeout=60, check=False, env={**os.environ, **environment}, cwd=HERE
+        words,
+        capture_output=True,
+        timeout=60,
+        check=False,
+        env={**os.environ, **{name: str(value) for name, value in environment.items()}},
+        cwd=HERE,
     )
     assert done.returncode == 0, done.stderr.decode() + done.stdout.decode()
     said = json.loads(done.stdout)
@@ -85,13 +92,11 @@ def _run(command: Sequence[str], environment: dict[str, str]) -> dict[str, Any]:
 @pytest.fixture
 def php() -> Run:
     """Runs PHP's SoapClient; returns what it printed."""
-    return lambda *arguments: _run(["php", str(HERE / "php" / "submit.php"), *map(str, arguments)], {})
+    return lambda *arguments: run(["php", HERE / "php" / "submit.php", *arguments])
 
 
 @pytest.fixture
 def node() -> Run:
     """Runs node's `soap`; returns what it printed."""
     modules = ROOT / "var" / "interop" / "node_modules"
-    return lambda *arguments: _run(
-        ["node", str(HERE / "node" / "submit.js"), *map(str, arguments)], {"NODE_PATH": str(modules)}
-    )
+    return lambda *arguments: run(["node", HERE / "node" / "submit.js", *arguments], NODE_PATH=modules)
