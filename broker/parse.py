@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from itertools import chain, islice
 from typing import Final
 
 from lxml import etree
@@ -43,6 +44,9 @@ class Limits:
     # Signs "<" and "=" in the whole text, wherever they stand: what bounds the memory of the tree (no node
     # comes without one, and one node takes up to 300 bytes), attributes and comments and instructions included.
     markup: int = 1_000_000
+    # Comments and instructions outside the root: lxml writes them in a time that grows with their square (20,000 took
+    # two seconds).  Real forms have one or two.
+    outside: int = 200
 
 
 # Of one piece, fed to the parser between two looks at the counts.
@@ -177,6 +181,9 @@ def _tree(data: bytes, limits: Limits) -> etree._Element:
         raise _broken(parser, error) from None
     if root.getroottree().docinfo.internalDTD is not None:
         raise Malformed("parse.dtd")
+    outside = chain(root.itersiblings(preceding=True), root.itersiblings())
+    if next(islice(outside, limits.outside, None), None) is not None:
+        raise TooLarge("parse.too-much-outside", facts={"limit": str(limits.outside)})
     return root
 
 

@@ -108,4 +108,11 @@ TEXTS: dict[str, Text] = {
         hint_pl=_SMALLER_PL,
         hint_en=_SMALLER_EN,
     ),
+    "parse.too-much-outside": Text(
+        number=117,
+        pl="Poza elementem głównym dokumentu stoi ponad {limit} komentarzy lub instrukcji przetwarzania.",
+        en="There are over {limit} comments or processing instructions outside the root element of the document.",
+        hint_pl="Proszę usunąć komentarze i instrukcje sprzed elementu głównego i zza niego, a potem podpisać dokument.",
+        hint_en="Remove the comments and instructions before and after the root element, then sign the document.",
+    ),
 }

@@ -63,6 +63,14 @@ def test_markup_is_capped_wherever_it_stands():
         assert code_of(b"<a>" + piece * 1_001 + b"</a>", markup=1_000) == "parse.too-much-markup"
 
 
+@pytest.mark.parametrize("piece", [b"<!---->", b"<?a?>", b"<!--a-->\n"])
+@pytest.mark.parametrize("document", [b"%s<a/>", b"<a/>%s"])
+def test_there_are_only_so_many_comments_and_instructions_outside_the_root(piece, document):
+    assert read(document % (piece * 200), Limits()).tag == "a"
+    assert code_of(document % (piece * 201)) == "parse.too-much-outside"
+    assert code_of(piece * 101 + b"<a/>" + piece * 100) == "parse.too-much-outside"
+
+
 def test_what_inclusive_canonicalisation_would_cost_is_capped():
     declarations = b" ".join(b'xmlns:n%d="urn:%d"' % (number, number) for number in range(10))
     data = b"<a " + declarations + b">" + b"<b/>" * 99 + b"</a>"
