@@ -27,7 +27,7 @@ from adapters.channels.soap.endpoint import Endpoint, Request, announced, larges
 from adapters.channels.soap.sender import Gate
 from adapters.channels.soap.server import LINGER_BYTES, LINGER_SECONDS
 from adapters.channels.soap.settings import SoapSettings
-from adapters.channels.soap.shares import Line, Lines, Memory
+from adapters.channels.soap.shares import Bench, Line, Lines, Memory
 from broker.errors import Malformed, Rejection, TooLarge, Unavailable
 from broker.partner import Partner
 from broker.ports import Clock
@@ -125,6 +125,7 @@ class Face:
         self._gate = gate
         self._lines = lines
         self._memory = memory
+        self._bench = Bench(settings.buffered // 4)
         self._seals = seals
 
     def application(self) -> Starlette:
@@ -182,7 +183,9 @@ class Face:
                     key=line.key,
                 )
                 line.working = True
-                answer, partner = await asyncio.get_running_loop().run_in_executor(self._pool, endpoint.answer, message)
+                async with self._bench.room(body.size):
+                    loop = asyncio.get_running_loop()
+                    answer, partner = await loop.run_in_executor(self._pool, endpoint.answer, message)
                 return _plain(answer, Response if self._counted(line, partner) else _Last)
             finally:
                 line.working = False

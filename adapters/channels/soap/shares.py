@@ -1,4 +1,4 @@
-"""Who holds how much of the channel: connections, messages being worked on, bytes in memory.
+"""Who holds how much of the channel: connections, messages being worked on, memory.
 
 Until it is proven who is there, a connection counts for its address; afterwards for its partner.  So a stranger can
 take nothing from a partner, and no partner from another.  When every place is taken, the connection that has been
@@ -8,10 +8,11 @@ needs a place only for as long as it takes to prove itself.
 
 from __future__ import annotations
 
+import asyncio
 import ipaddress
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from threading import Lock
@@ -21,6 +22,7 @@ from broker.errors import Unavailable
 from broker.partner import Partner
 
 RETRY_AFTER: Final = timedelta(seconds=5)  # told to a partner that is over its share
+SMALL: Final = 1_000_000  # bytes of a message that never waits for others
 _PREFIX: Final = 64  # of IPv6: what one customer of a provider gets is one place
 
 
@@ -152,6 +154,35 @@ class Memory:
         self._held[whose] -= count
         if not self._held[whose]:
             del self._held[whose]
+
+
+class Bench:
+    """Bytes of large messages being taken apart at once; what comes over waits, small messages never do.
+
+    Taking one apart needs up to six times its size more (measured), so it is this that bounds the memory, and not how
+    much has been received.  Used by the loop's thread.
+    """
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._taken = 0
+        self._changed = asyncio.Condition()
+
+    @asynccontextmanager
+    async def room(self, size: int) -> AsyncIterator[None]:
+        """Hold room for a message of that size; one that is larger than all the room is taken alone."""
+        if size < SMALL:
+            yield
+            return
+        async with self._changed:
+            await self._changed.wait_for(lambda: not self._taken or self._taken + size <= self._most)
+            self._taken += size
+        try:
+            yield
+        finally:
+            async with self._changed:
+                self._taken -= size
+                self._changed.notify_all()
 
 
 def share(holders: tuple[Partner, ...]) -> int:
