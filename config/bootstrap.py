@@ -15,11 +15,12 @@ from typing import TypeVar
 
 import structlog
 
-from adapters import channels, offices, seals, stores
+from adapters import channels, offices, stores
 from adapters.trust.fetch import Fetcher, Hosts
 from adapters.trust.keeper import Keeper
 from adapters.trust.lists import Shelf
 from adapters.trust.lists_refresh import ListRefresher
+from adapters.trust.timestamp import Authority
 from adapters.wire.kind import Custody, Surroundings
 from broker.admit import Admit
 from broker.dispatch import Dispatcher
@@ -28,7 +29,7 @@ from broker.intake import Intake
 from broker.model import OfficeId, OfficeLimits, Target
 from broker.parse import Limits, Parse
 from broker.partner import NOBODY, Partners
-from broker.ports import Channel, Ids, Ledger, Office, Question, Seal
+from broker.ports import Channel, Ids, Ledger, Office, Question
 from broker.receipt import Registrar
 from broker.retry import RetryPolicy
 from broker.upo import Party
@@ -37,15 +38,18 @@ from broker.verify import Policy, TrustSnapshot, Verify, Window
 from broker.verify.revocation import NOTHING_KNOWN
 from broker.verify.trusted_list import LIMITS
 from config import clock, kinds, packaged, revocation
+from config.bundle import Bundle
 from config.courier import Courier
 from config.ids import TimeOrderedIds
 from config.lending import OfficePool
 from config.pace import Turnstile
 from config.partners import partners
 from config.recheck import Recheck
+from config.rotation import Configured, Rotation
 from config.settings import Settings
 from config.snapshot import Snapshot
 from config.sources import Problems, limits_of, load_catalogue, load_routing, load_trust, shelf_of
+from config.stamping import Stamping, authority
 from routing.route import Route
 from routing.table import Table, unknown_forms
 from schemas.catalogue import FormCatalogue
@@ -54,6 +58,7 @@ Made = TypeVar("Made")
 
 log = structlog.get_logger(__name__)
 
+BUNDLE_EVERY = timedelta(minutes=1)  # other nodes have seals too
 LISTS_DEADLINE = timedelta(minutes=1)  # for a trusted list, which has up to 10 MB
 
 
@@ -67,7 +72,9 @@ class Parts:
     trust: Snapshot[TrustSnapshot]
     lists: ListRefresher | None
     table: Snapshot[Table]
-    seal: Seal
+    seal: Rotation
+    bundle: Bundle
+    stamps: Authority | None  # None: nobody time-stamps receipts
     channels: Mapping[str, Channel]
     offices: Mapping[OfficeId, Callable[[], Office]]
     ids: Ids
@@ -86,6 +93,7 @@ class Broker:
     keeper: Keeper | None  # None: nobody asks whether certificates were revoked
     recheck: Callable[[], None]
     recheck_every: timedelta
+    chores: Mapping[str, tuple[timedelta, Callable[[], None]]]  # how often, and what
     close: Callable[[], None]
 
     def report(self) -> None:
@@ -111,7 +119,11 @@ class _Current:
 
 
 def surroundings(
-    settings: Settings, name: str, ids: Ids, partners: Callable[[], Partners] = lambda: NOBODY
+    settings: Settings,
+    name: str,
+    ids: Ids,
+    partners: Callable[[], Partners] = lambda: NOBODY,
+    seals: Callable[[], bytes] = lambda: b"",
 ) -> Surroundings:
     """Return what an adapter is given beside its own settings."""
     return Surroundings(
@@ -123,6 +135,7 @@ def surroundings(
         limits=limits_of(settings),
         environment=settings.environment,
         partners=partners,
+        seals=seals,
     )
 
 
@@ -131,7 +144,8 @@ def parts(settings: Settings) -> Parts:
     wrong, ids = Problems(), TimeOrderedIds(clock.now)
     wrong.of(open_store, settings)  # opens nothing before its first call
     known = wrong.of(partners, settings)
-    around = partial(surroundings, settings, ids=ids, partners=known or (lambda: NOBODY))
+    bundle = Bundle()
+    around = partial(surroundings, settings, ids=ids, partners=known or (lambda: NOBODY), seals=bundle)
     catalogue = wrong.of(load_catalogue, tuple(settings.path(folder) for folder in settings.forms))
     trust_files = [settings.path(one.file) for one in settings.trust.anchors]
     trust_files += [settings.path(file) for file in settings.trust.intermediates]
@@ -140,10 +154,11 @@ def parts(settings: Settings) -> Parts:
     trust_files += shelf.watched if shelf else ()
     wrong.of(revocation.examine, settings)
     trust = wrong.of(Snapshot, "trust", trust_files, lambda: load_trust(settings, shelf))
-    lists = wrong.of(_refresher, settings, shelf) if shelf else None
+    lists = wrong.of(list_refresher, settings, shelf) if shelf else None
     routing_files = [settings.path(settings.routing.boxes), settings.path(settings.routing.rows)]
     table = wrong.of(Snapshot, "routing", routing_files, lambda: load_routing(settings))
-    seal = wrong.of(kinds.make, seals.KINDS, settings.seal, "seal", around("seal"))
+    seal = wrong.of(Rotation, Configured(settings, around("seal")), clock.now)
+    stamps = wrong.of(authority, settings)
     ways_in = wrong.of(kinds.with_plugins, channels.KINDS, "goniec.channels") or channels.KINDS
     ways_out = wrong.of(kinds.with_plugins, offices.KINDS, "goniec.offices") or offices.KINDS
     made_channels = {
@@ -176,13 +191,15 @@ def parts(settings: Settings) -> Parts:
         lists=lists,
         table=table,
         seal=seal,
+        bundle=bundle,
+        stamps=stamps,
         channels={name: channel for name, channel in made_channels.items() if channel is not None},
         offices=made_offices,
         ids=ids,
     )
 
 
-def _refresher(settings: Settings, shelf: Shelf) -> ListRefresher:
+def list_refresher(settings: Settings, shelf: Shelf) -> ListRefresher:
     """Return what keeps the trusted lists up to date; with lists from files it only watches over their dates."""
     own = settings.trust.lists
     fetcher = Fetcher(hosts=Hosts(own.hosts), deadline=LISTS_DEADLINE, most=LIMITS.payload)
@@ -264,6 +281,16 @@ def _issuer(settings: Settings) -> Party | None:
     return None if it is None else Party(name=it.name, id=it.id, kind=it.id_kind)
 
 
+def _stamping(
+    settings: Settings, store: Custody, stamps: Authority | None
+) -> dict[str, tuple[timedelta, Callable[[], None]]]:
+    own = settings.stamping
+    if stamps is None:
+        return {}
+    job = Stamping(store=store, stamp=stamps.stamp, clock=clock.now, most=own.most, parallel=own.parallel)
+    return {"stamping": (own.every, job.run)}
+
+
 def assemble(settings: Settings) -> Broker:
     """Make a broker; raise ConfigError with every problem, or Unavailable if the store cannot be opened."""
     made = parts(settings)
@@ -285,6 +312,8 @@ def assemble(settings: Settings) -> Broker:
                 for name, one in settings.offices.items()
             ]
         )
+        made.bundle.ledger = store
+        made.seal.begin(store, made.bundle.refresh)
     except BaseException:
         close()
         raise
@@ -330,6 +359,7 @@ def assemble(settings: Settings) -> Broker:
             "partners": made.partners.refresh,
             "trust": made.trust.refresh,
             "routing": made.table.refresh,
+            "seal": made.seal.refresh,
             **({"trusted-lists": made.lists} if made.lists else {}),
         },
         ledger=store,
@@ -343,5 +373,10 @@ def assemble(settings: Settings) -> Broker:
             patience=settings.trust.unresolved,
         ),
         recheck_every=settings.trust.recheck,
+        chores={
+            "bundle": (BUNDLE_EVERY, made.bundle.refresh),
+            "seal-end": (timedelta(days=1), made.seal.watch),
+            **_stamping(settings, store, made.stamps),
+        },
         close=close,
     )

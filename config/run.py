@@ -70,6 +70,8 @@ def run(broker: Broker, stop: Event) -> None:
         housekeeping.every(REFRESH_EVERY, name, refresh)
     housekeeping.every(REPORT_EVERY, "report", broker.report)
     housekeeping.every(broker.recheck_every, "recheck", broker.recheck)
+    for name, (pause, chore) in broker.chores.items():
+        housekeeping.every(pause, name, chore)
 
     def accept(envelope: Envelope) -> Receipt:
         receipt = broker.intake.accept(envelope)

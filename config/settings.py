@@ -29,8 +29,8 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from broker.errors import ConfigError
 from broker.evidence import Level
-from broker.verify.trust import FRESHNESS
 from broker.partner import Coverage
+from broker.verify.trust import FRESHNESS
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Length = Annotated[timedelta, Field(gt=timedelta(0))]
@@ -111,6 +111,7 @@ class Trust(_Section):
     timestamp_authorities: tuple[Path, ...] = ()  # whose time-stamps on signatures are believed
     signing_time_ahead: timedelta = timedelta(minutes=5)  # how far a claimed SigningTime may lie after entry
     signing_time_age: timedelta | None = None  # and how far before it
+    lists: TrustedLists = TrustedLists()
     hosts: tuple[str, ...] = ()  # who may be called at all because a certificate or a list names it
     freshness: Length = FRESHNESS  # how old proof may be that a signer's certificate is not revoked
     cache: Path = Path("trust-cache")  # a folder: what was fetched, kept over a restart
@@ -120,7 +121,19 @@ class Trust(_Section):
     fetch_ca: Path | None = None  # PEM: whom to believe about https servers; the system's authorities by default
     recheck: Length = timedelta(minutes=1)  # how often what was let in under a grace is judged again
     unresolved: Length = timedelta(days=7)  # and after which time it is told that this has led to nothing
-    lists: TrustedLists = TrustedLists()
+
+
+class Stamping(_Section):
+    """Who time-stamps receipts, after they went out; without `url` nobody does."""
+
+    url: str = ""  # of an authority that speaks RFC 3161 over HTTP
+    ca: tuple[Path, ...] = ()  # PEM: below whom its certificate must stand, or that certificate itself
+    hosts: tuple[str, ...] = ()  # that may be called beside the URL's own: its address, if it is not a public one
+    policy: str = ""  # dotted; asked for and required
+    every: Length = timedelta(minutes=1)
+    most: PositiveInt = 500  # in one run
+    parallel: PositiveInt = 4
+    deadline: Length = timedelta(seconds=10)  # for each call
 
 
 class Caps(_Section):
@@ -201,6 +214,7 @@ class Settings(BaseSettings):
     issuer: Issuer | None = None
     store: OfKind = OfKind(kind="sql")
     seal: OfKind
+    stamping: Stamping = Stamping()
     trust: Trust = Trust()
     limits: Caps = Caps()
     forms: tuple[Path, ...] = ()  # folders with forms beside the packaged ones

@@ -11,7 +11,7 @@ import hashlib
 import secrets
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Final
+from typing import Any, ClassVar, Final
 
 from asn1crypto import cms, core, tsp
 
@@ -72,7 +72,7 @@ class Authority:
 class _Response(core.Sequence):  # type: ignore[misc]
     """A TimeStampResp, whose token may be missing (RFC 3161 §2.4.2); asn1crypto's own type insists on one."""
 
-    _fields = (("status", tsp.PKIStatusInfo), ("token", cms.ContentInfo, {"optional": True}))
+    _fields: ClassVar[list[Any]] = [("status", tsp.PKIStatusInfo), ("token", cms.ContentInfo, {"optional": True})]
 
 
 def _token(answer: bytes) -> bytes:

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 import click
 
 from config.cli.offline import written_moment
-from config.cli.say import CANNOT_TELL, NO, YES, as_json, complain, say, say_facts, say_json
+from config.cli.say import CANNOT_TELL, NO, YES, as_json, complain, configuration, say, say_facts, say_json
+from config.cli.say import moment as shown
 
 if TYPE_CHECKING:
     from broker.proof import ReceiptCheck
@@ -26,14 +27,21 @@ def command() -> None:
     "--at",
     type=written_moment,
     metavar="TIME",
-    help="The moment to judge the seal for (UTC); by default the one at which the receipt was made.",
+    help="The moment to judge the seal for (UTC); by default that of its time-stamp, else that at which it was made.",
 )
 @click.option(
     "--trust",
     "pems",
     multiple=True,
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="Anchors of the broker's seal, PEM.",
+    help="Anchors of the broker's seal, PEM: its authority, or the bundle of its certificates.",
+)
+@click.option(
+    "--tsa",
+    "tsas",
+    multiple=True,
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Anchors of the authority that time-stamped the receipt, PEM.",
 )
 @click.option(
     "--document",
@@ -41,10 +49,18 @@ def command() -> None:
     help="Also tell whether it is the receipt for this document.",
 )
 @click.argument("receipt", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-def verify(as_json: bool, at: datetime | None, pems: tuple[Path, ...], document: Path | None, receipt: Path) -> None:
+def verify(
+    as_json: bool,
+    at: datetime | None,
+    pems: tuple[Path, ...],
+    tsas: tuple[Path, ...],
+    document: Path | None,
+    receipt: Path,
+) -> None:
     """Say whether RECEIPT proves what it says: its form, its seal, and the document it is for.
 
-    The seal's certificate is judged for the moment at which the receipt was made, unless --at names another.
+    The seal's certificate is judged for the moment of the time-stamp, if it bears one and --tsa names its authority;
+    else for the moment at which it says it was made; an earlier one may be named by --at, and without a time-stamp any.
     Exit status 0 it does, 1 it does not, 2 that cannot be told: without --trust it is not known whose seal it is.
     """
     from broker.proof import check
@@ -59,6 +75,7 @@ def verify(as_json: bool, at: datetime | None, pems: tuple[Path, ...], document:
         receipt.read_bytes(),
         schema=packaged.text("receipts/upo.xsd"),
         trust=TrustSnapshot(anchors=tuple(one for pem in pems for one in of_file(pem, anchors))),
+        stamps=TrustSnapshot(anchors=tuple(one for pem in tsas for one in of_file(pem, anchors))) if tsas else None,
         at=moment(at) if at else None,
         document=document.read_bytes() if document else None,
     )
@@ -67,6 +84,27 @@ def verify(as_json: bool, at: datetime | None, pems: tuple[Path, ...], document:
     else:
         _in_words(found)
     raise SystemExit(_status(found))
+
+
+@command.command("bundle", short_help="Write the certificates of all seals ever used.")
+@configuration
+def bundle(config: Path) -> None:
+    """Write the certificate of every seal that ever sealed a receipt, PEM, oldest first.
+
+    For who checks receipts by `goniec receipt verify --trust`.  Publish it where people already trust you, and the
+    SHA-256 of each certificate beside it: a bundle proves nothing about who made it.
+    Exit status 0 if there are any, 1 if not, 2 if the store is out of reach.
+    """
+    from config.bootstrap import open_ledger
+    from config.bundle import bundle as written
+    from config.settings import load
+
+    with open_ledger(load(config)) as ledger:
+        seals = ledger.seals()
+    if not seals:
+        complain("no seal has been used yet")
+        raise SystemExit(NO)
+    click.echo(written(seals), nl=False)
 
 
 def _status(found: ReceiptCheck) -> int:
@@ -83,6 +121,8 @@ def _told(found: ReceiptCheck) -> dict[str, object]:
         "seal": found.report.code if found.report else "",
         "kind": found.kind,
         "document": found.document,
+        "stamped_at": found.stamped_at,
+        "stamped_by": found.stamped_by,
         "notes": found.notes,
         "facts": dict(found.facts),
     }
@@ -98,6 +138,8 @@ def _in_words(found: ReceiptCheck) -> None:
         say(f"{found.code}: {TEXTS[found.code].en} {found.place}".rstrip())
     if found.report and found.report.code:
         say(f"{found.report.code}: {explain(Rejection(found.report.code, facts=explanation(found.report)))}")
+    if found.stamped_at is not None:
+        say(f"time-stamp: {shown(found.stamped_at)} by {found.stamped_by}")
     for note in found.notes:
         say(f"note: {TEXTS[note].en}")
     if found.document is not None:

@@ -18,6 +18,7 @@ from config.cli.say import NO, as_json, complain, configuration, moment, say_fac
 @as_json
 @click.option("--document", "part", flag_value="document", help="Write the document itself, byte for byte.")
 @click.option("--receipt", "part", flag_value="receipt", help="Write the receipt (UPP).")
+@click.option("--stamped", "part", flag_value="stamped-copy", help="Write the receipt's time-stamped copy.")
 @click.option("--report", "part", flag_value="report", help="Write the verification report (JSON).")
 @click.option("--report-xml", "part", flag_value="report-xml", help="Write the verification report as XML.")
 @click.option(
@@ -46,6 +47,7 @@ def command(config: Path, as_json: bool, part: str | None, submission: str) -> N
         parts = {
             "document": document,
             "receipt": record.receipt.xml,
+            "stamped-copy": record.stamped,
             "report": record.report,
             "report-xml": to_xml(record.report),
             "later-report": record.later_report,

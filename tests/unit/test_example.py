@@ -21,6 +21,7 @@ EXAMPLE = Path(settings.__file__).parent / "example"
 TEXT = (EXAMPLE / "goniec.toml").read_text(encoding="utf-8")
 MODELS: dict[str, type[BaseModel]] = {
     "settings": settings.Settings,
+    "stamping": settings.Stamping,
     "trust": settings.Trust,
     "trusted lists": settings.TrustedLists,
     "anchor": settings.Anchor,
