@@ -4,7 +4,7 @@ PYTHON ?= python3
 PYTEST := .venv/bin/pytest
 SHELL := /bin/bash
 
-.PHONY: help demo test lint interop bench reference lock clean
+.PHONY: help demo test lint interop fuzz corpus bench reference lock clean
 
 help:  ## Show the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -23,6 +23,12 @@ lint: .venv/dev  ## ruff, mypy strict, import-linter
 
 interop: .venv/dev  ## Foreign peers: xmlsec1, and the SOAP clients of PHP and node
 	scripts/interop
+
+fuzz: .venv/dev  ## Every fuzzer for FOR seconds (60), two at a time
+	scripts/fuzz $(or $(FOR),60)
+
+corpus: .venv/dev  ## Write the signed documents of tests/corpus anew
+	.venv/bin/python scripts/corpus
 
 bench: .venv/dev  ## Documents a second from submit to receipt, and the time in each stage
 	.venv/bin/python -m tests.benchmarks.throughput

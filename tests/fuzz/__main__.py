@@ -10,6 +10,7 @@ import argparse
 import hashlib
 import importlib
 import logging
+import shutil
 import sys
 from pathlib import Path
 
@@ -38,6 +39,7 @@ def main() -> None:
 
     folder = ROOT / "var" / "fuzz" / given.name
     grown, begun = folder / "grown", folder / "seeds"
+    shutil.rmtree(begun, ignore_errors=True)
     for needed in (grown, begun):
         needed.mkdir(parents=True, exist_ok=True)
     for seed in fuzzer.seeds():

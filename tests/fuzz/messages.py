@@ -1,33 +1,74 @@
-"""`soap`: any body under any Content-Type gets an answer, and never the one that admits a bug of ours."""
+"""`soap`: any body under any Content-Type gets an answer, and never the one that admits a bug of ours.
+
+Half of the inputs go to an endpoint that believes nobody without a signature.  The fuzzer has no key: so what this one
+takes in must be what the partner signed, in every respect.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cache
+
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import rsa
 
 from adapters.channels.soap.endpoint import Endpoint, Request
+from adapters.channels.soap.sender import Gate
 from adapters.channels.soap.skrytka import SERVICE
 from adapters.testkit.box import NS, Submission
+from adapters.testkit.certificates import Credential, key
 from adapters.testkit.channels import Desk
-from adapters.wire import ob, soap
+from adapters.testkit.wss import ALL, NODE, ZEEP, secure
+from adapters.wire import mtom, ob, soap
 from adapters.wire.soap import SOAP11, SOAP12
-from broker.parse import Limits
+from broker.model import Envelope
+from broker.parse import Limits, read
+from broker.partner import Partner, Partners, Proof
 from tests.builders import NOON
+from tests.corpus import kept
+from tests.interop import verifiers
 
 LONGEST = 50_000
 LIMITS = Limits()
 ACTIONS = ("", f'"{NS}nadaj"', f"{NS}nadajAny", '"urn:other"')
+_GUARDED = 8  # the bit of the first octet that chooses the endpoint: "0" the open one, "8" the guarded
+
+
+@cache
+def partner() -> Credential:
+    """Return who may send to the guarded endpoint: a person of the corpus, whose keys are kept."""
+    kept.remember_keys()
+    document = read((kept.ROOT / "accepted" / "local-person.xml").read_bytes(), LIMITS)
+    der = verifiers.decoded(next(document.iter("{http://www.w3.org/2000/09/xmldsig#}X509Certificate")))
+    assert der is not None
+    certificate = x509.load_der_x509_certificate(der)
+    own = key(f"{certificate.issuer} 90010100016")
+    assert isinstance(own, rsa.RSAPrivateKey)
+    assert own.public_key() == certificate.public_key()
+    return Credential(key=own, certificate=certificate)
+
+
+@cache
+def endpoint_parts() -> Gate:
+    """Return the gate of the guarded endpoint."""
+    known = Partners([Partner(id="citizen", certificates=(partner().certificate,))])
+    return Gate(proofs=frozenset({Proof.WS_SECURITY}), partners=lambda: known)
 
 
 def body(data: bytes) -> None:
-    """Send what follows the first line under what stands in the first line: an action's number, a Content-Type."""
+    """Send what follows the first line under what stands in the first line: an octet to choose by, a Content-Type."""
     line, _, message = data.partition(b"\n")
-    action, content_type = ACTIONS[line[0] % len(ACTIONS) if line else 0], line[1:].decode("latin-1")
+    choice, content_type = line[0] if line else 0, line[1:].decode("latin-1")
     desk = Desk()
-    endpoint = Endpoint(service=SERVICE, channel="boxes", limits=LIMITS, accept=desk)
-    response = endpoint.answer(Request(body=message, content_type=content_type, action=action, received_at=NOON))
+    guarded = bool(choice & _GUARDED)
+    gate = endpoint_parts() if guarded else Gate()
+    endpoint = Endpoint(service=SERVICE, channel="boxes", limits=LIMITS, accept=desk, gate=gate)
+    action = ACTIONS[choice % len(ACTIONS)]
+    response, _ = endpoint.answer(Request(body=message, content_type=content_type, action=action, received_at=NOON))
     answer = soap.read(response.body, LIMITS)
     if response.status == 200:
         assert len(desk.envelopes) == 1
+        assert not guarded or meaning(desk.envelopes[0]) in signed(), "accepted, and nobody signed it"
         return
     fault = soap.read_fault(answer)
     assert fault is not None, response.body
@@ -35,12 +76,55 @@ def body(data: bytes) -> None:
     assert not desk.envelopes
 
 
+def meaning(envelope: Envelope) -> tuple[object, ...]:
+    """Return all that intake would believe of a message."""
+    return (
+        envelope.payload,
+        envelope.sender,
+        envelope.to,
+        envelope.message_id,
+        envelope.reply_to,
+        envelope.file_name,
+        envelope.trial,
+        envelope.case,
+        envelope.in_reply_to,
+    )
+
+
+_SUBMISSIONS = (
+    Submission(),
+    Submission(any=True, document=b"<l:letter xmlns:l='urn:l' a='1'><b/>text</l:letter>"),
+    Submission(extras=ob.write_extras([("IdentyfikatorSprawy", "A.1")])),
+)
+
+
+@cache
+def signed() -> frozenset[tuple[object, ...]]:
+    """Return what the partner signed."""
+    found = []
+    for submission in _SUBMISSIONS:
+        desk = Desk()
+        Endpoint(service=SERVICE, channel="boxes", limits=LIMITS, accept=desk).answer(
+            Request(
+                body=submission.envelope(SOAP11), content_type=soap.content_type(SOAP11), action="", received_at=NOON
+            )
+        )
+        found.append(meaning(desk.envelopes[0]))
+    return frozenset(found)
+
+
 def seeds() -> Iterator[bytes]:
-    """Right messages, in both versions of SOAP, plain and in parts."""
-    extras = ob.write_extras([("IdentyfikatorSprawy", "A.1")])
+    """Right messages, in both versions of SOAP, plain and in parts, signed and not."""
+    assert signed()
     for version in (SOAP11, SOAP12):
-        for submission in (Submission(), Submission(any=True), Submission(extras=extras, headers=b"<x/>")):
-            yield b"0" + soap.content_type(version).encode() + b"\n" + submission.envelope(version)
-            if not submission.any:
-                kind, package = submission.package(version)
-                yield b"0" + kind.encode() + b"\n" + package
+        kind = soap.content_type(version).encode()
+        for submission in _SUBMISSIONS:
+            envelope = submission.envelope(version)
+            yield b"0" + kind + b"\n" + envelope
+            for recipe in (ALL, NODE, ZEEP):
+                yield b"8" + kind + b"\n" + secure(envelope, partner(), NOON, recipe)
+        parts_kind, package = Submission().package(version)
+        yield b"0" + parts_kind.encode() + b"\n" + package
+        for parted in (SOAP11, SOAP12):
+            other, body_ = mtom.pack(parted, secure(Submission().envelope(version), partner(), NOON), {}, NS + "nadaj")
+            yield b"8" + other.encode() + b"\n" + body_

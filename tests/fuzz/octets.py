@@ -167,6 +167,5 @@ def seeds() -> Iterator[bytes]:
             yield b"\1" + words.revocation_list(lie)
     yield b"\4" + Tsa.of(authority, AT).token(STAMPED)
     yield (
-        b"\5"
-         b'<TrustServiceStatusList xmlns="http://uri.etsi.org/02231/v2#"><SchemeInformation/></TrustServiceStatusList>'
+        b'\5<TrustServiceStatusList xmlns="http://uri.etsi.org/02231/v2#"><SchemeInformation/></TrustServiceStatusList>'
     )
