@@ -61,6 +61,24 @@ _LIES = {
 }
 
 
+def named_services(*, ocsp: str, crl: str) -> list[Extra]:
+    """Return the extensions by which a certificate names an OCSP responder and a list, where they have a URL."""
+    found: list[Extra] = []
+    if ocsp:
+        where = x509.UniformResourceIdentifier(ocsp)
+        found.append(
+            (
+                x509.AuthorityInformationAccess([x509.AccessDescription(AuthorityInformationAccessOID.OCSP, where)]),
+                False,
+            )
+        )
+    if crl:
+        names = [x509.UniformResourceIdentifier(crl)]
+        point = x509.DistributionPoint(full_name=names, relative_name=None, reasons=None, crl_issuer=None)
+        found.append((x509.CRLDistributionPoints([point]), False))
+    return found
+
+
 class Endpoint:
     """One of the services: its address, its manner, and how often it was asked."""
 
@@ -130,16 +148,7 @@ class Revocation:
 
     def extras(self, *, ocsp: bool = True, crl: bool = True) -> list[Extra]:
         """Return the extensions by which a certificate names these services (RFC 5280 §4.2.2.1, §4.2.1.13)."""
-        found: list[Extra] = []
-        if ocsp:
-            where = x509.UniformResourceIdentifier(self.ocsp.url)
-            access = x509.AccessDescription(AuthorityInformationAccessOID.OCSP, where)
-            found.append((x509.AuthorityInformationAccess([access]), False))
-        if crl:
-            names = [x509.UniformResourceIdentifier(self.crl.url)]
-            point = x509.DistributionPoint(full_name=names, relative_name=None, reasons=None, crl_issuer=None)
-            found.append((x509.CRLDistributionPoints([point]), False))
-        return found
+        return named_services(ocsp=self.ocsp.url if ocsp else "", crl=self.crl.url if crl else "")
 
     def revoke(
         self,

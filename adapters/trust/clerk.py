@@ -78,6 +78,8 @@ class Clerk:
             self._take_in(news, now)
         self.publication.publish()
         for note in notes:
+            if isinstance(note, Answered | Recalled):
+                self._lists_came(note.settled, now)
             match note:
                 case Answered():
                     self._after(note, now)
@@ -118,6 +120,13 @@ class Clerk:
             for other in self.book.silent_of(listed.issuer):
                 self.publication.heard(other.key)
         self.publication.add(note.settled, self.book.items)
+
+    def _lists_came(self, settled: Settled, now: datetime) -> None:
+        """Keep lists fresh from now on, whoever's attempt has brought them."""
+        for listed in settled.lists:
+            item = self.book.items.get(self.book.list_key(listed.issuer))
+            if item is not None and not item.running:
+                self.book.proven(item, self.publication.evidence, now)
 
     def _recalled(self, note: Recalled, now: datetime) -> None:
         item = self.book.items.get(note.key)

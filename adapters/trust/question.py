@@ -49,6 +49,12 @@ class Question:
     signer: bool = False  # and of no authority
     before: tuple[tuple[Source, bytes], ...] = ()
 
+    def request(self) -> bytes:
+        """Return the OCSP request, DER."""
+        certificate, issuer = self.chain[0].x509, self.chain[1].x509
+        builder = ocsp.OCSPRequestBuilder().add_certificate(certificate, issuer, hashes.SHA1())  # noqa: S303 - a name
+        return builder.build().public_bytes(Encoding.DER)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answered:
@@ -85,11 +91,8 @@ def prove(
 
 
 def _ocsp(question: Question, fetcher: Fetcher) -> bytes:
-    certificate, issuer = question.chain[0].x509, question.chain[1].x509
-    builder = ocsp.OCSPRequestBuilder().add_certificate(certificate, issuer, hashes.SHA1())  # noqa: S303 - a name, no proof
-    request = builder.build().public_bytes(Encoding.DER)
     small = replace(fetcher, most=LARGEST_OCSP)
-    return small.post(question.source.url, request, "application/ocsp-request", _OCSP_TYPES)
+    return small.post(question.source.url, question.request(), "application/ocsp-request", _OCSP_TYPES)
 
 
 def _crl(source: Source, fetcher: Fetcher) -> bytes:
