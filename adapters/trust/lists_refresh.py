@@ -8,9 +8,10 @@ so that somebody looks before it ends.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Final
 
 import structlog
@@ -26,6 +27,17 @@ _AGAIN: Final = timedelta(minutes=10)  # after a refresh of which something fail
 
 Get = Callable[[str], bytes]
 """What stands at a URL; raises Unavailable."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What became of one list: it is there (and new, or as it was), or it is not and why, a reason for each place."""
+
+    territory: str
+    found: TrustedList | None = None
+    data: bytes = b""
+    news: bool = False
+    reasons: tuple[str, ...] = ()
 
 
 class ListRefresher:
@@ -52,56 +64,66 @@ class ListRefresher:
         if self._due is not None and now < self._due:
             return
         self._due = now + min(self._every, _AGAIN)
-        well = self.refresh() if self._lotl else True
+        well = self._refreshed() if self._lotl else True
         self.report()
         if well:
             self._due = now + self._every
 
-    def refresh(self) -> bool:
-        """Fetch what there is, keep what is believed; return whether all went well.  Raises ConfigError."""
+    def _refreshed(self) -> bool:
+        try:
+            outcomes = self.refresh()
+        except Unavailable as away:
+            log.error("trust.lists-not-kept", reason=away.reason)  # noqa: TRY400 - the reason says it all
+            return False
+        for it in outcomes:
+            if it.found is None:
+                log.warning("trust.list-not-refreshed", territory=it.territory, reasons=it.reasons)
+            elif it.news:
+                log.info("trust.list-refreshed", territory=it.territory, number=it.found.sequence)
+        return all(it.found for it in outcomes)
+
+    def refresh(self) -> tuple[Outcome, ...]:
+        """Fetch what there is and keep what is believed; return what became of each list.
+
+        Raises Unavailable if the cache cannot be written, and ConfigError if the signers cannot be read.
+        """
         now = self._clock()
         kept = self._shelf.contents()
-        new: dict[str, bytes] = {}
-
-        def take(lotl: TrustedList | None, territory: str, locations: Sequence[str]) -> TrustedList | None:
-            before = _number(kept[territory]) if territory in kept else None
-            found = self._fetched(territory, locations, lambda: self._shelf.expected(lotl, territory, before), now)
-            if found is None:
-                return None
-            new[territory] = found.data
-            if before is None or (found.list.sequence, found.list.issued) != (before.sequence, before.issued):
-                log.info("trust.list-refreshed", territory=territory, number=found.list.sequence)
-            return found.list
-
-        fetched = take(None, LOTL_TERRITORY, [self._lotl])
-        lotl = fetched or self._shelf.look(now)[0].found
-        well = fetched is not None
-        for territory in self._shelf.territories if lotl else ():
-            pointer = lotl.pointers.get(territory) if lotl else None
-            well = take(lotl, territory, pointer.locations if pointer else ()) is not None and well
+        fetched = self._fetch(LOTL_TERRITORY, [self._lotl], partial(self._shelf.expected, None), kept, now)
+        lotl = fetched.found or self._shelf.look(now)[0].found
+        outcomes = [fetched]
+        if lotl is not None:
+            for territory in self._shelf.territories:
+                places = lotl.pointers[territory].locations if territory in lotl.pointers else ()
+                outcomes.append(self._fetch(territory, places, partial(self._shelf.expected, lotl), kept, now))
+        new = {it.territory: it.data for it in outcomes if it.found}
         if any(kept.get(territory) != data for territory, data in new.items()):
-            try:
-                self._shelf.keep({**kept, **new})
-            except Unavailable as away:
-                log.error("trust.lists-not-kept", reason=away.reason)  # noqa: TRY400 - the reason says it all
-                return False
-        return well
+            self._shelf.keep({**kept, **new})
+        return tuple(outcomes)
 
-    def _fetched(
-        self, territory: str, locations: Sequence[str], expected: Callable[[], Expected], now: datetime
-    ) -> _Fetched | None:
+    def _fetch(
+        self,
+        territory: str,
+        places: Sequence[str],
+        expected: Callable[[str, Claimed | None], Expected],
+        kept: Mapping[str, bytes],
+        now: datetime,
+    ) -> Outcome:
         """Return the list from the first place that has one that is believed."""
-        reasons = [] if locations else ["the list of the lists does not say where it is"]
-        for location in locations:
+        before = _number(kept[territory]) if territory in kept else None
+        reasons = [] if places else ["the list of the lists does not say where it is"]
+        for place in places:
             try:
-                data = self._get(location)
-                return _Fetched(data, read(data, expected(), now))
+                data = self._get(place)
+                found = read(data, expected(territory, before), now)
             except ListRefused as refused:
                 reasons.append(str(refused))
             except Unavailable as away:
                 reasons.append(away.reason)
-        log.warning("trust.list-not-refreshed", territory=territory, reasons=reasons)
-        return None
+            else:
+                news = before is None or (found.sequence, found.issued) != (before.sequence, before.issued)
+                return Outcome(territory=territory, found=found, data=data, news=news)
+        return Outcome(territory=territory, reasons=tuple(reasons))
 
     def report(self) -> None:
         """Say in the log which lists are not believed, overdue, or soon to be."""
@@ -127,12 +149,6 @@ class ListRefresher:
             )
         for name in it.found.left_out if it.found else ():
             log.warning("trust.service-left-out", territory=it.territory, service=name)
-
-
-@dataclass(frozen=True, slots=True)
-class _Fetched:
-    data: bytes
-    list: TrustedList
 
 
 def _number(data: bytes) -> Claimed | None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from config.cli.offline import at
-from config.cli.say import CANNOT_TELL, YES, as_json, configuration, say, say_json, say_table, stop
+from config.cli.say import CANNOT_TELL, YES, as_json, complain, configuration, say, say_json, say_table, stop
 from config.cli.say import moment as written
 
 if TYPE_CHECKING:
@@ -26,11 +26,13 @@ def command() -> None:
 @configuration
 @as_json
 @at
-def lists(config: Path, as_json: bool, at: datetime | None) -> None:
+@click.option("--fetch", is_flag=True, help="Fetch them first, into the cache, as a running broker does.")
+def lists(config: Path, as_json: bool, at: datetime | None, fetch: bool) -> None:
     """Show the trusted lists as they lie in the files or in the cache, judged anew: dates, services, anchors.
 
-    Nothing is fetched.  Exit status 0 if every list is believed, 2 if one is missing, not believed, or overdue.
+    Exit status 0 if every list is believed, 2 if one is missing, not believed, or overdue.
     """
+    from config.bootstrap import list_refresher
     from config.cli.offline import moment
     from config.settings import load
     from config.sources import shelf_of
@@ -39,6 +41,11 @@ def lists(config: Path, as_json: bool, at: datetime | None) -> None:
     shelf = shelf_of(settings)
     if shelf is None:
         stop("no trusted lists are configured: [trust.lists] signers is empty")
+    if fetch and settings.trust.lists.files:
+        raise click.UsageError("--fetch: these lists come from files")
+    if fetch:
+        for it in list_refresher(settings, shelf).refresh():
+            complain(*(f"{it.territory}: {reason}" for reason in it.reasons))
     now = moment(at)
     answers = [_answer(it, now) for it in shelf.look(now)]
     if as_json:
