@@ -31,6 +31,9 @@ from config.cli.say import NO, as_json, complain, configuration, moment, say_fac
 def command(config: Path, as_json: bool, part: str | None, submission: str) -> None:
     """Show a submission, its deliveries and everything that happened to it.
 
+    In words this shows nothing about persons; with an option it may: --json has the file's name, the reply address
+    and the report, which names the signers.
+
     Exit status 0 if it is there, 1 if not, 2 if the store is out of reach.
     """
     from broker.evidence_xml import to_xml
@@ -90,7 +93,7 @@ def _in_words(record: Record) -> None:
             "row": it.row,
             "notes": ", ".join(it.notes),
             "form": str(it.form),
-            "file": f"{it.file_name} ({it.size} bytes)",
+            "size": f"{it.size} bytes",
             "sha256": it.digest,
             "signature": it.level,
             "trial": "yes" if it.trial else "",
