@@ -235,7 +235,7 @@ class Clerk:
             since = self._silent_since(item, now)
             self.publication.silent(item.key, since)
             if is_new:
-                log.warning("trust.silent", certificate=item.key, since=since, asked=[it.url for it in item.sources])
+                log.info("trust.silent", certificate=item.key, since=since, asked=[it.url for it in item.sources])
 
     def _silent_since(self, item: Item, now: datetime) -> datetime:
         """Return since when nobody answers for an item: for longer than it was asked for, if all its services are."""

@@ -78,6 +78,7 @@ class Keeper:
         self._reached: list[Event] = []  # to be set when all that was noted before them is worked off
         self._noted: set[str] = set()
         self._dropped = 0
+        self._tell_at = clock()
         self._stopping = Event()
         self._warm = Event()
         self._workers = ThreadPoolExecutor(limits.threads, thread_name_prefix="trust")
@@ -133,6 +134,7 @@ class Keeper:
                 now = self._clock()
                 for question in self._clerk.turn(notes, now):
                     self._workers.submit(self._work, question)
+                self._tell_dropped(now)
                 while self._reached:
                     self._reached.pop().set()
                 if now - swept >= _SWEEP:
@@ -163,14 +165,18 @@ class Keeper:
             pass  # those were all
         return notes
 
+    def _tell_dropped(self, now: datetime) -> None:
+        """Say how many notes found no room, not more often than is of use."""
+        if self._dropped and now >= self._tell_at:
+            dropped, self._dropped = self._dropped, 0
+            self._tell_at = now + _SWEEP
+            log.warning("trust.dropped", notes=dropped)
+
     def _sweep(self, now: datetime) -> None:
         gone = self._clerk.sweep(now)
         if self._cache is not None:
             for key in gone:
                 self._cache.forget(key)
-        if self._dropped:
-            dropped, self._dropped = self._dropped, 0
-            log.warning("trust.dropped", notes=dropped)
 
     # ── the workers ──
 
