@@ -4,7 +4,7 @@ PYTHON ?= python3
 PYTEST := .venv/bin/pytest
 SHELL := /bin/bash
 
-.PHONY: help demo test lint interop fuzz corpus bench reference lock clean
+.PHONY: help demo test lint interop fuzz corpus bench reference sbom lock clean
 
 help:  ## Show the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -35,6 +35,9 @@ bench: .venv/dev  ## Documents a second from submit to receipt, and the time in 
 
 reference: .venv/dev  ## Write the generated pages of docs/reference anew
 	.venv/bin/python scripts/reference
+
+sbom: .venv/dev  ## List what Goniec consists of when it runs (CycloneDX), into var/sbom.cdx.json
+	.venv/bin/python scripts/sbom
 
 lock:  ## Write the lock files anew (needs uv)
 	scripts/lock
