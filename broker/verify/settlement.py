@@ -133,7 +133,7 @@ def _plain(
     """Return the newest plain list of each issuer, by its key."""
     lists: dict[str, RevocationList] = {}
     for issuer in issuers:
-        own = [(piece, parsed) for piece, parsed in found if revocation_list.is_signed(parsed, issuer)]
+        own = [(piece, parsed) for piece, parsed in found if revocation_list.is_signed(parsed, piece.octets, issuer)]
         changes = any(revocation_list.is_delta(parsed) for _, parsed in own)
         for piece, parsed in own:
             if changes and revocation_list.names_delta(parsed):

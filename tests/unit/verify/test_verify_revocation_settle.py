@@ -9,11 +9,15 @@ import pytest
 from asn1crypto import ocsp as asn1_ocsp
 from asn1crypto import x509 as asn1
 from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import padding
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from adapters.testkit.certificates import Authority, key
 from adapters.testkit.pki import JAN
+from broker.verify import revocation_list
+from broker.verify.certificate import load
 from broker.verify.revocation import RevocationList, Status
 from broker.verify.settlement import LARGEST_OCSP, Raw, Settled, settle
 from tests.corpus.verify.scene import AT, PKI
@@ -192,6 +196,43 @@ def test_of_two_lists_the_newer_counts() -> None:
         found = by_list(*both)
         assert found is not None
         assert found.this_update == AT - HOUR
+
+
+def _built(authority: Authority, digest: hashes.HashAlgorithm, *, pss: bool = False, entries: int = 0) -> bytes:
+    """Return a list as another library builds it, with salted RSA if asked for."""
+    builder = (
+        x509.CertificateRevocationListBuilder()
+        .issuer_name(authority.credential.certificate.subject)
+        .last_update(AT - HOUR)
+        .next_update(AT + DAY)
+    )
+    for number in range(1, entries + 1):
+        builder = builder.add_revoked_certificate(
+            x509.RevokedCertificateBuilder().serial_number(number).revocation_date(AT - DAY).build()
+        )
+    salted = padding.PSS(padding.MGF1(digest), digest.digest_size) if pss else None
+    return builder.sign(authority.credential.key, digest, rsa_padding=salted).public_bytes(Encoding.DER)
+
+
+@pytest.mark.parametrize("digest", [hashes.SHA256(), hashes.SHA384(), hashes.SHA512()], ids=lambda it: it.name)
+@pytest.mark.parametrize(
+    ("kind", "pss"), [("rsa-2048", False), ("rsa-2048", True), ("ec-256", False), ("ec-384", False)]
+)
+def test_a_list_may_be_signed_as_a_document_may(kind: str, digest: hashes.HashAlgorithm, pss: bool) -> None:
+    authority = Authority.root("Goniec Test Signing Root", AT, kind=kind)
+    octets, other = (_built(it, digest, pss=pss) for it in (authority, Authority.root("Other", AT, kind=kind)))
+    own = load(authority.credential.der)
+    for listed, holds in ((octets, True), (octets[:-1] + bytes([octets[-1] ^ 1]), False), (other, False)):
+        parsed = revocation_list.load(listed)
+        assert parsed is not None
+        assert revocation_list.is_signed(parsed, listed, own) is holds
+
+
+@pytest.mark.parametrize("entries", [0, 1, 3, 200, 5_000])
+def test_a_list_of_any_length_is_read_whole(entries: int) -> None:
+    found = by_list(_built(CA, hashes.SHA256(), entries=entries))
+    assert found is not None
+    assert found.revoked == dict.fromkeys(range(1, entries + 1), (AT - DAY, ""))
 
 
 UNKNOWN_CRITICAL = {"extn_id": "1.2.3.4", "critical": True, "extn_value": b"\x05\x00"}
