@@ -15,15 +15,12 @@ from typing import Final
 import structlog
 
 from broker.errors import Rejection
-from broker.evidence import Indication, Report, to_json
+from broker.evidence import Indication, Report, SubIndication, to_json
 from broker.model import Address, Document, Envelope, Submission
 from broker.ports import Clock, Ledger, Record, Stage, Store
 
 log = structlog.get_logger(__name__)
 
-CONFIRMED: Final = "verify.confirmed"
-OVERTURNED: Final = "verify.overturned"
-UNRESOLVED: Final = "verify.unresolved"
 _AT_ONCE: Final = 500  # documents that are judged again in one round, oldest first
 
 
@@ -47,22 +44,22 @@ class Recheck:
 
     def _again(self, record: Record, content: bytes) -> None:
         it = record.submission
-        said = log.bind(submission=it.id, office=it.office, box=it.box)
+        bound = log.bind(submission=it.id, office=it.office, box=it.box)
         try:
             report = self.judge(self.parse(_envelope(it, content)))
         except Rejection as no:  # caps were lowered since: what it is worth cannot be told any more
-            said.error(UNRESOLVED, code=no.code)
-            self.store.settle(it.id, UNRESOLVED, no.code, record.report)
+            bound.error("verify.unresolved", code=no.code)
+            self.store.settle(it.id, "verify.unresolved", no.code, record.report)
             return
         if report.indication is Indication.PASSED:
-            said.info(CONFIRMED)
-            self.store.settle(it.id, CONFIRMED, "", to_json(report))
-        elif not report.awaits:
-            said.error(OVERTURNED, code=report.code, place=report.place)
-            self.store.settle(it.id, OVERTURNED, report.code, to_json(report))
+            bound.info("verify.confirmed")
+            self.store.settle(it.id, "verify.confirmed", "", to_json(report))
+        elif report.sub_indication is not SubIndication.TRY_LATER:  # a hold may still be lifted
+            bound.error("verify.overturned", code=report.code, place=report.place)
+            self.store.settle(it.id, "verify.overturned", report.code, to_json(report))
         elif self.clock() - it.received_at > self.patience:
-            said.error(UNRESOLVED, code=report.code, place=report.place)
-            self.store.settle(it.id, UNRESOLVED, report.code, to_json(report))
+            bound.error("verify.unresolved", code=report.code, place=report.place)
+            self.store.settle(it.id, "verify.unresolved", report.code, to_json(report))
 
 
 def _envelope(it: Submission, content: bytes) -> Envelope:

@@ -21,7 +21,7 @@ from broker.evidence import to_json
 from broker.model import Envelope
 from broker.parse import Limits, Parse
 from broker.verify import Anchor, TrustSnapshot, Verify
-from broker.verify.revocation import OCSP, Evidence, Settled, Status
+from broker.verify.revocation import HOLD, OCSP, Evidence, Settled, Status
 from config.recheck import Recheck
 from tests.builders import NOON, an_acceptance, an_envelope
 
@@ -55,7 +55,7 @@ class Scene:
         self.id = acceptance.submission.id
         self.asked.clear()
 
-    def knows(self, *, revoked_at: datetime | None = None, said_at: datetime) -> None:
+    def knows(self, *, revoked_at: datetime | None = None, said_at: datetime, reason: str = "keyCompromise") -> None:
         status = Status(
             certificate=self.person.certificate.fingerprint(hashes.SHA256()).hex(),
             good=revoked_at is None,
@@ -64,7 +64,7 @@ class Scene:
             this_update=said_at,
             next_update=said_at + HOUR,
             revoked_at=revoked_at,
-            reason="keyCompromise" if revoked_at else "",
+            reason=reason if revoked_at else "",
         )
         self.evidence = self.evidence.adding(Settled(statuses=(status,)))
 
@@ -127,6 +127,14 @@ def test_a_revocation_before_the_entry_overturns_it_and_that_is_an_alert(scene):
 def test_a_revocation_after_the_entry_confirms_it(scene):
     scene.now = NOON + 24 * HOUR
     scene.knows(revoked_at=NOON + HOUR, said_at=scene.now)
+    assert scene.run() == ["info verify.confirmed"]
+
+
+def test_a_hold_is_no_answer_yet(scene):
+    scene.now = NOON + 24 * HOUR
+    scene.knows(revoked_at=NOON - HOUR, said_at=scene.now, reason=HOLD)
+    assert scene.run() == []
+    scene.knows(said_at=scene.now + HOUR)
     assert scene.run() == ["info verify.confirmed"]
 
 
