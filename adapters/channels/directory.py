@@ -41,6 +41,7 @@ from adapters.wire.durable import put, settle
 from adapters.wire.kind import Kind, KindSettings, Surroundings
 from broker.errors import Malformed, Rejection, TooLarge, Unavailable
 from broker.model import Address, Envelope
+from broker.partner import Proof
 from broker.ports import Accept
 from broker.texts import TEXTS, explain
 
@@ -237,6 +238,7 @@ class DirectoryChannel:
         return Envelope(
             channel=self._around.name,
             sender=slip.sender or self._settings.sender,
+            proof=Proof.FOLDER if self._settings.sender else Proof.NONE,
             received_at=self._around.clock(),
             payload=payload,
             to=Address(box=slip.box, ade=slip.ade, teryt=slip.teryt),

@@ -16,6 +16,7 @@ import pytest
 from adapters.channels.directory import KIND
 from adapters.testkit.channels import PATIENCE, Answer, ChannelSuite, Desk, Message, Word
 from broker.parse import Limits
+from broker.ports import Channel
 from tests.around import surroundings
 from tests.builders import NOON
 
@@ -33,10 +34,13 @@ class Harness:
         self._desk = desk
         self._numbers = count(1)
         self._lock = threading.Lock()
-        around = surroundings(folder, name=self.name, limits=Limits(payload=self.limit))
-        quick = {"poll": timedelta(milliseconds=10), "pause": timedelta(milliseconds=10)}
-        self.channel = KIND.make(KIND.settings(folder=Path("in"), **quick), around)
-        self.unopenable = KIND.make(KIND.settings(folder=Path("nowhere"), **quick), around)
+        self._around = surroundings(folder, name=self.name, limits=Limits(payload=self.limit))
+        self.channel = self.make("in")
+        self.unopenable = self.make("nowhere")
+
+    def make(self, folder: str, **settings: Any) -> Channel:
+        quick = {"poll": timedelta(milliseconds=10), "pause": timedelta(milliseconds=10), **settings}
+        return KIND.make(KIND.settings(folder=Path(folder), **quick), self._around)
 
     def wait_until_open(self) -> None:
         self._wait((self._folder / "refused").is_dir)

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from adapters.testkit.channels import PATIENCE, Desk, Message, Word
+from broker.partner import Proof
 from tests.contract.test_channels_directory import Harness
 
 
@@ -84,3 +85,17 @@ def test_a_value_that_no_header_could_carry_on_is_refused(harness, desk, key, va
         slip = {"document": "letter.xml", "sender": "notary", key: value}
         assert harness._slip("m0", json.dumps(slip).encode(), or_later=False).code == "directory.slip"
     assert not desk.envelopes
+
+
+def test_who_may_write_into_a_folder_of_its_own_is_known_by_that(harness, desk):
+    harness.channel = harness.make("in", sender="notary")
+    with serving(harness, desk):
+        assert harness.send(Message(sender="notary")).word is Word.RECEIPT
+        assert harness.send(Message(sender="town", message_id="m2")).code == "directory.slip"
+    assert [(one.sender, one.proof) for one in desk.envelopes] == [("notary", Proof.FOLDER)]
+
+
+def test_in_a_folder_of_everybodys_the_slip_is_believed_and_no_more(harness, desk):
+    with serving(harness, desk):
+        assert harness.send(Message(sender="notary")).word is Word.RECEIPT
+    assert [one.proof for one in desk.envelopes] == [Proof.NONE]
