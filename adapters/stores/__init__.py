@@ -58,6 +58,9 @@ def store_url(settings: SqlSettings, surroundings: Surroundings) -> str:
         url = None
     if url is None:  # outside of the handler: the foreign error quotes the url
         raise ConfigError(["the store's url cannot be read"])
+    hidden = url.query.get("password")  # libpq takes it there too, but there it would be shown
+    if isinstance(hidden, str):
+        url = url.set(password=hidden).difference_update_query(["password"])
     password = settings.password(surroundings.folder)
     if url.get_backend_name() == "sqlite":
         if password is not None:

@@ -6,7 +6,7 @@ import ipaddress
 import ssl
 from pathlib import Path
 from typing import Final
-from urllib.parse import unquote, urlsplit
+from urllib.parse import quote, urlsplit, urlunsplit
 
 import pika
 from pydantic import SecretStr
@@ -73,10 +73,11 @@ def _read(url: str, password: SecretStr | None) -> tuple[str, pika.connection.Pa
             return _LACKS, None
         if password is not None and (who.username is None or who.password is not None):
             return "with a password beside it, it must name a user and no password of its own", None
-        parameters = pika.URLParameters(url)
         if password is not None:
-            user = unquote(who.username or "")
-            parameters.credentials = pika.PlainCredentials(user, password.get_secret_value())
+            user, _, host = who.netloc.rpartition("@")
+            secret = quote(password.get_secret_value(), safe="")
+            url = urlunsplit(who._replace(netloc=f"{user}:{secret}@{host}"))
+        parameters = pika.URLParameters(url)
     except (ValueError, TypeError) as error:
         return f"{type(error).__name__}, it cannot be read", None
     return "", parameters
