@@ -135,6 +135,20 @@ TEXTS: dict[str, Text] = {
         hint_pl=_SUSPECT_PL,
         hint_en=_SUSPECT_EN,
     ),
+    "verify.instruction-unsigned": Text(
+        number=317,
+        pl="Poza elementem głównym znajduje się instrukcja przetwarzania (na przykład xml-stylesheet), której żaden podpis nie obejmuje.",
+        en="Outside the root there is a processing instruction (xml-stylesheet, for one) that no signature covers.",
+        hint_pl='Proszę usunąć tę instrukcję – podpisy pozostaną ważne – albo podpisać cały dokument (URI="").',
+        hint_en='Remove the instruction – the signatures will still hold – or sign the whole document (URI="").',
+    ),
+    "verify.foreign-unsigned": Text(
+        number=318,
+        pl="W podpisie, poza tym, co podpisano, znajdują się elementy, które nie należą do podpisu.",
+        en="There are elements in the signature, beside what is signed, that do not belong to a signature.",
+        hint_pl=_SUSPECT_PL,
+        hint_en=_SUSPECT_EN,
+    ),
     # ── references ──
     "verify.no-references": Text(
         number=320,

@@ -87,6 +87,8 @@ _BY_VERDICT: Final[Mapping[SubIndication, tuple[str, ...]]] = {
         "enveloping-base64",
         "detached",
         "root-not-covered",
+        "instruction-unsigned",
+        "foreign-unsigned",
         "manifest",
         "too-many-references",
         "reference-no-uri",

@@ -10,6 +10,7 @@ from typing import Final
 from lxml import etree
 
 from broker.evidence import AWAITED, UNSIGNED, Indication, Level, Report, SignatureReport
+from broker.verify import unsigned
 from broker.verify.algorithms import INCLUSIVE
 from broker.verify.c14n import Canon, reread
 from broker.verify.fault import Fault
@@ -76,6 +77,7 @@ def _judge_document(
         judged = [judge(element, number, case) for number, element in enumerate(layout.signatures, start=1)]
         report = _together([it.report for it in judged], trust, at)
         if report.indication is Indication.PASSED or report.awaits:
+            unsigned.require_nothing(layout, [it.covering for it in judged if it.covering is not None])
             return Judgement(report=report, content=_covered(judged, layout, canon))
     except Fault as fault:
         report = Report(

@@ -49,7 +49,9 @@ _expect(
     "level-too-low", "role-of-old-claimed-without-the-platform", _claiming(podpis_zp(ZOFIA), by="local_person"), TRUSTED
 )
 _expect("level-too-low", "platform-without-a-person", lambda: sign(FORM, PKI.platform, AT, PODPIS_ZAUFANY), TRUSTED)
-_expect("level-too-low", "platform-with-two-persons", _claiming(_ROLE + ep_signature(ZOFIA, AT), by="platform"), TRUSTED)
+_expect(
+    "level-too-low", "platform-with-two-persons", _claiming(_ROLE + ep_signature(ZOFIA, AT), by="platform"), TRUSTED
+)
 _expect(
     "level-too-low",
     "platform-with-a-role-of-another-namespace",
@@ -80,7 +82,10 @@ _expect(
 )
 _expect("too-few-signatures", "one-for-two", lambda: sign(FORM, PKI.person, AT, QUALIFIED), TWO)
 _expect(
-    "too-few-signatures", "the-same-twice", lambda: sign(sign(FORM, PKI.person, AT, QUALIFIED), PKI.person, AT, QUALIFIED), TWO
+    "too-few-signatures",
+    "the-same-twice",
+    lambda: sign(sign(FORM, PKI.person, AT, QUALIFIED), PKI.person, AT, QUALIFIED),
+    TWO,
 )
 _expect(
     "too-few-signatures",
@@ -105,9 +110,7 @@ _expect(
     "renewed-certificate",
     lambda: sign(
         sign(FORM, PKI.person, AT, QUALIFIED),
-        PKI.personal(
-            PKI.qualified_ca, JAN, usage=("digital_signature",)
-        ),
+        PKI.personal(PKI.qualified_ca, JAN, usage=("digital_signature",)),
         AT,
         QUALIFIED,
     ),

@@ -31,7 +31,9 @@ INDEX = ROOT / "index.json"
 LARGEST = 60_000  # octets: larger ones are only made, in `tests/corpus/verify`
 ANY = "/corpus/any"
 
-_KEY = re.compile(r"# (?P<kind>\S+) (?P<role>[^\n]*)\n(?P<pem>-----BEGIN PRIVATE KEY-----\n.*?-----END PRIVATE KEY-----\n)", re.DOTALL)
+_KEY = re.compile(
+    r"# (?P<kind>\S+) (?P<role>[^\n]*)\n(?P<pem>-----BEGIN PRIVATE KEY-----\n.*?-----END PRIVATE KEY-----\n)", re.DOTALL
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -57,7 +57,9 @@ for _name, _recipe in {
     "qualified": replace(QUALIFIED, certificates="own"),
     "shape-of-podpis-zaufany": PODPIS_ZAUFANY,
     "both-transforms": replace(BASELINE, transforms=(ENVELOPED, XPATH)),
-    "white-space-in-the-xpath": replace(QUALIFIED, transforms=(ENVELOPED, XPATH), xpath="\n not ( ancestor-or-self :: ds:Signature )\t"),
+    "white-space-in-the-xpath": replace(
+        QUALIFIED, transforms=(ENVELOPED, XPATH), xpath="\n not ( ancestor-or-self :: ds:Signature )\t"
+    ),
     "enveloping": ENVELOPING,
     "enveloping-without-transforms": replace(ENVELOPING, transforms=(), signed_info=C14N, properties=C14N),
     "no-prefix": replace(BASELINE, prefix=""),
@@ -69,7 +71,9 @@ for _name, _recipe in {
     "with-the-chain": replace(BASELINE, certificates="chain"),
     "signing-time-with-an-offset": replace(BASELINE, time=with_offset),
     "policy-implied": replace(BASELINE, policy_implied=True),
-    "archive-properties": replace(BASELINE, unsigned='<a:ArchiveTimeStamp xmlns:a="http://uri.etsi.org/01903/v1.4.1#"/>'),
+    "archive-properties": replace(
+        BASELINE, unsigned='<a:ArchiveTimeStamp xmlns:a="http://uri.etsi.org/01903/v1.4.1#"/>'
+    ),
 }.items():
     _accept(_name, partial(_signed, _recipe))
 
@@ -83,10 +87,16 @@ _accept(
     ),
 )
 _accept("siblings", lambda: sign(sign(FORM, PKI.person, AT, QUALIFIED), PKI.other_person, AT, QUALIFIED))
-_accept("siblings-of-two", lambda: sign(sign(FORM, PKI.person, AT, QUALIFIED), PKI.other_person, AT, QUALIFIED), "/corpus/two")
+_accept(
+    "siblings-of-two",
+    lambda: sign(sign(FORM, PKI.person, AT, QUALIFIED), PKI.other_person, AT, QUALIFIED),
+    "/corpus/two",
+)
 _accept(
     "siblings-of-every-kind",
-    lambda: sign(sign_on_platform(sign(FORM, PKI.local_person, AT, QUALIFIED), PKI.platform, ZOFIA, AT), PKI.person, AT),
+    lambda: sign(
+        sign_on_platform(sign(FORM, PKI.local_person, AT, QUALIFIED), PKI.platform, ZOFIA, AT), PKI.person, AT
+    ),
 )
 _accept("counter-signature", lambda: countersign(sign(FORM, PKI.person, AT), PKI.other_person, AT))
 _accept(
@@ -109,7 +119,9 @@ _accept("below-an-intermediate", lambda: _signed(QUALIFIED, by=PKI.personal(belo
 
 _METHODS = (C14N, C14N_COMMENTS, C14N11, C14N11_COMMENTS, EXCLUSIVE, EXCLUSIVE_COMMENTS)
 _NAMES = dict(
-    zip(_METHODS, ("c14n", "c14n-comments", "c14n11", "c14n11-comments", "exclusive", "exclusive-comments"), strict=True)
+    zip(
+        _METHODS, ("c14n", "c14n-comments", "c14n11", "c14n11-comments", "exclusive", "exclusive-comments"), strict=True
+    )
 )
 for _base, _method in product(("enveloped", "xpath", "enveloping"), _METHODS):
     _shape = {"enveloped": BASELINE, "xpath": replace(QUALIFIED, certificates="own"), "enveloping": ENVELOPING}[_base]
@@ -170,4 +182,7 @@ for _name, (_old, _new) in {
 
 for _kind in Kind:
     if _kind is not Kind.QUESTION:
-        _accept(f"form-{_kind.value.replace('/', '-')}", lambda kind=_kind: _signed(QUALIFIED, form=form(kind, offices()[0], 1)))  # type: ignore[misc]
+        _accept(
+            f"form-{_kind.value.replace('/', '-')}",
+            lambda kind=_kind: _signed(QUALIFIED, form=form(kind, offices()[0], 1)),
+        )  # type: ignore[misc]

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import hashlib
 from base64 import b64encode
+from functools import partial
 
-from adapters.testkit.signer import sign
+from adapters.testkit.signer import countersign, sign
 from adapters.testkit.signing.canonical import canonical, tree
 from adapters.testkit.signing.recipe import BASELINE, C14N, C14N_COMMENTS, ENVELOPED, ENVELOPING, QUALIFIED
 from tests.corpus.verify.recipes import Family, edited, rewritten, signed
@@ -125,3 +126,61 @@ def _signed_before_the_other() -> bytes:
 
 
 expect("digest-mismatch", _signed_before_the_other, "a-second-signature-beside-an-enveloped-one")
+
+
+# ── added where no signature looks ──
+
+_INSTRUCTION = '<?xml-stylesheet type="text/xsl" href="evil.xsl"?>'
+for _what, (_old, _new) in {
+    "before-the-root": ("(<wnio:Dokument )", rf"{_INSTRUCTION}\1"),
+    "behind-the-root": ("(</wnio:Dokument>)", rf"\1{_INSTRUCTION}"),
+}.items():
+    expect("instruction-unsigned", edited(_old, _new, BASELINE, form=FORM_WITH_ID, uri="#doc"), f"by-id-{_what}")
+expect(
+    "instruction-unsigned", edited("(<ds:Signature )", rf"{_INSTRUCTION}\1", ENVELOPING), "enveloping-before-the-root"
+)
+expect(
+    "instruction-unsigned", edited("(</ds:Signature>)", rf"\1{_INSTRUCTION}", ENVELOPING), "enveloping-behind-the-root"
+)
+
+_SUM = "<wnio:Kwota>999</wnio:Kwota>"
+for _what, _place in {"key-info": "</ds:X509Data>", "x509-data": "</ds:X509Certificate>"}.items():
+    expect("foreign-unsigned", edited(f"({_place})", rf"\1{_SUM}", BASELINE), f"in-{_what}")
+expect("foreign-unsigned", partial(signed, BASELINE, unsigned=_SUM), "among-unsigned-properties")
+expect(
+    "foreign-unsigned",
+    partial(signed, BASELINE, unsigned=f"<xades:CertificateValues>{_SUM}</xades:CertificateValues>"),
+    "as-a-certificate-value",
+)
+expect("foreign-unsigned", partial(signed, BASELINE, unsigned='<Kwota xmlns="">999</Kwota>'), "of-no-namespace")
+expect(
+    "foreign-unsigned",
+    edited(
+        "</ds:X509Data>",
+        '</ds:X509Data><os:PESEL xmlns:os="http://crd.gov.pl/xml/schematy/osoba/2009/03/06/">85022800027</os:PESEL>',
+        BASELINE,
+    ),
+    "a-number-of-somebody-else",
+)
+expect(
+    "foreign-unsigned",
+    edited(
+        "</ds:X509Data>",
+        '</ds:X509Data><ds:Object><xades:QualifyingProperties xmlns:xades="http://uri.etsi.org/01903/v1.3.2#"><xades:UnsignedProperties><a/></xades:UnsignedProperties></xades:QualifyingProperties></ds:Object>'.replace(
+            "ds:Object", "ds:SPKIData"
+        ),
+        BASELINE,
+    ),
+    "properties-in-key-info",
+)
+
+
+def _counter(old: str) -> bytes:
+    """A counter-signature, which decides nothing, is no place for it either."""
+    document = countersign(sign(FORM, PKI.person, AT), PKI.stranger, AT)
+    head, found, tail = document.rpartition(old.encode())
+    return head + _SUM.encode() + found + tail
+
+
+expect("foreign-unsigned", partial(_counter, "</xades:CounterSignature>"), "beside-a-counter-signature")
+expect("foreign-unsigned", partial(_counter, "<ds:X509Data>"), "in-key-info-behind-a-counter-signature")

@@ -43,7 +43,14 @@ def test_there_is_a_document_for_every_code_that_a_document_alone_can_give() -> 
         # A counter-signature and a time-stamp decide nothing, revocation needs evidence, and a claimed time a policy: each has tests of its own.
         if code == "verify.counter-signature-elsewhere"
         or code.startswith(
-            ("verify.timestamp-", "verify.signing-time-", "verify.revocation-", "verify.revoked", "verify.ca-", "verify.on-hold")
+            (
+                "verify.timestamp-",
+                "verify.signing-time-",
+                "verify.revocation-",
+                "verify.revoked",
+                "verify.ca-",
+                "verify.on-hold",
+            )
         )
     }
     assert {code for code, _ in ALL.values()} | needs_more == set(VERDICTS)

@@ -347,9 +347,18 @@ def test_the_content_of_a_failed_document_still_holds_no_signature() -> None:
 
 
 def test_a_reference_to_the_root_by_its_id_leaves_out_what_stands_outside_the_root() -> None:
+    """So an instruction there would be signed by nobody, and is refused."""
     signed = sign(FORM_WITH_ID, PKI.person, AT, uri="#doc")
-    for outside in (b"", b"<?xml-stylesheet href='x'?>", b"<!-- a comment -->"):
+    for outside in (b"", b"<!-- a comment -->"):
         assert passes(judged(outside + signed))
+    assert judged(b"<?xml-stylesheet href='x'?>" + signed).code == "verify.instruction-unsigned"
+    assert judged(signed + b"<?xml-stylesheet href='x'?>").code == "verify.instruction-unsigned"
+
+
+def test_one_signature_over_the_whole_document_is_enough_to_cover_what_stands_outside_the_root() -> None:
+    by_id = sign(FORM_WITH_ID, PKI.other_person, AT, QUALIFIED, uri="#doc", transforms=(XPATH, EXCLUSIVE))
+    assert judged(b"<?xml-stylesheet href='x'?>" + by_id).code == "verify.instruction-unsigned"
+    assert passes(judged(sign(b"<?xml-stylesheet href='x'?>" + by_id, PKI.person, AT, QUALIFIED)))
 
 
 def test_the_whole_document_includes_the_instructions_outside_the_root_but_no_comment() -> None:
