@@ -58,19 +58,21 @@ class Configured:
 
     def files(self) -> Sequence[Path]:
         """Return the configuration and every file that the table names."""
-        _, own = kinds.read(seals.KINDS, self._settings.seal, "seal")
+        settings = self._settings
+        watched = [settings.file] if settings.file else []
+        try:
+            _, own = kinds.read(seals.KINDS, settings.seal, "seal")
+        except ConfigError:  # then the table must change, and with it the file
+            return watched
         named = (getattr(own, name) for name in type(own).model_fields)
-        files = [self._settings.path(value) for value in named if isinstance(value, Path)]
-        return [*([self._settings.file] if self._settings.file else []), *files]
+        return [*watched, *(settings.path(value) for value in named if isinstance(value, Path))]
 
     def make(self) -> SealInHand:
         """Read the table again, and make what it describes."""
-        settings = self._settings
-        if not self._fresh and settings.file is not None:
-            settings = load(settings.file)
-        made = kinds.make(seals.KINDS, settings.seal, "seal", self._around)
-        self._fresh, self._settings = False, settings
-        return made
+        if not self._fresh and self._settings.file is not None:
+            self._settings = load(self._settings.file)  # what it names is watched from now on, good or bad
+        self._fresh = False
+        return kinds.make(seals.KINDS, self._settings.seal, "seal", self._around)
 
 
 @dataclass(frozen=True, slots=True)

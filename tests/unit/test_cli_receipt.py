@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from adapters.testkit.tsa import Tsa
+from broker.stamped import to_stamp, with_stamp
 from tests.commands import answer, run
-from tests.receipts import PKI, a_upp
+from tests.receipts import ISSUED, PKI, a_upp
 
 DOCUMENT = b"<letter/>"
 
@@ -73,3 +75,23 @@ def test_a_wrong_pem_and_a_missing_file_are_wrong_use(kept):
     assert "seal-ca.pem" in run(*words(kept), status=2).stderr
     assert "Usage" in run("receipt", "verify", kept / "nowhere.xml", status=2).stderr
     assert "Usage" in run("receipt", status=2).stderr
+
+
+def test_a_time_stamp_is_told_with_who_gave_it_if_its_authority_was_named(kept):
+    receipt = (kept / "upp.xml").read_bytes()
+    token = Tsa.of(PKI.local_ca, ISSUED).token(to_stamp(receipt))
+    (kept / "upp.xml").write_bytes(with_stamp(receipt, token))
+    told = answer(*words(kept, "--tsa", kept / "other-ca.pem"))
+    assert (told["verdict"], told["stamped_at"]) == ("TOTAL-PASSED", "2026-01-01T12:00:01Z")
+    assert "CN=Goniec Test Time-Stamping Unit" in run(*words(kept, "--tsa", kept / "other-ca.pem")).stdout
+    assert "receipt.stamp-not-judged" in answer(*words(kept))["notes"]
+    told = answer(*words(kept, "--tsa", kept / "seal-ca.pem"), status=2)
+    assert (told["code"], told["place"]) == ("receipt.stamp", "verify.timestamp-untrusted")
+
+
+def test_the_bundle_of_a_store_that_has_no_seal_yet_is_a_no(tmp_path):
+    PKI.write(tmp_path / "pki")
+    (tmp_path / "goniec.toml").write_text("[seal]\nkind = 'pem'\nfile = 'pki/seal.bundle.pem'\n")
+    done = run("receipt", "bundle", "-c", tmp_path / "goniec.toml", status=1)
+    assert "no seal" in done.stderr
+    assert done.stdout == ""
