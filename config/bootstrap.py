@@ -91,8 +91,6 @@ class Broker:
     refreshers: Mapping[str, Callable[[], None]]
     ledger: Ledger
     keeper: Keeper | None  # None: nobody asks whether certificates were revoked
-    recheck: Callable[[], None]
-    recheck_every: timedelta
     chores: Mapping[str, tuple[timedelta, Callable[[], None]]]  # how often, and what
     close: Callable[[], None]
 
@@ -332,6 +330,8 @@ def assemble(settings: Settings) -> Broker:
         partners=made.partners,
         pace=Turnstile(),
     )
+    patience = settings.trust.unresolved
+    again = Recheck(store=store, ledger=store, parse=parse, judge=verify.again, clock=clock.now, patience=patience)
     delivery = settings.delivery
     dispatcher = Dispatcher(
         store=store,
@@ -364,17 +364,9 @@ def assemble(settings: Settings) -> Broker:
         },
         ledger=store,
         keeper=keeper,
-        recheck=Recheck(
-            store=store,
-            ledger=store,
-            parse=parse,
-            judge=verify.again,
-            clock=clock.now,
-            patience=settings.trust.unresolved,
-        ),
-        recheck_every=settings.trust.recheck,
         chores={
             "bundle": (BUNDLE_EVERY, made.bundle.refresh),
+            "recheck": (settings.trust.recheck, again),
             "seal-end": (timedelta(days=1), made.seal.watch),
             **_stamping(settings, store, made.stamps),
         },

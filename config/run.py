@@ -69,7 +69,6 @@ def run(broker: Broker, stop: Event) -> None:
     for name, refresh in broker.refreshers.items():
         housekeeping.every(REFRESH_EVERY, name, refresh)
     housekeeping.every(REPORT_EVERY, "report", broker.report)
-    housekeeping.every(broker.recheck_every, "recheck", broker.recheck)
     for name, (pause, chore) in broker.chores.items():
         housekeeping.every(pause, name, chore)
 
