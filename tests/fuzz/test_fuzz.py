@@ -87,7 +87,7 @@ def test_no_change_that_knows_signatures_is_taken_for_what_was_signed(
 def test_the_verifier_s_fuzzer_notices_a_document_that_nobody_signed(monkeypatch: pytest.MonkeyPatch) -> None:
     document = verifying.documents()[0]
     assert verifying.judged(document) is not None
-    monkeypatch.setattr(verifying, "truths", lambda: frozenset[tuple[bytes, frozenset[str]]]())
+    monkeypatch.setattr(verifying, "truths", frozenset)
     with pytest.raises(AssertionError, match="nobody signed this"):
         verifying.body(document)
 
