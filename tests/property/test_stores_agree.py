@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import tempfile
 from collections import Counter
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, initialize, invariant, multiple, rule
+from pydantic import SecretStr
 
-from adapters.stores import MemoryStore, SqlStore
+from adapters.stores import AtRest, ContentKey, MemoryStore, SqlStore
 from adapters.testkit.stores.values import (
     ACKNOWLEDGED,
     COUNTY,
@@ -28,6 +30,7 @@ from adapters.testkit.stores.values import (
 )
 from broker.errors import BrokerError
 from broker.model import Claim
+from broker.partner import Proof
 from broker.ports import Filter
 
 LEASE = timedelta(minutes=5)
@@ -51,7 +54,8 @@ class Stores(RuleBasedStateMachine):
         self.clock = Hands()
         self.folder = tempfile.TemporaryDirectory()
         url = f"sqlite:///{Path(self.folder.name) / 'store.sqlite'}"
-        self.sql = SqlStore(url, clock=self.clock, refusals_per_hour=2)
+        keys = AtRest([ContentKey.of(SecretStr("ab" * 32), "key")])
+        self.sql = SqlStore(url, clock=self.clock, refusals_per_hour=2, at_rest=keys)
         self.memory = MemoryStore(self.clock, refusals_per_hour=2)
         self.letters = []
 
@@ -86,9 +90,10 @@ class Stores(RuleBasedStateMachine):
         office=OFFICES,
         due=st.integers(-1, 2),
         calls=st.sampled_from(["find", "accept", "find and accept"]),
+        recheck=st.booleans(),
     )
-    def accept(self, *, sender, message, box, digest, trial, office, due, calls):
-        letter = a_letter(
+    def accept(self, *, sender, message, box, digest, trial, office, due, calls, recheck):
+        made = a_letter(
             sender=f"sender {sender}",
             message_id=f"m{message}" if message else "",
             fingerprint_box=f"/town/{box}",
@@ -97,7 +102,9 @@ class Stores(RuleBasedStateMachine):
             office=office,
             due_at=self.clock.now + due * timedelta(minutes=1),
             accepted_at=self.clock.now,
+            proof=Proof.TLS if recheck else Proof.NONE,
         )
+        letter = replace(made, recheck=recheck)
         if "find" in calls:  # it binds a new id of a known message, and so does accept
             self.both(lambda store: store.find(fingerprint(letter)))
         if "accept" in calls:
@@ -136,6 +143,35 @@ class Stores(RuleBasedStateMachine):
         wanted = [one.id for letter in self.letters for one in letter.deliveries]
         self.both(lambda store: sorted(store.requeue(wanted, "again")))
 
+    @rule(token=FEW, minutes=st.integers(-1, 6))
+    def first_use(self, token, minutes):
+        until = self.clock.now + minutes * timedelta(minutes=1)
+        self.both(lambda store: store.first_use(f"token {token}", until))
+
+    @rule(token=FEW)
+    def forget_use(self, token):
+        self.both(lambda store: store.forget_use(f"token {token}"))
+
+    @rule(seal=FEW)
+    def keep_seal(self, seal):
+        self.both(lambda store: store.keep_seal(f"{seal:064}", f"seal {seal}".encode(), self.clock.now))
+
+    @rule(letter=st.integers(0, 20), text=st.binary(max_size=3))
+    def stamp(self, letter, text):
+        for one in self.letters[letter : letter + 1]:
+            self.both(lambda store, one=one: store.stamp(one.receipt.id, text, self.clock.now))
+
+    @rule(letter=st.integers(0, 20), detail=st.sampled_from(["passed", "revoked"]))
+    def settle(self, letter, detail):
+        for one in self.letters[letter : letter + 1]:
+            it = one.submission.id
+            self.both(lambda store, it=it: store.settle(it, "verify.rechecked", detail, detail.encode()))
+
+    @rule(most=st.integers(1, 3))
+    def queues(self, most):
+        self.both(lambda store: list(store.unstamped(most)))
+        self.both(lambda store: list(store.awaiting(most)))
+
     @rule(seconds=st.sampled_from([1, 29, 30, 59, 60, 299, 300, 3600]))
     def time_goes_by(self, seconds):
         self.clock.pass_by(timedelta(seconds=seconds))
@@ -150,6 +186,8 @@ class Stores(RuleBasedStateMachine):
         self.both(lambda store: store.list(Filter(trials=True, most=1000)))
         self.both(lambda store: store.refusals())
         self.both(counted)
+        self.both(lambda store: list(store.seals()))
+        self.both(lambda store: list(store.unstamped(1000)))
         for letter in self.letters[-3:]:
             self.both(lambda store, letter=letter: store.show(letter.submission.id))
 
