@@ -229,6 +229,19 @@ def test_a_certificate_of_another_key_does_not_fit() -> None:
     refused("wss.signature-mismatch", message)
 
 
+def test_whose_signature_it_is_can_be_refused_before_anything_is_digested() -> None:
+    def turn_away(credential: Proven) -> None:
+        raise Unauthorised("partner.unknown", facts={"key": credential.key})
+
+    changed = signed().replace(b"letter.xml", b"lettre.xml")
+    no = refused("partner.unknown", changed, meet=turn_away)
+    assert no.facts == {"key": fingerprint(BY.certificate)}
+    met: list[Proven] = []
+    refused("wss.digest-mismatch", changed, meet=met.append)
+    refused("wss.signature-mismatch", HOSTILE["the signature value cut short"][1](signed()), meet=met.append)
+    assert met == [Proven(proof=Proof.WS_SECURITY, key=fingerprint(BY.certificate))]
+
+
 # ── algorithms and shapes ──
 
 
@@ -309,6 +322,11 @@ def test_there_may_be_a_few_tokens_only(kind) -> None:
     few = signed().replace(b"</wsse:Security>", token * 3 + b"</wsse:Security>")
     assert read(few) is not None
     refused("wss.too-many", signed().replace(b"</wsse:Security>", token * 4 + b"</wsse:Security>"))
+
+
+def test_a_signature_of_very_many_parts_is_not_even_canonicalised() -> None:
+    crowd = b"<ds:SignedInfo>" + b"<ds:Reference/>" * 1_000
+    assert refused("wss.too-many", signed().replace(b"<ds:SignedInfo>", crowd)).place == "ds:Signature"
 
 
 def test_a_relative_namespace_name_cannot_be_canonicalised() -> None:

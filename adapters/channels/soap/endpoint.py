@@ -213,7 +213,9 @@ class Endpoint:
     def _judge(self, operation: Operation, message: Message, parts: Parts, request: Request) -> Sender:
         """Return who sends.  A signature that is there must hold, even where it is not asked for."""
         at = request.received_at
-        secured = wss.read(message, at, parts=parts, known=lambda: self.gate.partners().certificates)
+        secured = wss.read(
+            message, at, parts=parts, known=lambda: self.gate.partners().certificates, meet=self.gate.meet
+        )
         believed = [block for block in message.headers if block.tag in operation.headers | _READ]
         return self.gate.judge(operation.claims(message), request.key, secured, believed, at)
 

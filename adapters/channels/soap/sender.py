@@ -53,6 +53,11 @@ class Gate:
             raise Unauthorised("partner.unproven")
         return holders
 
+    def meet(self, credential: Credential) -> None:
+        """Raise Unauthorised if a signature is nobody's, before what it covers is digested: a stranger costs little."""
+        if self.proofs and not self.partners().of(credential):
+            raise Unauthorised("partner.unknown", place=credential.proof, facts={"key": credential.key})
+
     def judge(
         self, claimed: str, key: str, secured: Secured | None, headers: Collection[etree._Element], at: datetime
     ) -> Sender:

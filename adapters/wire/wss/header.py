@@ -7,6 +7,7 @@ means nothing: clients put the token before the signature or after it.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import islice
 from typing import Final
 
 from lxml import etree
@@ -16,6 +17,7 @@ from adapters.wire.wss.names import DS, SECURITY, TIMESTAMP, TOKEN, XENC
 from adapters.wire.wss.refusal import no
 
 _TOKENS: Final = 4
+_ELEMENTS: Final = 1_000  # in a signature: 20 References have some 200, counted before anything is canonicalised
 _SIGNATURE: Final = DS + "Signature"
 
 
@@ -43,6 +45,8 @@ def find(message: Message) -> Security | None:
         return None
     if len(signatures) > 1:
         raise no("wss.two-signatures", "ds:Signature")
+    if next(islice(signatures[0].iter(), _ELEMENTS, None), None) is not None:
+        raise no("wss.too-many", "ds:Signature")
     if len(timestamps) > 1:
         raise no("wss.two-timestamps", "wsu:Timestamp")
     if len(tokens) > _TOKENS:

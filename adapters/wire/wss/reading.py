@@ -7,7 +7,7 @@ the digests over what may be a large Body last.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
@@ -34,6 +34,9 @@ from broker.verify.fault import Fault
 from broker.verify.names import SIGNED_INFO
 from broker.verify.shape import Layout, Signature, bearers, take_apart
 from broker.vocabulary import apart
+
+Meet = Callable[[Credential], None]
+"""Hears whose signature it is, as soon as that is proven; raises Unauthorised if nothing may come from there."""
 
 WINDOW: Final = timedelta(minutes=5)
 """How old a message may be, and how far ahead of us."""
@@ -62,7 +65,7 @@ class Secured:
     @property
     def credential(self) -> Credential:
         """What it proves, as partners are found by it."""
-        return Credential(proof=Proof.WS_SECURITY, key=hashlib.sha256(self.der).hexdigest())
+        return _credential(self.der)
 
     def demand(self, *, timestamp: bool, headers: Iterable[etree._Element]) -> None:
         """Raise Unauthorised unless the Body is covered, and the Timestamp and these header blocks if asked for."""
@@ -82,13 +85,15 @@ def read(
     *,
     parts: Parts | None = None,
     known: Known = tuple,
+    meet: Meet = lambda _: None,
     window: timedelta = WINDOW,
 ) -> Secured | None:
     """Return what the signature for us proves as of `at`; None if there is none.
 
     `parts` are the message's XOP parts: a signature covers the Body as it is with them inside, so if there is one,
     each is put where its `xop:Include` stands (and none is left).  `known` gives the certificates that a message
-    may point at without carrying them.  Raises Malformed or Unauthorised (`wss.…`, `soap.part`), or Unavailable.
+    may point at without carrying them; `meet` hears whose signature it is before anything large is digested, and may
+    refuse.  Raises Malformed or Unauthorised (`wss.…`, `soap.part`), Unavailable, or what `meet` raises.
     """
     security = header.find(message)
     if security is None:
@@ -97,12 +102,14 @@ def read(
         mtom.inline(message.root, parts)
     try:
         # Canonicalisation leaves names of the message in the thread where it is done.
-        return apart(lambda: _read(message, security, at, known, window))
+        return apart(lambda: _read(message, security, at, known=known, meet=meet, window=window))
     except Fault as fault:
         raise translated(fault) from fault
 
 
-def _read(message: Message, security: Security, at: datetime, known: Known, window: timedelta) -> Secured:
+def _read(
+    message: Message, security: Security, at: datetime, *, known: Known, meet: Meet, window: timedelta
+) -> Secured:
     ids = bearers(message.root)
     span = None if security.timestamp is None else timestamp.read(security.timestamp, at, window)
     parts = take_apart(security.signature, 1, security.signature)
@@ -115,6 +122,7 @@ def _read(message: Message, security: Security, at: datetime, known: Known, wind
     if signer.key is None:
         raise no("wss.token", "wsse:BinarySecurityToken")
     signature_value.check(signer.key, scheme, value, octets)
+    meet(_credential(signer.der))
     layout = Layout(root=message.root, form=message.root, signatures=(security.signature,), ids=ids)
     covered = coverage.judge(signed_info, message, security, parts=parts, layout=layout, canon=canon)
     signed_span = span if covered.timestamp else None
@@ -129,6 +137,10 @@ def _read(message: Message, security: Security, at: datetime, known: Known, wind
         # Remembered for a window longer than it is taken: it may wait a while between its arrival and its entry.
         once=Once(token=_token(signer, octets), until=signed_span.last + window) if signed_span else None,
     )
+
+
+def _credential(der: bytes) -> Credential:
+    return Credential(proof=Proof.WS_SECURITY, key=hashlib.sha256(der).hexdigest())
 
 
 def _signed_info(parts: Signature, canon: Canon) -> tuple[bytes, etree._Element]:
