@@ -16,6 +16,7 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from cryptography.utils import CryptographyDeprecationWarning
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from broker.evidence import CertificateReport, Identity
@@ -32,7 +33,8 @@ _MACHINES: Final = frozenset(
     {ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.TIME_STAMPING, ExtendedKeyUsageOID.OCSP_SIGNING}
 )
 
-# Whatever cryptography raises over octets that a stranger made.
+# Whatever cryptography raises over octets that a stranger made.  Its warning (of a serial number below zero) is raised
+# where warnings are errors, and will be a ValueError.
 HOSTILE: Final = (
     ValueError,
     TypeError,
@@ -41,6 +43,7 @@ HOSTILE: Final = (
     x509.DuplicateExtension,
     x509.UnsupportedGeneralNameType,
     x509.InvalidVersion,
+    CryptographyDeprecationWarning,
 )
 
 

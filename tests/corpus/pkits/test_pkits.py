@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from importlib.resources import files
 from pathlib import Path as File
 from typing import Final
@@ -76,6 +77,7 @@ TRUST: Final = TrustSnapshot(
 )
 
 
+@cache
 def verdict(test: Published) -> str:
     """Return "good", or the code with which the path is refused."""
     try:

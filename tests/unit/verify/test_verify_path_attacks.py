@@ -255,6 +255,13 @@ def test_an_extension_that_stands_twice_is_read_by_nobody() -> None:
         path.find(load(twice), (), trusting(ROOT), AT)
 
 
+def test_a_serial_number_below_zero_is_a_fault_where_warnings_are_errors() -> None:
+    signer = asn1.Certificate.load(person(ROOT).der)
+    signer["tbs_certificate"]["serial_number"] = -5
+    with pytest.raises(Fault, match="certificate-unreadable"):
+        load(signer.dump(force=True))
+
+
 # ── what a signer's own certificate must be ──
 
 
