@@ -8,6 +8,10 @@ from base64 import b64decode, b64encode
 from datetime import timedelta
 
 import pytest
+from asn1crypto import core
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ed25519
 from cryptography.hazmat.primitives.serialization import Encoding
 from lxml import etree
 
@@ -197,6 +201,78 @@ def test_a_token_that_is_no_certificate_is_refused(token) -> None:
     refused("wss.token", signed(token=token, prepare=spoil))
 
 
+def test_a_path_without_a_certificate_or_with_very_many_is_refused() -> None:
+    def path(certificates: int) -> bytes:
+        class Path(core.SequenceOf):
+            _child_spec = core.Any
+
+        content = b64encode(Path([core.load(BY.der)] * certificates).dump()).decode()
+
+        def write(root: etree._Element) -> None:
+            found = root.find(f".//{{{WSSE}}}BinarySecurityToken")
+            assert found is not None
+            found.text = content
+
+        return signed(token="pkipath", covers=("body",), prepare=write)
+
+    assert read(path(10)) is not None
+    for number in (0, 11, 200):
+        refused("wss.token", path(number))
+
+
+def test_a_key_of_another_kind_is_refused() -> None:
+    own = ed25519.Ed25519PrivateKey.generate()
+    issued = PKI.local_ca.issue(BY.certificate.subject, own, not_before=AT - MINUTE, not_after=AT + MINUTE)
+    der = b64encode(issued.certificate.public_bytes(Encoding.DER))
+    refused("wss.token", signed(covers=("body",)).replace(b64encode(BY.der), der))
+
+
+@pytest.mark.parametrize(
+    ("key_info", "old", "new", "code"),
+    [
+        (
+            "reference",
+            rb'Reference URI="#token-0" ValueType="[^"]*"',
+            b'Reference URI="#token-0" ValueType="urn:x"',
+            "wss.key-info",
+        ),
+        ("ski", rb"#X509SubjectKeyIdentifier", b"#Other", "wss.key-info"),
+        ("ski", rb"(KeyIdentifier .*)>(.*)</wsse:KeyIdentifier>", rb"\1>!</wsse:KeyIdentifier>", "wss.token"),
+        (
+            "thumbprint",
+            rb"(KeyIdentifier .*)>(.*)</wsse:KeyIdentifier>",
+            rb"\1>AAAA</wsse:KeyIdentifier>",
+            "wss.token-missing",
+        ),
+        ("issuer-serial", rb"<ds:X509SerialNumber>", b"<ds:X509SerialNumber>-", "wss.key-info"),
+        ("issuer-serial", rb"<ds:X509SerialNumber>", b"<ds:X509SerialNumber>1", "wss.token-missing"),
+        ("issuer-serial", rb"<ds:X509IssuerName>", b"<ds:X509IssuerName>CN=another,", "wss.token-missing"),
+        ("issuer-serial", rb"<ds:X509IssuerName>.*</ds:X509IssuerName>", b"", "wss.key-info"),
+        ("x509-ski", rb"<ds:X509SKI>.*</ds:X509SKI>", b"", "wss.key-info"),
+        ("x509-ski", rb"<ds:X509SKI>", b"<ds:X509CRL/><ds:X509SKI>", "wss.key-info"),
+        ("x509-data", rb"(<ds:X509Certificate>.*</ds:X509Certificate>)", rb"\1\1", "wss.key-info"),
+    ],
+)
+def test_what_points_at_no_certificate_is_refused(key_info, old, new, code) -> None:
+    refused(code, re.sub(old, new, signed(key_info=key_info)))
+
+
+def test_a_certificate_without_a_key_identifier_is_not_meant_by_one() -> None:
+    bare = (
+        x509.CertificateBuilder()
+        .subject_name(BY.certificate.subject)
+        .issuer_name(BY.certificate.issuer)
+        .public_key(BY.key.public_key())
+        .serial_number(1)
+        .not_valid_before(AT - MINUTE)
+        .not_valid_after(AT + MINUTE)
+        .sign(BY.key, hashes.SHA256())
+    )
+    message = signed(key_info="ski", order=("timestamp", "signature"))
+    refused("wss.token-missing", message, known=lambda: [bare])
+    assert read(message, known=lambda: [bare, BY.certificate]) is not None
+
+
 @pytest.mark.parametrize("key_info", ["embedded", "key-name"])
 def test_other_ways_to_name_a_key_are_refused(key_info) -> None:
     refused("wss.key-info", signed(key_info=key_info))
@@ -310,6 +386,33 @@ def test_nothing_but_whole_parts_of_the_message_can_be_signed(inside) -> None:
         "wss.reference-target",
         signed(prepare=mark, references=lambda text: text.replace('"#body-0"', '"#here"', 1)),
     )
+
+
+METHOD = rb"<ds:SignatureMethod [^>]*/>"
+XADES = b'<q:QualifyingProperties xmlns:q="http://uri.etsi.org/01903/v1.3.2#"/>'
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        (rb"</ds:Signature>", b"<ds:Object>" + XADES + b"</ds:Object></ds:Signature>"),
+        (rb"</ds:Signature>", b"text</ds:Signature>"),
+        (rb"<ds:SignedInfo>", b"<ds:SignedInfo/><ds:SignedInfo>"),
+        (rb"<ds:CanonicalizationMethod [^>]*/>", b""),
+        (METHOD, b""),
+        (
+            METHOD,
+            b'<ds:SignatureMethod Algorithm="http://www.w3.org/2001/04/xmldsig-more#rsa-sha256"><a/></ds:SignatureMethod>',
+        ),
+        (rb"<ds:SignatureMethod ", b"<ds:Other/><ds:SignatureMethod "),
+        (rb"</ds:SignedInfo>", b"<ds:Other/></ds:SignedInfo>"),
+        (rb"<ds:SignatureValue>.*</ds:SignatureValue>", b"<ds:SignatureValue/>"),
+        (rb"<ds:SignatureValue>", b"<ds:SignatureValue>*"),
+        (rb"<ds:SignatureValue>.*</ds:SignatureValue>", b""),
+    ],
+)
+def test_a_signature_is_built_in_one_way(old, new) -> None:
+    refused("wss.signature-shape", re.sub(old, new, signed()))
 
 
 def test_a_key_info_is_needed() -> None:
