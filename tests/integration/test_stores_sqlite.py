@@ -57,6 +57,13 @@ def test_a_fresh_file_can_give_space_back_and_lets_readers_and_writer_work_side_
         assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
 
 
+def test_a_fresh_file_is_its_owners_alone_and_so_is_its_log(file, store):
+    kept(store)
+    written = list(file.parent.glob("store.sqlite*"))
+    assert file.with_name("store.sqlite-wal") in written
+    assert {one.stat().st_mode & 0o777 for one in written} == {0o600}
+
+
 @pytest.mark.parametrize("writes", [True, False])
 def test_every_connection_flushes_each_commit(file, writes):
     with open_engine(f"sqlite:///{file}", writes=writes).connect() as connection:

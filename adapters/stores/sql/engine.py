@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
@@ -51,9 +54,20 @@ def open_engine(url: str, *, writes: bool) -> Engine:
         pool |= {"poolclass": QueuePool, "pool_size": READERS, "max_overflow": MORE_READERS, "pool_timeout": 30}
     engine = create_engine(parsed, connect_args=arguments, hide_parameters=True, **pool)
     if engine.dialect.name == "sqlite":
+        event.listen(engine, "do_connect", _make_for_its_owner_alone(str(parsed.database)))
         event.listen(engine, "connect", _prepare)
         event.listen(engine, "begin", _begin_at_once if writes else _begin)
     return engine
+
+
+def _make_for_its_owner_alone(file: str) -> Callable[..., None]:
+    """Return what makes the file before SQLite does, which would let everybody read it; its log has its mode."""
+
+    def make(*_: Any) -> None:
+        with contextlib.suppress(OSError):  # it is there, or cannot be made: then SQLite says why
+            os.close(os.open(file, os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+
+    return make
 
 
 def _prepare(connection: Any, _record: Any) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -163,7 +163,7 @@ def as_claimed(letter: Acceptance, *, attempts: int = 1, crashes: int = 0) -> De
     return replace(letter.deliveries[0], state=DeliveryState.SENDING, attempts=attempts, crashes=crashes)
 
 
-def at_once(calls: list[Callable[[], T]]) -> list[T | Exception]:
+def at_once(calls: Sequence[Callable[[], T]]) -> list[T | Exception]:
     """Run all calls at the same moment, one thread each; an exception is a result too."""
     gate = threading.Barrier(len(calls))
 
