@@ -37,7 +37,7 @@ from broker.validate import Validate
 from broker.verify import Policy, TrustSnapshot, Verify, Window
 from broker.verify.revocation import NOTHING_KNOWN
 from broker.verify.trusted_list import LIMITS
-from config import clock, kinds, packaged, revocation
+from config import clock, kinds, packaged, revocation, stamping
 from config.bundle import Bundle
 from config.courier import Courier
 from config.ids import TimeOrderedIds
@@ -49,7 +49,6 @@ from config.rotation import Configured, Rotation
 from config.settings import Settings
 from config.snapshot import Snapshot
 from config.sources import Problems, limits_of, load_catalogue, load_routing, load_trust, shelf_of
-from config.stamping import Stamping, authority
 from routing.route import Route
 from routing.table import Table, unknown_forms
 from schemas.catalogue import FormCatalogue
@@ -156,7 +155,7 @@ def parts(settings: Settings) -> Parts:
     routing_files = [settings.path(settings.routing.boxes), settings.path(settings.routing.rows)]
     table = wrong.of(Snapshot, "routing", routing_files, lambda: load_routing(settings))
     seal = wrong.of(Rotation, Configured(settings, around("seal")), clock.now)
-    stamps = wrong.of(authority, settings)
+    stamps = wrong.of(stamping.authority, settings)
     ways_in = wrong.of(kinds.with_plugins, channels.KINDS, "goniec.channels") or channels.KINDS
     ways_out = wrong.of(kinds.with_plugins, offices.KINDS, "goniec.offices") or offices.KINDS
     made_channels = {
@@ -279,16 +278,6 @@ def _issuer(settings: Settings) -> Party | None:
     return None if it is None else Party(name=it.name, id=it.id, kind=it.id_kind)
 
 
-def _stamping(
-    settings: Settings, store: Custody, stamps: Authority | None
-) -> dict[str, tuple[timedelta, Callable[[], None]]]:
-    own = settings.stamping
-    if stamps is None:
-        return {}
-    job = Stamping(store=store, stamp=stamps.stamp, clock=clock.now, most=own.most, parallel=own.parallel)
-    return {"stamping": (own.every, job.run)}
-
-
 def assemble(settings: Settings) -> Broker:
     """Make a broker; raise ConfigError with every problem, or Unavailable if the store cannot be opened."""
     made = parts(settings)
@@ -368,7 +357,7 @@ def assemble(settings: Settings) -> Broker:
             "bundle": (BUNDLE_EVERY, made.bundle.refresh),
             "recheck": (settings.trust.recheck, again),
             "seal-end": (timedelta(days=1), made.seal.watch),
-            **_stamping(settings, store, made.stamps),
+            **stamping.chores(settings, store, made.stamps),
         },
         close=close,
     )

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from datetime import timedelta
 from threading import Event
 from urllib.parse import urlsplit
 
@@ -92,3 +93,14 @@ def authority(settings: Settings) -> Authority | None:
         raise ConfigError([f"stamping.{problem}" for problem in wrong.found])
     fetcher = Fetcher(hosts=hosts, deadline=own.deadline, most=100_000)
     return Authority(fetcher=fetcher, url=own.url, trust=trust, clock=clock.now, policy=own.policy)
+
+
+def chores(
+    settings: Settings, store: Store, stamps: Authority | None
+) -> dict[str, tuple[timedelta, Callable[[], None]]]:
+    """Return what housekeeping is to do, and how often."""
+    own = settings.stamping
+    if stamps is None:
+        return {}
+    job = Stamping(store=store, stamp=stamps.stamp, clock=clock.now, most=own.most, parallel=own.parallel)
+    return {"stamping": (own.every, job.run)}
