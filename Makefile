@@ -30,8 +30,9 @@ fuzz: .venv/dev  ## Every fuzzer for FOR seconds (60), two at a time
 corpus: .venv/dev  ## Write the signed documents of tests/corpus anew
 	.venv/bin/python scripts/corpus
 
-bench: .venv/dev  ## Documents a second from submit to receipt, and the time in each stage
+bench: .venv/dev  ## Documents a second from submit to receipt, the time in each stage, and what a CA that hangs costs
 	.venv/bin/python -m tests.benchmarks.throughput
+	.venv/bin/python -m tests.benchmarks.revocation
 
 reference: .venv/dev  ## Write the generated pages of docs/reference anew
 	.venv/bin/python scripts/reference

@@ -6,6 +6,7 @@ The outcomes are those of the table in docs/how-to/revocation.md.
 from __future__ import annotations
 
 import json
+import statistics
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -25,6 +26,7 @@ from broker.model import SubmissionId
 from config.bootstrap import open_ledger
 from config.demo.forms import Kind, form
 from config.demo.offices import offices
+from tests.benchmarks.revocation import Signers, in_turns
 
 LENIENT = "/grace/SEKAP"  # a box of the same office that grants a grace of an hour
 SOON = 30.0  # seconds within which what is fetched must be there
@@ -245,3 +247,12 @@ def test_a_restart_while_the_authority_is_away_forgets_nothing(scene):
         assert accepted(here.put(here.letter(good, 11)))
         assert accepted(here.put(here.letter(listed, 12)))
         assert code(here.put(here.letter(revoked, 13), LENIENT)) == "verify.revoked"
+
+
+def test_documents_do_not_wait_while_the_authority_hangs(scene):
+    here = scene()
+    signers = Signers(pki=here.pki, service=here.service, office=here.town.office)
+    found = in_turns(signers, here.put, turns=5, each=8)
+    # Whoever waited for an answer would have waited for a second.  `make bench` measures it finely.
+    assert found.ratio < 2
+    assert statistics.median(found.told_hanging) < 2 * statistics.median(found.told_answering) + 0.1
