@@ -49,12 +49,12 @@ Keep = Callable[..., Keeper]
 
 
 @pytest.fixture
-def place() -> Iterator[Callable[[str], Place]]:
+def place() -> Iterator[Callable[..., Place]]:
     with ExitStack() as ends:
 
-        def make(name: str = "Kept CA") -> Place:
+        def make(name: str = "Kept CA", life: timedelta = timedelta(hours=1)) -> Place:
             ca = Ca(name=name)
-            return Place(ends.enter_context(Revocation(ca.root, clock=now)), ca)
+            return Place(ends.enter_context(Revocation(ca.root, clock=now, life=life)), ca)
 
         yield make
 
@@ -118,6 +118,22 @@ def test_what_is_asked_for_is_there_soon_and_kept_over_a_restart_with_a_dead_aut
     assert here.service.ocsp.requests + here.service.crl.requests == asked
     stranger = keep(place("Another CA"), cache=Cache(tmp_path))
     assert status(stranger, by_ocsp) is None  # its anchor is not trusted here
+
+
+def test_a_revocation_is_remembered_over_a_restart_although_the_evidence_of_it_has_ended(place, keep, tmp_path):
+    here = place(life=timedelta(seconds=1))
+    person = here.person("revoked", crl=False)
+    here.service.revoke(person.certificate, now() - timedelta(days=1))
+    asked = way(person, here)
+    keeper = keep(here, cache=Cache(tmp_path))
+    keeper.ask(asked)
+    until(lambda: status(keeper, asked))
+    ends = status(keeper, asked).next_update
+    keeper.stop()
+    here.service.behave(Manner.DOWN)
+    until(lambda: now() > ends)
+    again = status(keep(here, cache=Cache(tmp_path)), asked)
+    assert (again.good, again.final) == (False, True)
 
 
 def test_one_authority_that_hangs_holds_one_thread_and_all_others_are_served(place, keep):
