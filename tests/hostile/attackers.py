@@ -58,7 +58,8 @@ class Attack:
         await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _one(self, number: int, turn: asyncio.Semaphore) -> None:
-        way = WAYS[number % len(WAYS)]
+        # One in twenty-five does not read: that costs us as much as it costs the server.
+        way = WAYS[-1] if number % 25 == 0 else WAYS[number % (len(WAYS) - 1)]
         source = f"127.0.{1 + number // PER_ADDRESS // 250}.{2 + number // PER_ADDRESS % 250}"
         plain = way in {"says nothing", "stalls in the handshake"}
         async with turn:
@@ -96,10 +97,9 @@ class Attack:
                         await reader.read(10_000)
         elif way == "does not read":
             writer.transport.pause_reading()  # type: ignore[attr-defined]  # it is a transport that reads
-            while True:
-                writer.write(b"GET /skrytka?wsdl HTTP/1.1\r\nHost: x\r\n\r\n" * 20)
-                await writer.drain()
-                await asyncio.sleep(0.2)
+            for _ in range(500):  # until its answers have nowhere to go, and the server gives it up
+                writer.write(b"GET /skrytka?wsdl HTTP/1.1\r\nHost: x\r\n\r\n")
+                await asyncio.sleep(0.05)
                 if writer.transport.is_closing():
                     raise ConnectionResetError
         if not await reader.read(1):

@@ -24,7 +24,10 @@ from tests.soap_serving import a_channel
 
 def main() -> None:
     folder, settings = Path(sys.argv[1]), json.loads(sys.argv[2])
-    structlog.configure(logger_factory=structlog.PrintLoggerFactory((folder / "log.txt").open("a")))
+    structlog.configure(
+        wrapper_class=structlog.make_filtering_bound_logger("info"),
+        logger_factory=structlog.PrintLoggerFactory((folder / "log.txt").open("a")),
+    )
     partners = Partners(
         Partner(id=file.stem, certificates=(x509.load_pem_x509_certificate(file.read_bytes()),))
         for file in folder.glob("*.crt")

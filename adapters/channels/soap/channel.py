@@ -185,7 +185,7 @@ def make(settings: SoapSettings, around: Surroundings) -> SoapChannel:
     wrong = problems(settings)
     if wrong:
         raise ConfigError(wrong)
-    if settings.signing_certificate is None:
+    if settings.proof and settings.signing_certificate is None:
         asking = sorted(partner.id for partner in around.partners().all.values() if partner.sign_replies)
         if asking:
             raise ConfigError([f"signing_certificate: must be given, for {', '.join(asking)} want signed answers"])

@@ -155,7 +155,8 @@ class Endpoint:
 
     def _signed(self, answer: Response, about: _Answering) -> Response:
         if self.sign is None:
-            log.error("soap.unsigned-answer", channel=self.channel)
+            if self.gate.proofs:  # the partner has asked for it since the channel was opened
+                log.error("soap.unsigned-answer", channel=self.channel)
             return answer
         try:
             return replace(answer, body=self.sign(about.version, answer.body))
