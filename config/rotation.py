@@ -100,12 +100,12 @@ class Rotation:
         self._now: _InUse | None = None
         self._next: _InUse | None = None  # sound, but its certificate is not kept yet
         self._owed = True  # what the files say now has not been settled
-        self._said = ""
+        self.away = ""  # why no seal could be made from what the files say now, if that is out of reach
         self._seen = self._stamps()
         try:
             self._next = self._made()
         except Unavailable as away:
-            self._away(away)
+            self.away = away.reason
 
     def begin(self, store: Store, kept: Callable[[], None]) -> None:
         """Keep the first seal's certificate in `store`, and let it seal.  Raises Unavailable.
@@ -115,6 +115,8 @@ class Rotation:
         self._store, self._kept = store, kept
         if self._next is not None:
             self._take_over(store, self._next)
+        else:
+            self._say_away()
 
     def seal(self, unsigned: bytes) -> bytes:
         """Seal as `Seal` says."""
@@ -137,7 +139,9 @@ class Rotation:
             self._owed = False
             log.error("seal.kept-old", problems=wrong.problems)  # noqa: TRY400 - the problems say it all
         except Unavailable as away:
-            self._away(away)
+            said, self.away = self.away, away.reason
+            if self.away != said:  # once: it is tried again every few seconds
+                self._say_away()
 
     def watch(self) -> None:
         """Say that the certificate ends soon; called once a day."""
@@ -158,16 +162,13 @@ class Rotation:
         store.keep_seal(candidate.sha256, pem, self._clock())
         self._kept()
         another = self._now is None or self._now.sha256 != candidate.sha256
-        self._now, self._next, self._owed, self._said = candidate, None, False, ""
+        self._now, self._next, self._owed, self.away = candidate, None, False, ""
         if another:
             log.info("seal.taken-over", sha256=candidate.sha256, until=candidate.own.not_valid_after_utc)
             self.watch()
 
-    def _away(self, away: Unavailable) -> None:
-        """Say so once: it is tried again every few seconds."""
-        if away.reason != self._said:
-            self._said = away.reason
-            log.warning("seal.unavailable", reason=away.reason, sealing=self._now is not None)
+    def _say_away(self) -> None:
+        log.warning("seal.unavailable", reason=self.away, sealing=self._now is not None)
 
     def _stamps(self) -> tuple[tuple[int, int, int] | None, ...]:
         return tuple(stamp(file) for file in self._source.files())

@@ -40,6 +40,7 @@ def command(config: Path, as_json: bool, examples: bool) -> None:
             warnings += written_passwords(settings)
             made = parts(settings)
             warnings += made.table().warnings
+            warnings += [f"seal: {made.seal.away}: not tried"] if made.seal.away else []
             reached = set(made.table().offices)
             warnings += [f"offices.{it}: no box leads to it" for it in sorted(settings.offices) if it not in reached]
             facts = {

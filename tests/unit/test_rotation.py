@@ -284,3 +284,17 @@ def test_a_table_of_no_known_kind_changes_nothing_until_it_is_mended(tmp_path, s
     later(tmp_path / "goniec.toml")
     rotation.refresh()
     assert sealed_by(rotation) == SECOND.certificate
+
+
+def test_a_seal_out_of_reach_is_told_once_and_not_before_anybody_runs(source, store, capsys):
+    source.makes = Unavailable("unplugged")
+    rotation = Rotation(source, Hands())
+    assert rotation.away == "unplugged"
+    assert capsys.readouterr().out == "", "goniec check speaks for itself"
+    rotation.begin(store, lambda: None)
+    rotation.refresh()
+    rotation.refresh()
+    assert capsys.readouterr().out.count("seal.unavailable") == 1
+    source.makes = FIRST
+    rotation.refresh()
+    assert rotation.away == ""
