@@ -20,7 +20,7 @@ from adapters.testkit.wss import ALL, EPUAP, ID, NODE, ZEEP, secure
 from adapters.wire import ob, soap, wss
 from adapters.wire.mtom import Parts
 from adapters.wire.soap import SOAP11, SOAP12, Version
-from adapters.wire.wss.names import TIMESTAMP
+from adapters.wire.wss.names import SECURITY, TIMESTAMP
 from broker.errors import Malformed, TooLarge, Unauthorised
 from broker.parse import Limits
 from tests.corpus.verify.scene import AT, PKI
@@ -66,7 +66,8 @@ def proven(data: bytes) -> tuple[soap.Message, wss.Secured] | None:
 def protected(message: soap.Message, secured: wss.Secured) -> dict[str, object]:
     """Everything that is believed because of the signature."""
     body = soap.elements(message.root)[-1]
-    times = [octets(it) for block in message.headers for it in block.iterchildren(TIMESTAMP)]
+    ours = [it for it in message.headers if it.tag == SECURITY and soap.addressed(message.version, it)]
+    times = [octets(it) for block in ours for it in block.iterchildren(TIMESTAMP)]
     return {
         "body": octets(body) if secured.body else None,
         "timestamp": times if secured.timestamp else None,

@@ -1,0 +1,184 @@
+"""Whose key signed a message: every way to point at a certificate, and every way to point at none."""
+
+from __future__ import annotations
+
+import re
+from base64 import b64decode, b64encode
+
+import pytest
+from asn1crypto import core
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ed25519
+from cryptography.hazmat.primitives.serialization import Encoding
+from lxml import etree
+
+from adapters.testkit.pki import JAN
+from adapters.testkit.wss import WSSE
+from adapters.testkit.wss_attacks import HOSTILE
+from broker.errors import Rejection, Unauthorised
+from broker.partner import Credential as Proven
+from broker.partner import Proof, fingerprint
+from tests.corpus.verify.scene import AT, PKI
+from tests.signed_messages import BY, MINUTE, read, refused, signed
+
+POINTERS = ["issuer-serial", "x509-ski", "ski", "thumbprint"]
+
+
+@pytest.mark.parametrize("key_info", ["reference", "x509-data", "key-identifier", *POINTERS])
+def test_key_info_points_at_a_certificate_in_the_message(key_info) -> None:
+    secured = read(signed(key_info=key_info))
+    assert secured is not None
+    assert secured.certificate == BY.certificate
+
+
+@pytest.mark.parametrize("key_info", POINTERS)
+def test_a_certificate_that_is_not_in_the_message_must_be_known(key_info) -> None:
+    message = signed(key_info=key_info, order=("timestamp", "signature"))
+    refused("wss.token-missing", message)
+    refused("wss.token-missing", message, known=lambda: [PKI.person.certificate])
+    secured = read(message, known=lambda: [PKI.person.certificate, BY.certificate])
+    assert secured is not None
+    assert secured.certificate == BY.certificate
+
+
+def test_of_two_known_certificates_of_one_key_the_valid_one_is_meant() -> None:
+    old = PKI.personal(PKI.local_ca, JAN, not_before=AT - 60 * MINUTE, not_after=AT - MINUTE)
+    message = signed(key_info="ski", order=("timestamp", "signature"))
+    for known in ([old, BY], [BY, old]):
+        secured = read(message, known=lambda known=known: [it.certificate for it in known])
+        assert secured is not None
+        assert secured.certificate == BY.certificate
+
+
+def test_the_signer_stands_last_in_a_path_of_certificates() -> None:
+    secured = read(signed(token="pkipath"))
+    assert secured is not None
+    assert secured.certificate == BY.certificate
+
+
+@pytest.mark.parametrize("token", ["pkipath", "x509v3"])
+def test_a_token_that_is_no_certificate_is_refused(token) -> None:
+    def spoil(root: etree._Element) -> None:
+        found = root.find(f".//{{{WSSE}}}BinarySecurityToken")
+        assert found is not None
+        found.text = b64encode(b64decode(found.text or "")[:-3]).decode()
+
+    refused("wss.token", signed(token=token, prepare=spoil))
+
+
+def test_a_path_without_a_certificate_or_with_very_many_is_refused() -> None:
+    def path(certificates: int) -> bytes:
+        class Path(core.SequenceOf):
+            _child_spec = core.Any
+
+        content = b64encode(Path([core.load(BY.der)] * certificates).dump()).decode()
+
+        def write(root: etree._Element) -> None:
+            found = root.find(f".//{{{WSSE}}}BinarySecurityToken")
+            assert found is not None
+            found.text = content
+
+        return signed(token="pkipath", covers=("body",), prepare=write)
+
+    assert read(path(10)) is not None
+    for number in (0, 11, 200):
+        refused("wss.token", path(number))
+
+
+def test_a_key_of_another_kind_is_refused() -> None:
+    own = ed25519.Ed25519PrivateKey.generate()
+    issued = PKI.local_ca.issue(BY.certificate.subject, own, not_before=AT - MINUTE, not_after=AT + MINUTE)
+    der = b64encode(issued.certificate.public_bytes(Encoding.DER))
+    refused("wss.token", signed(covers=("body",)).replace(b64encode(BY.der), der))
+
+
+@pytest.mark.parametrize(
+    ("key_info", "old", "new", "code"),
+    [
+        (
+            "reference",
+            rb'Reference URI="#token-0" ValueType="[^"]*"',
+            b'Reference URI="#token-0" ValueType="urn:x"',
+            "wss.key-info",
+        ),
+        ("ski", rb"#X509SubjectKeyIdentifier", b"#Other", "wss.key-info"),
+        ("ski", rb"(KeyIdentifier .*)>(.*)</wsse:KeyIdentifier>", rb"\1>!</wsse:KeyIdentifier>", "wss.token"),
+        (
+            "thumbprint",
+            rb"(KeyIdentifier .*)>(.*)</wsse:KeyIdentifier>",
+            rb"\1>AAAA</wsse:KeyIdentifier>",
+            "wss.token-missing",
+        ),
+        ("issuer-serial", rb"<ds:X509SerialNumber>", b"<ds:X509SerialNumber>-", "wss.key-info"),
+        ("issuer-serial", rb"<ds:X509SerialNumber>", b"<ds:X509SerialNumber>1", "wss.token-missing"),
+        ("issuer-serial", rb"<ds:X509IssuerName>", b"<ds:X509IssuerName>CN=another,", "wss.token-missing"),
+        ("issuer-serial", rb"<ds:X509IssuerName>.*</ds:X509IssuerName>", b"", "wss.key-info"),
+        ("x509-ski", rb"<ds:X509SKI>.*</ds:X509SKI>", b"", "wss.key-info"),
+        ("x509-ski", rb"<ds:X509SKI>", b"<ds:X509CRL/><ds:X509SKI>", "wss.key-info"),
+        ("x509-data", rb"(<ds:X509Certificate>.*</ds:X509Certificate>)", rb"\1\1", "wss.key-info"),
+    ],
+)
+def test_what_points_at_no_certificate_is_refused(key_info, old, new, code) -> None:
+    refused(code, re.sub(old, new, signed(key_info=key_info)))
+
+
+def test_a_certificate_without_a_key_identifier_is_not_meant_by_one() -> None:
+    bare = (
+        x509.CertificateBuilder()
+        .subject_name(BY.certificate.subject)
+        .issuer_name(BY.certificate.issuer)
+        .public_key(BY.key.public_key())
+        .serial_number(1)
+        .not_valid_before(AT - MINUTE)
+        .not_valid_after(AT + MINUTE)
+        .sign(BY.key, hashes.SHA256())
+    )
+    message = signed(key_info="ski", order=("timestamp", "signature"))
+    refused("wss.token-missing", message, known=lambda: [bare])
+    assert read(message, known=lambda: [bare, BY.certificate]) is not None
+
+
+@pytest.mark.parametrize("key_info", ["embedded", "key-name"])
+def test_other_ways_to_name_a_key_are_refused(key_info) -> None:
+    refused("wss.key-info", signed(key_info=key_info))
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "code"),
+    [
+        (b"#X509v3", b"#PKCS7", "wss.token"),
+        (b"#Base64Binary", b"#HexBinary", "wss.token"),
+        (b'URI="#token-0"', b'URI="#body-0"', "wss.token-missing"),
+        (b'URI="#token-0"', b'URI="https://partner.invalid/certificate"', "wss.token-missing"),
+        (b"<wsse:SecurityTokenReference", b"<wsse:SecurityTokenReference x='", "parse.malformed"),
+    ],
+)
+def test_nothing_is_taken_for_a_token_that_is_none(old, new, code) -> None:
+    message = signed(covers=("body",)).replace(old, new)
+    with pytest.raises(Rejection) as no:
+        read(message)
+    assert no.value.code == code
+
+
+def test_a_short_key_is_refused() -> None:
+    refused("wss.key-short", signed(by=PKI.short_key))
+
+
+def test_a_certificate_of_another_key_does_not_fit() -> None:
+    other = PKI.stranger
+    message = signed(covers=("body", "timestamp")).replace(b64encode(BY.der), b64encode(other.der))
+    refused("wss.signature-mismatch", message)
+
+
+def test_whose_signature_it_is_can_be_refused_before_anything_is_digested() -> None:
+    def turn_away(credential: Proven) -> None:
+        raise Unauthorised("partner.unknown", facts={"key": credential.key})
+
+    changed = signed().replace(b"letter.xml", b"lettre.xml")
+    no = refused("partner.unknown", changed, meet=turn_away)
+    assert no.facts == {"key": fingerprint(BY.certificate)}
+    met: list[Proven] = []
+    refused("wss.digest-mismatch", changed, meet=met.append)
+    refused("wss.signature-mismatch", HOSTILE["the signature value cut short"][1](signed()), meet=met.append)
+    assert met == [Proven(proof=Proof.WS_SECURITY, key=fingerprint(BY.certificate))]
