@@ -149,7 +149,13 @@ def test_two_pointers_to_one_territory_are_taken_together():
 
 
 def test_a_national_list_has_no_pointers_that_count():
-    assert read(national(), POLISH, NOW).pointers == {}
+    pointing = changed("</PointersToOtherTSL>", LISTS.pointer("DE", [STRANGER]) + "</PointersToOtherTSL>")
+    assert read(national(rewrite=pointing), POLISH, NOW).pointers == {}
+
+
+def test_what_is_read_is_what_was_signed_and_not_what_stands_around_it():
+    data = tampered(national(sequence=12), b"Number>12<", b"Number>1<!-- signed without this -->2<")
+    assert read(data, POLISH, NOW).sequence == 12
 
 
 def test_whose_list_it_claims_to_be_can_be_told_before_it_is_believed():

@@ -13,8 +13,8 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import ExtendedKeyUsageOID, ObjectIdentifier
 from pyhanko.sign.validation.qualified.eutl_parse import parse_lotl_unsafe, read_qualified_service_definitions
 
-from adapters.testkit.certificates import QC_PERSON, distinguished, key, statements_of
-from adapters.testkit.pki import Pki
+from adapters.testkit.certificates import QC_PERSON, Authority, distinguished, key, statements_of
+from adapters.testkit.pki import JAN, Pki
 from adapters.testkit.signer import sign
 from adapters.testkit.trusted_lists import (
     QTST,
@@ -32,7 +32,7 @@ from adapters.testkit.trusted_lists import (
 from broker.evidence import Indication, Level
 from broker.parse import Limits
 from broker.parse import read as parsed
-from broker.verify import TrustSnapshot, examine
+from broker.verify import Anchor, TrustSnapshot, examine
 from broker.verify.trust_services import Kind
 from broker.verify.trusted_list import Expected, anchors, read
 
@@ -211,11 +211,43 @@ def test_the_order_of_a_history_does_not_matter():
     assert spans[0] == spans[1] == [(NOW - YEAR, NOW + 179 * DAY), (NOW - 3 * YEAR, NOW - 2 * YEAR)]
 
 
+def test_no_time_is_longer_than_the_list():
+    granted = Past(status="granted", since=NOW - YEAR, extensions=issues("ForeSignatures"))
+    (service,) = listed(replace(ENTRY, status="withdrawn", since=NOW + YEAR, history=(granted,))).services
+    assert [it.until for it in service.times] == [NOW + 179 * DAY]
+
+
 def test_nothing_counts_any_more_when_the_list_has_ended():
     found = listed(ENTRY, next_update=NOW + DAY)
     (anchor,) = anchors([found], Kind.CERTIFICATES)
     assert anchor.counts(NOW + DAY - timedelta(seconds=1))
     assert not anchor.counts(NOW + DAY)
+
+
+def test_a_path_that_was_found_before_does_not_outlive_its_service():
+    trust = TrustSnapshot(anchors=anchors([listed(ENTRY, next_update=NOW + DAY)], Kind.CERTIFICATES))
+    document = parsed(sign(FORM, PKI.person, NOW), Limits())
+    assert examine(document, trust, NOW).level is Level.QUALIFIED
+    assert examine(document, trust, NOW + DAY).code == "verify.chain-untrusted"
+
+
+GONE = {"status": "withdrawn", "since": NOW - DAY, "history": (Past(status="granted", since=NOW - YEAR),)}
+
+
+def test_a_withdrawn_service_leads_nowhere_though_an_anchor_be_above_it():
+    between = CA.subordinate("Goniec Test Issuing CA", NOW)
+    gone = anchors([listed(ENTRY, Entry(certificates=(between.credential.certificate,), **GONE))], Kind.CERTIFICATES)
+    document = parsed(sign(FORM, PKI.personal(between, JAN), NOW, certificates="chain"), Limits())
+    assert examine(document, TrustSnapshot(anchors=gone[:1]), NOW).level is Level.QUALIFIED
+    assert examine(document, TrustSnapshot(anchors=gone), NOW).code == "verify.chain-untrusted"
+
+
+def test_a_withdrawn_certificate_does_not_hide_another_one_of_the_same_authority():
+    renewed = Authority.root("Goniec Test Qualified CA", NOW).credential.certificate
+    own = Anchor(certificate=renewed, name="own", level=Level.LOCAL)
+    gone = anchors([listed(replace(ENTRY, **GONE))], Kind.CERTIFICATES)
+    document = parsed(sign(FORM, PKI.person, NOW), Limits())
+    assert examine(document, TrustSnapshot(anchors=(*gone, own)), NOW).level is Level.LOCAL
 
 
 def test_time_stamping_authorities_are_anchors_of_their_own():
@@ -253,6 +285,7 @@ CASES = [
     (qualifies(criteria(key_usage(nonRepudiation=True, digitalSignature=True)), "NotQualified"), certified(), Level.QUALIFIED),
     (qualifies(criteria(key_usage(nonRepudiation=True, digitalSignature=False)), "NotQualified"), certified(), Level.NONE),
     (qualifies(criteria(key_usage(digitalSignature=False)), "NotQualified"), certified(usage=("digital_signature",)), Level.QUALIFIED),
+    (qualifies(criteria(key_usage(encipherOnly=True)), "NotQualified"), certified(), Level.QUALIFIED),
     (qualifies(criteria(key_usage(encipherOnly=False)), "NotQualified"), certified(), Level.NONE),
     (qualifies(criteria(key_usage(nonRepudiation=False)), "NotQualified"), certified(usage=()), Level.QUALIFIED),
     (qualifies(criteria(key_purposes("1.3.6.1.5.5.7.3.2")), "NotQualified"), certified(extras=[WITH_PURPOSES]), Level.NONE),
