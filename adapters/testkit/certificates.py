@@ -141,10 +141,14 @@ class Authority:
         not_after: datetime,
         usage: Sequence[str] = ("content_commitment",),
         ca: bool = False,
+        length: int | None = None,
         extras: Sequence[Extra] = (),
         person: Person | None = None,
     ) -> Credential:
-        """Return a credential for `own`; `usage` names key usages as `x509.KeyUsage` does, none leaves it out."""
+        """Return a credential for `own`; `usage` names key usages as `x509.KeyUsage` does, none leaves it out.
+
+        `length` is how many authorities may stand below this one, if it is one.
+        """
         above = self.credential
         builder = (
             x509.CertificateBuilder()
@@ -154,7 +158,7 @@ class Authority:
             .serial_number(x509.random_serial_number())
             .not_valid_before(not_before)
             .not_valid_after(not_after)
-            .add_extension(x509.BasicConstraints(ca=ca, path_length=None), critical=True)
+            .add_extension(x509.BasicConstraints(ca=ca, path_length=length if ca else None), critical=True)
             .add_extension(x509.SubjectKeyIdentifier.from_public_key(own.public_key()), critical=False)
             .add_extension(
                 x509.AuthorityKeyIdentifier.from_issuer_public_key(above.key.public_key()),
