@@ -5,7 +5,8 @@ question in its order); then one idea a file: `shape.py` and `references.py` (st
 (octets), `algorithms.py` (the closed lists), `signer.py` (whose key), `signature_value.py` (mathematics), `xades.py`,
 `certificate.py`, `identity.py`, `moment.py` and `timestamp.py` (as of when), `trust.py`, `path.py`,
 `revocation.py` and `settlement.py` (what is known of certificates, and how it is proven), `explain.py` (hints),
-`fault.py` (codes and their verdicts).
+`fault.py` (codes and their verdicts).  Trusted lists: `trusted_list.py` (which are believed), `trust_services.py`
+(what they grant), `qualified.py` (what that makes of a certificate).
 """
 
 from broker.verify.moment import Window
