@@ -10,6 +10,7 @@ import base64
 import shutil
 import subprocess
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 from cryptography import x509
@@ -103,26 +104,40 @@ def signxml(document: bytes, signers: list[x509.Certificate]) -> bool | None:
     return True
 
 
+SIGNXML_CANNOT = {
+    "several": "several signatures: it looks at the first alone",
+    "counters": "counter-signatures: it finds signatures wherever they stand",
+    "xpath": "the XPath transform",
+    "comments": "methods with comments: it digests them, though a Reference into the document leaves them out",
+    "instructions": "instructions outside the root: it forgets that they are digested",
+    "inclusive": "inclusive canonicalisation where a default namespace is inherited: it falls into a trap of lxml",
+}
+"""What signxml does not read of the shapes that we take, and why."""
+
+
 def signxml_cannot_read(root: etree._Element) -> str:
-    """Return why signxml has no opinion, or an empty text."""
+    """Return why signxml has no opinion, a key of the table above, or an empty text."""
+    return next(_reasons(root), "")
+
+
+def _reasons(root: etree._Element) -> Iterator[str]:
     found = signatures(root)
     if len(found) != 1:
-        return "several signatures: it looks at the first alone"
-    if any(True for _ in root.iter(f"{DS}Signature") if _ is not found[0]):
-        return "counter-signatures: it finds signatures wherever they stand"
-    algorithms = {it.get("Algorithm") for it in found[0].iter(f"{DS}Transform", f"{DS}CanonicalizationMethod")}
+        yield "several"
+        return
+    transforms = list(found[0].iter(f"{DS}Transform"))
+    algorithms = {it.get("Algorithm") or "" for it in (*transforms, *found[0].iter(f"{DS}CanonicalizationMethod"))}
+    if any(it is not found[0] for it in root.iter(f"{DS}Signature")):
+        yield "counters"
     if XPATH in algorithms:
-        return "the XPath transform"
-    if (
-        next(root.itersiblings(etree.PI, preceding=True), None) is not None
-        or next(root.itersiblings(etree.PI), None) is not None
-    ):
-        return "instructions outside the root, which it forgets"
-    if algorithms & {name + tail for name in INCLUSIVE for tail in ("", "#WithComments")} or not list(
-        found[0].iter(f"{DS}Transform")
-    ):
-        return "inclusive canonicalisation of a part, where it falls into a trap of lxml"
-    return ""
+        yield "xpath"
+    if any(it.endswith("WithComments") for it in algorithms) and next(root.iter(etree.Comment), None) is not None:
+        yield "comments"
+    if any(next(root.itersiblings(etree.PI, preceding=way), None) is not None for way in (True, False)):
+        yield "instructions"
+    inclusive = any(it.startswith(INCLUSIVE) for it in algorithms) or len(transforms) < 2
+    if inclusive and any(None in it.nsmap for it in root.iter(etree.Element)):
+        yield "inclusive"
 
 
 def decoded(written: etree._Element) -> bytes | None:

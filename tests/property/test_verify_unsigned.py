@@ -1,0 +1,236 @@
+"""Of an accepted document nothing can be changed that routing, the receipt or the office reads.
+
+Every node of a document of each shape is changed, one at a time: its text, the text behind it, each attribute, its
+name; it is taken away, doubled, and something foreign is put beside it and into it.  Either the document is refused, or
+the change lies where nothing is signed (the list is that of decision 0021), and the form's octets, who signed, and what
+a receipt and the routing table would be told are as before.  Of one document, every single octet is changed.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from functools import cache
+
+import pytest
+from lxml import etree
+
+from broker.errors import Rejection
+from broker.evidence import Indication, Report
+from broker.model import Verified
+from broker.parse import Limits, Parse, read
+from broker.validate import Validate
+from broker.verify import Verify
+from config.sources import load_catalogue
+from routing.route import question
+from tests.builders import an_envelope
+from tests.corpus.kept import ROOT
+from tests.fuzz.verifying import trust
+
+DS, XADES = "{http://www.w3.org/2000/09/xmldsig#}", "{http://uri.etsi.org/01903/v1.3.2#}"
+FOREIGN = '<wnio:Kwota xmlns:wnio="http://example.test/wzor/">999</wnio:Kwota>'
+LIMITS = Limits()
+
+SHAPES = (
+    "enveloped",
+    "enveloping",
+    "by-id",
+    "signed-key-info",
+    "siblings-of-every-kind",
+    "counter-signature",
+    "podpis-zaufany",
+    "enveloping-by-c14n",
+    "form-wpis-do-ewidencji-1",
+)
+
+
+@cache
+def stages() -> tuple[Parse, Validate, Verify]:
+    return Parse(limits=LIMITS), Validate(catalogue=load_catalogue((ROOT / "form",))), Verify(trust=trust)
+
+
+@cache
+def original(shape: str) -> bytes:
+    return (ROOT / "accepted" / f"{shape}.xml").read_bytes()
+
+
+def accepted(document: bytes) -> Verified | None:
+    """Run the stages up to the verdict; None if one of them refuses."""
+    parse, validate, verify = stages()
+    try:
+        done = verify(validate(parse(an_envelope(document))))
+    except Rejection:
+        return None
+    return done if done.report.indication is Indication.PASSED and done.report.signatures else None
+
+
+def told(verified: Verified) -> tuple[object, ...]:
+    """What is read of a document from here on, who signed apart: by routing, by the receipt, and by whoever reads it."""
+    asked = question(verified, LIMITS)
+    return verified.content, asked.form, asked.regons, asked.nips, verified.valid.form.key
+
+
+def signers(report: Report) -> list[tuple[object, ...]]:
+    return [(it.certificate, it.level, it.identity, it.signing_time) for it in report.signatures]
+
+
+# ── the changes ──
+
+
+def _text(element: etree._Element) -> None:
+    element.text = (element.text or "") + "9"
+
+
+def _tail(element: etree._Element) -> None:
+    if element.getparent() is None:
+        element.set("behind", "9")  # nothing can stand behind the root: then something else is tried
+    else:
+        element.tail = (element.tail or "") + "9"
+
+
+def _space(element: etree._Element) -> None:
+    element.text = (element.text or "") + " "
+
+
+def _values(element: etree._Element) -> None:
+    for name in element.attrib:
+        element.set(name, element.attrib[name] + "9")
+    if not element.attrib:
+        element.set("more", "9")
+
+
+def _attributes(element: etree._Element) -> None:
+    if element.attrib:
+        element.attrib.clear()
+    else:
+        element.set("Id", "late")
+
+
+def _name(element: etree._Element) -> None:
+    element.tag = f"{element.tag}9"
+
+
+def _away(element: etree._Element) -> None:
+    parent = element.getparent()
+    if parent is None:
+        element.clear()
+    else:
+        parent.remove(element)
+
+
+def _twice(element: etree._Element) -> None:
+    parent = element.getparent()
+    if parent is not None:
+        parent.insert(parent.index(element), read(etree.tostring(element, with_tail=False), LIMITS))
+    else:
+        element.append(read(etree.tostring(element), LIMITS))
+
+
+def _foreign_inside(element: etree._Element) -> None:
+    element.insert(0, read(FOREIGN.encode(), LIMITS))
+
+
+def _foreign_before(element: etree._Element) -> None:
+    if element.getparent() is None:
+        element.append(read(FOREIGN.encode(), LIMITS))
+    else:
+        element.addprevious(read(FOREIGN.encode(), LIMITS))
+
+
+def _instruction(element: etree._Element) -> None:
+    element.addprevious(etree.ProcessingInstruction("xml-stylesheet", 'href="evil.xsl"'))
+
+
+CHANGES: dict[str, Callable[[etree._Element], None]] = {
+    function.__name__.strip("_").replace("_", "-"): function
+    for function in (
+        _text,
+        _tail,
+        _space,
+        _values,
+        _attributes,
+        _name,
+        _away,
+        _twice,
+        _foreign_inside,
+        _foreign_before,
+        _instruction,
+    )
+}
+
+
+BESIDE = frozenset({"tail", "twice", "foreign-before", "instruction"})
+"""Those that change what holds the element, and not the element."""
+
+
+def changed(shape: str, change: Callable[[etree._Element], None]) -> Iterator[tuple[str, etree._Element, bytes]]:
+    """Yield for each element of a document its path, itself as it was, and the document with the change."""
+    before = list(read(original(shape), LIMITS).iter(etree.Element))
+    for number, element in enumerate(before):
+        root = read(original(shape), LIMITS)
+        tree = root.getroottree()
+        change(list(root.iter(etree.Element))[number])
+        yield element.getroottree().getpath(element), element, etree.tostring(tree)
+
+
+def in_unsigned_part(element: etree._Element) -> bool:
+    """Whether the element is a part of a signature that nobody has signed, SignatureValue and the wrappers included."""
+    tags = [str(it.tag) for it in (element, *element.iterancestors())]
+    if DS + "Signature" not in tags:
+        return False
+    own = tags[: tags.index(DS + "Signature")]
+    if DS + "SignedInfo" in own or XADES + "SignedProperties" in own:
+        return XADES + "CounterSignature" in tags  # of a counter-signature, which decides nothing
+    form = {it for it in own if not it.startswith((DS, "{http://uri.etsi.org/"))}
+    return not form
+
+
+@pytest.mark.parametrize("change", sorted(CHANGES))
+@pytest.mark.parametrize("shape", SHAPES)
+def test_a_changed_node_is_refused_or_is_one_that_nobody_signed_and_nobody_reads(shape: str, change: str) -> None:
+    before = accepted(original(shape))
+    assert before is not None
+    refused = 0
+    for path, element, document in changed(shape, CHANGES[change]):
+        after = accepted(document)
+        if after is None:
+            refused += 1
+            continue
+        parent = element.getparent()
+        assert in_unsigned_part(parent if change in BESIDE and parent is not None else element), path
+        assert told(after) == told(before), path
+        if change == "away" and element.tag == DS + "Signature":
+            assert all(it in signers(before.report) for it in signers(after.report)), path
+        else:
+            assert signers(after.report) == signers(before.report), path
+        if change.startswith("foreign"):  # only what a counter-signer has signed is free to hold it
+            above = [str(it.tag) for it in (element, *element.iterancestors())]
+            assert XADES + "CounterSignature" in above, path
+    assert refused
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("where", ["before", "behind"])
+def test_an_instruction_around_the_root_is_signed_or_refused(shape: str, where: str) -> None:
+    root = read(original(shape), LIMITS)
+    instruction = etree.ProcessingInstruction("xml-stylesheet", 'href="evil.xsl"')
+    (root.addprevious if where == "before" else root.addnext)(instruction)
+    assert accepted(etree.tostring(root.getroottree())) is None
+
+
+def test_every_octet_of_a_document_is_signed_or_changes_nothing() -> None:
+    document = original("ecdsa-ec-256")
+    before = accepted(document)
+    assert before is not None
+    free = set()
+    for at, octet in enumerate(document):
+        after = accepted(document[:at] + bytes([octet ^ 1]) + document[at + 1 :])
+        if after is not None:
+            free.add(at)
+            assert told(after) == told(before), document[max(0, at - 40) : at + 40]
+            assert signers(after.report) == signers(before.report), document[max(0, at - 40) : at + 40]
+    # What is left free: a comment, the declaration's white space, Ids that nothing refers to, spaces in tags.
+    signed = re.search(rb"<wnio:Tytul.*</wnio:Tytul>", document)
+    assert signed
+    assert not free & set(range(*signed.span()))
+    assert len(free) < len(document) / 10
