@@ -4,7 +4,7 @@ PYTHON ?= python3
 PYTEST := .venv/bin/pytest
 SHELL := /bin/bash
 
-.PHONY: help demo test lint interop fuzz corpus bench reference sbom lock clean
+.PHONY: help demo test hostile lint interop fuzz corpus bench reference sbom lock clean
 
 help:  ## Show the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -13,7 +13,10 @@ demo: .venv/runtime  ## Show the whole broker at work, into var/demo
 	.venv/bin/goniec demo
 
 test: .venv/dev lint  ## Lint, then every test but those that need foreign peers, against real engines
-	trap 'scripts/engines down' EXIT && scripts/engines up && $(PYTEST) -n 4 --dist worksteal -m "not interop"
+	trap 'scripts/engines down' EXIT && scripts/engines up && $(PYTEST) -n 4 --dist worksteal -m "not interop and not slow"
+
+hostile: .venv/dev  ## 10,000 slow connections and other weights against the SOAP channel; tells times and memory
+	$(PYTEST) -s -v tests/hostile
 
 lint: .venv/dev  ## ruff, mypy strict, import-linter
 	.venv/bin/ruff check .
@@ -21,7 +24,7 @@ lint: .venv/dev  ## ruff, mypy strict, import-linter
 	.venv/bin/mypy
 	.venv/bin/lint-imports
 
-interop: .venv/dev  ## Foreign peers: xmlsec1, and the SOAP clients of PHP and node
+interop: .venv/dev  ## Foreign peers: xmlsec1, openssl, the JDK, and the SOAP clients of PHP and node
 	scripts/interop
 
 fuzz: .venv/dev  ## Every fuzzer for FOR seconds (60), two at a time

@@ -12,8 +12,12 @@ import ssl
 from asyncio.sslproto import SSLProtocol
 from typing import Final
 
+import structlog
+
 from adapters.channels.soap.server import Terms, Watchful
 from adapters.channels.soap.shares import Line, place, sort_of
+
+log = structlog.get_logger(__name__)
 
 _CLOSING: Final = 2.0  # seconds that a client has to say goodbye too; we have told it all by then
 
@@ -43,9 +47,10 @@ class Handshake(SSLProtocol):
         """Count the connection, and begin the handshake if there is a place for it."""
         assert isinstance(transport, asyncio.Transport)  # noqa: S101 - so asyncio made it
         address = str((transport.get_extra_info("peername") or ("?",))[0])
-        line = Line(place=place(address), cut=transport.abort)
+        line, notes = Line(place=place(address), cut=transport.abort), self._terms.notes
         if not self._terms.lines.enter(line):
-            self._terms.notes.say("soap.turned-away", reason="no place", origin=sort_of(address))
+            if notes.may_say("connections turned away"):
+                log.info("soap.turned-away", channel=notes.channel, reason="no place", origin=sort_of(address))
             transport.abort()  # before TLS there is nothing in which to say why
             return
         self._line = self._above.line = line
@@ -60,8 +65,10 @@ class Handshake(SSLProtocol):
     def _ended(self, held: asyncio.Future[None]) -> None:
         """Log why a handshake did not hold; what the client wrote into its certificate is not quoted."""
         error = None if held.cancelled() else held.exception()
-        if error is not None and self._line is not None:
-            self._terms.notes.say("soap.handshake-failed", reason=_reason(error), origin=sort_of(self._line.place))
+        notes = self._terms.notes
+        if error is not None and self._line is not None and notes.may_say("handshakes failed"):
+            origin = sort_of(self._line.place)
+            log.info("soap.handshake-failed", channel=notes.channel, reason=_reason(error), origin=origin)
 
 
 def _reason(error: BaseException) -> str:

@@ -67,7 +67,9 @@ class Watchful(H11Protocol):
         # Starlette shows it to the application as `request.state.line`.
         self.app_state = {**self.app_state, "line": self.line}
         if not welcome:
-            self._terms.notes.say("soap.turned-away", reason="over its share", origin=sort_of(address))
+            notes = self._terms.notes
+            if notes.may_say("connections turned away"):
+                log.info("soap.turned-away", channel=notes.channel, reason="over its share", origin=sort_of(address))
             transport.write(_FULL)
             transport.close()
         self._arm()
