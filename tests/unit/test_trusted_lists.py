@@ -271,8 +271,8 @@ REFUSED = [
     ("unreadable", "huge", GOOD + b" " * LIMITS.payload, POLISH),
     (
         "unreadable",
-        "too many elements",
-        tampered(GOOD, b"<NextUpdate>", b"<x/>" * (LIMITS.elements + 1) + b"<NextUpdate>"),
+        "too deep",
+        tampered(GOOD, b"<NextUpdate>", b"<x>" * LIMITS.depth + b"</x>" * LIMITS.depth + b"<NextUpdate>"),
         POLISH,
     ),
     ("expired", "overdue", national(issued=NOW - 100 * DAY, next_update=NOW), POLISH),
