@@ -179,12 +179,9 @@ class Book:
         """Tell whether a key is that of a list."""
         return key.startswith(_LIST)
 
-    def silent_of(self, issuer: str) -> list[Item]:
-        """Return the certificates of an issuer for which nobody answered; from now on somebody does."""
-        found = [it for it in self.items.values() if it.issuer == issuer and it.failed_at and not it.is_list]
-        for item in found:
-            item.failures, item.failed_at = 0, None
-        return found
+    def unanswered(self, issuer: str) -> list[Item]:
+        """Return the certificates of an issuer for which nobody answered."""
+        return [it for it in self.items.values() if it.issuer == issuer and it.failed_at and not it.is_list]
 
     # ── when to ask ──
 
@@ -226,11 +223,11 @@ class Book:
             part = 0.70 + 0.05 * self._jitter()
             self.schedule(item, max(life.begin + part * (life.end - life.begin), item.not_before))
 
-    def failed(self, item: Item, now: datetime) -> None:
-        """Note that nobody could tell of an item."""
+    def failed(self, item: Item, now: datetime, *, answered: bool) -> None:
+        """Note that nobody could tell of an item; `answered`: somebody said something that does not help."""
         item.failures += 1
         item.failed_at = item.failed_at or now
-        longest = _NOTHING_NEW if item.said else _LAST_RETRY
+        longest = _NOTHING_NEW if answered else _LAST_RETRY
         pause = min(_FIRST_RETRY * 2 ** min(item.failures - 1, 10), longest)
         item.not_before = now + pause * (0.5 + self._jitter() / 2)
         if item.pinned or now - item.asked_at <= (KEEP if item.is_list else RETRY_FOR):

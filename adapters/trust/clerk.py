@@ -117,23 +117,32 @@ class Clerk:
             return
         for listed in note.settled.lists:
             self.book.listed(listed, item, now)
-            for other in self.book.silent_of(listed.issuer):
-                self.publication.heard(other.key)
         self.publication.add(note.settled, self.book.items)
 
     def _lists_came(self, settled: Settled, now: datetime) -> None:
-        """Keep lists fresh from now on, whoever's attempt has brought them."""
+        """Keep lists fresh from now on, whoever's attempt has brought them, and end the silence that they end."""
         for listed in settled.lists:
             item = self.book.items.get(self.book.list_key(listed.issuer))
             if item is not None and not item.running:
-                self.book.proven(item, self.publication.evidence, now)
+                if self._counts(item, now):
+                    self.book.proven(item, self.publication.evidence, now)
+                else:
+                    self.book.failed(item, now, answered=True)
+            for other in self.book.unanswered(listed.issuer):
+                if self._counts(other, now):
+                    other.failures, other.failed_at = 0, None
+                    self.publication.heard(other.key)
+
+    def _counts(self, item: Item, now: datetime) -> bool:
+        """Tell whether what is known of an item counts now."""
+        life = item.life(self.publication.evidence, self.book.freshness)
+        return life is not None and (life.final or life.end > now)
 
     def _recalled(self, note: Recalled, now: datetime) -> None:
         item = self.book.items.get(note.key)
         if item is None or item.running:
             return
-        life = item.life(self.publication.evidence, self.book.freshness)
-        if life is not None and (life.final or life.end > now):
+        if self._counts(item, now):
             self._good(item, now)
 
     def _pin(self, note: Pinned, now: datetime) -> None:
@@ -203,9 +212,8 @@ class Clerk:
         item.said.append((answer.question.source, answer.octets))
         told = any(status.certificate == item.key for status in answer.settled.statuses)
         told = told or any(listed.issuer == item.issuer for listed in answer.settled.lists)
-        life = item.life(self.publication.evidence, self.book.freshness)
         source = answer.question.source
-        if told and life is not None and (life.final or life.end > now):
+        if told and self._counts(item, now):
             log.info("trust.fetched", kind=source.kind, url=source.url, of=item.key)
             self._good(item, now)
         else:
@@ -230,7 +238,7 @@ class Clerk:
     def _bad(self, item: Item, now: datetime) -> None:
         item.running = False
         is_new = item.failed_at is None
-        self.book.failed(item, now)
+        self.book.failed(item, now, answered=bool(item.said))
         if not item.is_list:
             since = self._silent_since(item, now)
             self.publication.silent(item.key, since)

@@ -11,9 +11,10 @@ from adapters.testkit.responder_words import Lie
 from adapters.trust.book import KEEP, MOST_LISTS
 from adapters.trust.clerk import Pinned
 from adapters.trust.paths import authorities
+from adapters.trust.publication import Publication
 from broker.verify import TrustSnapshot
 from broker.verify.certificate import load
-from broker.verify.revocation import CRL, OCSP, good_until
+from broker.verify.revocation import CRL, OCSP, Settled, good_until
 from tests.keeping import FRESHNESS, NOON, SILENCE, Ca, Office, people
 
 SECOND, MINUTE, HOUR = timedelta(seconds=1), timedelta(minutes=1), timedelta(hours=1)
@@ -102,11 +103,24 @@ def test_when_nobody_answers_it_is_said_since_when_and_no_more_once_somebody_doe
 def test_a_list_ends_the_silence_of_all_of_its_issuer(ca, office):
     one, other = ca.person("one"), ca.person("other")
     office.settle(ca.path(one), ca.path(other), said=SILENCE)
+    for _ in range(20):  # until nobody asks about them by himself any more
+        office.pass_(MINUTE)
+        office.settle(said=SILENCE)
     assert office.silent_since(one)
     assert office.silent_since(other)
     office.pass_(MINUTE)
     office.settle(ca.path(one), said=lambda it: ca.say(it) if it.source.kind == CRL else "away")
     assert not office.evidence.silent
+
+
+def test_a_list_in_force_that_is_too_old_for_signers_is_no_answer(office, ca):
+    ca.words.life = timedelta(days=7)
+    old = ca.words.revocation_list()
+    office.pass_(FRESHNESS + SECOND)
+    person = ca.person(ocsp=False)
+    office.settle(ca.path(person), said=lambda _question: old)
+    assert office.status(person).good
+    assert office.silent_since(person) == ca.now
 
 
 def test_a_newcomer_has_no_more_grace_than_those_who_came_before(ca, office):
@@ -155,6 +169,27 @@ def test_a_service_that_answers_is_asked_by_several_at_a_time_but_not_by_all(ca,
         office.answer(number=1)
     assert most == 4
     assert not office.evidence.silent
+
+
+def test_a_service_that_falls_silent_is_asked_by_one_at_a_time_from_then_on(ca, office):
+    for person in people(ca, 5, crl=False):
+        office.settle(ca.path(person))
+    office.hand(*(ca.path(ca.person(f"more {it}", crl=False)) for it in range(30)))
+    assert len(office.open) == 4
+    office.answer(SILENCE)
+    office.answer(SILENCE)
+    office.pass_(2 * MINUTE)
+    office.hand(*(ca.path(ca.person(f"later {it}", crl=False)) for it in range(30)))
+    assert len(office.open) == 1
+
+
+def test_what_is_in_no_book_is_not_published(ca, office):
+    office.settle(ca.path(ca.person(crl=False)))
+    (status,) = office.evidence.statuses.values()
+    publication = Publication()
+    publication.add(Settled(statuses=(status,)), wanted=())
+    publication.publish()
+    assert not publication.evidence.statuses
 
 
 def test_one_service_that_hangs_holds_up_nobody_of_another(ca):
@@ -269,7 +304,7 @@ def test_a_final_revocation_is_never_asked_about_again_and_outlives_what_says_ot
     ca.words.revoked[person.certificate.serial_number] = (NOON - HOUR, x509.ReasonFlags.key_compromise)
     office.settle(ca.path(person))
     ca.words.revoked.clear()
-    office.pass_(48 * HOUR)
+    office.pass_(KEEP + HOUR)
     office.settle(ca.path(person))
     assert len(office.asked) == 1
     assert not office.status(person).good

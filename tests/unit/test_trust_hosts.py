@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from adapters.trust.fetch import Fetcher, Hosts
+from adapters.wire import http
 from adapters.wire.http import Address
 from broker.errors import ConfigError, Unavailable
 
@@ -80,6 +81,15 @@ def test_what_is_no_plain_url_is_not_called_and_not_quoted(url):
         Fetcher(hosts=LISTED).get(url)
     assert "secret" not in no.value.reason
     assert "passwd" not in no.value.reason
+
+
+@pytest.mark.parametrize(
+    "url", ["http://other.example/", "http://crl.example:8080/", "http://8.8.8.8/", "http://10.1.2.4/"]
+)
+def test_whoever_is_not_listed_is_not_even_looked_up(url, monkeypatch):
+    monkeypatch.setattr(http.socket, "getaddrinfo", lambda *_: pytest.fail("looked up"))
+    with pytest.raises(Unavailable, match="is not listed"):
+        Fetcher(hosts=LISTED).get(url)
 
 
 inside = st.sampled_from(NOT_PUBLIC).flatmap(
