@@ -2,7 +2,7 @@
 
     <stage>/<family>/<reason>--<what is wrong>.xml      must be refused with the code `<stage>.<reason>`
     accepted/<family>/<what it shows>.xml               must be accepted
-    trust/*.pem                                         whom to trust; judge as of 2026-01-01T12:00:00Z
+    trust/*.pem, *.crl                                  whom to trust; judge as of 2026-01-01T12:00:00Z
     keys.pem                                            the private keys of all of them: worth nothing to anybody
     index.json                                          the same as a table, with verdicts and boxes
 
@@ -44,6 +44,7 @@ class Kept:
     code: str  # "accepted" or the code of the refusal
     indication: str = ""  # of the verdict, where stage verify decided
     box: str = ANY
+    revocation: str = "off"  # the policy under which it is judged; "require": by the lists in `trust/`
 
     def read(self) -> bytes:
         """Return the document."""
@@ -97,21 +98,25 @@ def chance_of(name: str) -> Iterator[None]:
         os.urandom = true
 
 
-def makers() -> Mapping[str, tuple[Callable[[], bytes], str]]:
-    """Return who makes which document: its place without the code, the maker, the box."""
+def makers() -> Mapping[str, tuple[Callable[[], bytes], str, str]]:
+    """Return who makes which document: by its place, the maker, the box, the policy of revocation."""
     from tests.corpus import admitting  # noqa: PLC0415 - these make keys, which must be remembered before
-    from tests.corpus.verify import attacks, recipes, refused, shapes  # noqa: PLC0415
+    from tests.corpus.verify import attacks, recipes, refused, revocations, shapes  # noqa: PLC0415
 
     assert refused.FAMILIES
-    found: dict[str, tuple[Callable[[], bytes], str]] = {}
+    found: dict[str, tuple[Callable[[], bytes], str, str]] = {}
     for name, (code, maker) in recipes.REFUSED.items():
-        found[f"{code.replace('.', f'/{recipes.FAMILY[name]}/')}--{name.partition('--')[2]}"] = (maker, ANY)
+        found[f"{code.replace('.', f'/{recipes.FAMILY[name]}/')}--{name.partition('--')[2]}"] = (maker, ANY, "off")
     for name, (code, maker) in attacks.ATTACKS.items():
-        found[f"{code.replace('.', '/wrapping/')}--{name}"] = (maker, ANY)
+        found[f"{code.replace('.', '/wrapping/')}--{name}"] = (maker, ANY, "off")
     for name, (_, maker, box) in admitting.REFUSED.items():
-        found[f"admit/{name}"] = (maker, box)
+        found[f"admit/{name}"] = (maker, box, "off")
     for name, (maker, box) in shapes.ACCEPTED.items():
-        found[f"accepted/{name}"] = (maker, box)
+        found[f"accepted/{name}"] = (maker, box, "off")
+    for name, (_, maker) in revocations.REVOKED.items():
+        found[f"verify/revocations/{name}"] = (maker, ANY, "require")
+    for name, maker in revocations.ACCEPTED.items():
+        found[f"accepted/{name}"] = (maker, ANY, "require")
     return found
 
 

@@ -30,7 +30,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
 def test_each_kept_document_gives_the_code_in_its_name_and_its_verdict(part: int, world: World) -> None:
     wrong = []
     for it in KEPT[part::SLICES]:
-        outcome = world.put(it.read(), it.box)
+        outcome = world.put(it.read(), it.box, it.revocation)
         if (outcome.code, outcome.indication) != (it.code, it.indication):
             wrong.append((it.path, outcome.code, outcome.indication))
     assert not wrong

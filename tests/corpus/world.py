@@ -6,14 +6,17 @@ one more (`form/`), which takes anything.  Each box has rules of its own.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from adapters.testkit.pki import Pki
-from broker.errors import Rejection
-from broker.evidence import Report
-from broker.model import Address, Routed, Verified
+from broker.errors import Rejection, Unavailable
+from broker.intake import Intake
+from broker.model import Address
+from broker.verify import Verify
+from broker.verify.revocation import Evidence
+from broker.verify.settlement import Raw, settle
 from config.bootstrap import Broker, assemble
 from config.settings import load
 from tests.builders import an_envelope
@@ -60,7 +63,6 @@ class Outcome:
 
     code: str
     indication: str = ""  # of the verdict, where stage verify decided
-    verified: Verified | None = None  # of one that was accepted
 
 
 class World:
@@ -80,21 +82,26 @@ class World:
         file.write_text(_SETTINGS.format(root=ROOT) + "".join(anchors), encoding="utf-8")
         self.broker: Broker = assemble(load(file))
 
-    def put(self, document: bytes, box: str = "/corpus/any") -> Outcome:
-        """Put a document into a box.  What is neither taken nor refused is an error, and is raised."""
-        envelope = an_envelope(document, received_at=AT, to=Address(box=box))
+    def put(self, document: bytes, box: str = "/corpus/any", revocation: str = "off") -> Outcome:
+        """Put a document into a box.  Anything else than yes, no or not yet is an error, and is raised."""
+        intake = self.broker.intake if revocation == "off" else self._requiring()
+        envelope = an_envelope(document, received_at=AT, to=Address(box=box), channel=revocation)
         try:
-            self.broker.intake.accept(envelope)
+            intake.accept(envelope)
         except Rejection as no:
             return Outcome(code=no.code, indication=no.facts.get("indication", ""))
-        return Outcome(code="accepted", verified=self._routed(document, box).verified)
+        except Unavailable:
+            report = intake.verify(intake.validate(intake.parse(envelope))).report
+            return Outcome(code=report.code, indication=str(report.indication))
+        return Outcome(code="accepted")
 
-    def _routed(self, document: bytes, box: str) -> Routed:
-        """Ask the stages once more, one by one, for what intake keeps to itself."""
-        intake = self.broker.intake
-        envelope = an_envelope(document, received_at=AT, to=Address(box=box))
-        return intake.route(intake.verify(intake.validate(intake.parse(envelope))))
-
-    def report(self, document: bytes, box: str = "/corpus/any") -> Report:
-        """Return what is found of the signatures of a document that obeys its form."""
-        return self._routed(document, box).verified.report
+    def _requiring(self) -> Intake:
+        """Return an intake that requires proof that nothing was revoked, and knows the lists that are kept."""
+        own = self.broker.intake
+        assert isinstance(own.verify, Verify)
+        trust = replace(own.verify.trust(), revocation="require")
+        chain = [anchor.der for anchor in trust.anchors if (ROOT / "trust" / f"{anchor.name}.crl").exists()]
+        crls = [Raw(octets=file.read_bytes()) for file in sorted((ROOT / "trust").glob("*.crl"))]
+        settled = settle([*chain, *chain], crls=crls, at=AT, freshness=timedelta(days=1))
+        evidence = Evidence().adding(settled)
+        return replace(own, verify=replace(own.verify, trust=lambda: trust, evidence=lambda: evidence))

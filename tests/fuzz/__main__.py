@@ -20,7 +20,6 @@ import structlog
 ROOT = Path(__file__).parents[2]
 KEPT = Path(__file__).parent / "corpus"
 MEGABYTES = 2_000  # of memory, above which an input counts as a finding
-SMALL = 2_000  # octets of an input that is worth keeping
 SLOW = 20  # seconds, likewise: far above what any input takes, for the machine may be busy
 
 
@@ -31,7 +30,6 @@ def main() -> None:
     words.add_argument("--seconds", type=int, default=60)
     words.add_argument("--seed", type=int, default=0, help="of the fuzzer's own dice; 0: another each time")
     words.add_argument("--minimise", action="store_true", help="make the one file that is given as small as can be")
-    words.add_argument("--merge", action="store_true", help="keep what reaches code that nothing kept reaches")
     words.add_argument("files", nargs="*", type=Path)
     given = words.parse_args()
 
@@ -61,9 +59,6 @@ def main() -> None:
         flags += [f"-max_total_time={given.seconds}"]
     kept = KEPT / given.name
     inputs = given.files or [grown, *([kept] if kept.is_dir() else []), begun]
-    if given.merge:
-        flags += ["-merge=1", f"-max_len={SMALL}"]
-        inputs = [kept, grown]
     atheris.Setup([sys.argv[0], *flags, *map(str, inputs)], fuzzer.body)
     atheris.Fuzz()
 
