@@ -18,9 +18,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from functools import cached_property
+from ipaddress import ip_address
 from pathlib import Path
 
 from cryptography import x509
+from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from adapters.testkit.certificates import (
     QC_PERSON,
@@ -150,6 +152,26 @@ class Pki:
         subject = distinguished(common_name="Goniec Test Seal", organisation="Goniec", vat=ORGANISATION_NIP)
         return self._end(self.seal_ca, "next-seal", subject, usage=_SEALING)
 
+    @cached_property
+    def transport_ca(self) -> Authority:
+        """Stands above what connections are made with; anchors nothing that a document bears."""
+        return Authority.root("Goniec Test Transport CA", self.at, kind=self.cas)
+
+    @cached_property
+    def server(self) -> Credential:
+        """The broker's own certificate for TLS, on this machine."""
+        names = [x509.DNSName("localhost"), *(x509.IPAddress(ip_address(it)) for it in ("127.0.0.1", "::1"))]
+        extras = [(x509.SubjectAlternativeName(names), False), _purpose(ExtendedKeyUsageOID.SERVER_AUTH)]
+        subject = distinguished(common_name="localhost", organisation="Goniec")
+        return self._end(self.transport_ca, "server", subject, usage=("digital_signature",), extras=extras)
+
+    @cached_property
+    def partner(self) -> Credential:
+        """A partner's certificate: for TLS, and to sign SOAP messages with."""
+        subject = distinguished(common_name="Goniec Test Partner", organisation="Portal")
+        extras = [_purpose(ExtendedKeyUsageOID.CLIENT_AUTH)]
+        return self._end(self.transport_ca, "partner", subject, usage=("digital_signature",), extras=extras)
+
     def personal(
         self,
         authority: Authority,
@@ -198,7 +220,7 @@ class Pki:
         Keys and the seal's bundle (`seal.bundle.pem`: key, certificate, chain) get mode 0600.
         """
         folder.mkdir(parents=True, exist_ok=True)
-        for stem in ("qualified-ca", "platform-ca", "local-ca", "seal-ca", "untrusted-ca"):
+        for stem in ("qualified-ca", "platform-ca", "local-ca", "seal-ca", "untrusted-ca", "transport-ca"):
             authority: Authority = getattr(self, stem.replace("-", "_"))
             (folder / f"{stem}.pem").write_bytes(authority.credential.pem)
         for stem in (
@@ -211,11 +233,17 @@ class Pki:
             "expired",
             "not-yet-valid",
             "seal",
+            "server",
+            "partner",
         ):
             credential: Credential = getattr(self, stem.replace("-", "_"))
             (folder / f"{stem}.pem").write_bytes(credential.pem)
             _write_secret(folder / f"{stem}.key", credential.key_pem)
         _write_secret(folder / "seal.bundle.pem", self.seal.bundle)
+
+
+def _purpose(name: x509.ObjectIdentifier) -> Extra:
+    return x509.ExtendedKeyUsage([name]), False
 
 
 def _write_secret(path: Path, data: bytes) -> None:

@@ -14,7 +14,11 @@ from broker.errors import Rejection
 from config.cli.say import CANNOT_TELL, NO, YES, as_json, say, say_facts, say_json, shown, stop, word
 
 if TYPE_CHECKING:
+    import ssl
+
     from adapters.testkit.box import Reply
+
+EXISTING = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
 @click.command("send")
@@ -24,6 +28,9 @@ if TYPE_CHECKING:
 @word("--sender", required=True, help="Who sends: the partner's id.")
 @word("--reply-to", default="", help="The box for the answer.")
 @click.option("--trial", is_flag=True, help="A trial: every check and a receipt marked as trial, but no delivery.")
+@click.option("--ca", type=EXISTING, help="Whom to believe in TLS (PEM), instead of the system's authorities.")
+@click.option("--certificate", type=EXISTING, help="Prove who sends by this certificate (PEM), with --key.")
+@click.option("--key", type=EXISTING, help="Its private key (PEM).")
 @click.option("--mtom", is_flag=True, help="Send the document beside the envelope.")
 @click.option(
     "--receipt",
@@ -38,6 +45,9 @@ def command(
     sender: str,
     reply_to: str,
     trial: bool,
+    ca: Path | None,
+    certificate: Path | None,
+    key: Path | None,
     mtom: bool,
     receipt: Path | None,
     file: Path,
@@ -47,10 +57,14 @@ def command(
     Exit status 0 accepted, 1 refused, 2 try later: nothing was taken, or that cannot be told.  Sending the same again
     is safe: it brings the same receipt.
     """
+    import ssl
+
     from adapters.testkit.box import Box, Submission
 
-    if not url.startswith("http://"):
-        raise click.BadParameter("only http:// is spoken here", param_hint="--url")
+    if not url.startswith(("http://", "https://")):
+        raise click.BadParameter("must begin with http:// or https://", param_hint="--url")
+    if certificate and not url.startswith("https://"):
+        raise click.UsageError("--certificate goes with https://")
     letter = Submission(
         document=file.read_bytes(),
         sender=sender,
@@ -60,8 +74,10 @@ def command(
         file_name=shown(file.name),
     )
     try:
-        reply = Box(url=url, mtom=mtom).submit(letter)
+        reply = Box(url=url, mtom=mtom, tls=_tls(url, ca, certificate, key)).submit(letter)
         said = _accepted(reply) if reply.status == HTTPStatus.OK else _refused(reply)
+    except ssl.SSLError as error:
+        stop(f"{url}: TLS failed ({error.reason or error}); --ca, --certificate and --key say whom to believe and be")
     except OSError as error:
         stop(f"{url}: {error.strerror or error}")
     except (ValueError, HTTPException, AssertionError, Rejection) as error:
@@ -72,6 +88,21 @@ def command(
     told = {**said.facts, "receipt": str(kept) if said.sealed else ""}
     say_json({"accepted": said.accepted, **told}) if as_json else _in_words(told)
     raise SystemExit(said.status)
+
+
+def _tls(url: str, ca: Path | None, certificate: Path | None, key: Path | None) -> ssl.SSLContext | None:
+    """Return whom to believe and what to prove oneself by, None where TLS is not spoken."""
+    import ssl
+
+    if not url.startswith("https://"):
+        return None
+    try:
+        context = ssl.create_default_context(cafile=ca)
+        if certificate:
+            context.load_cert_chain(certificate, key)
+    except OSError as error:  # an SSLError is one
+        stop(f"--ca, --certificate, --key: {error.strerror or error}: no certificate and key that belong together")
+    return context
 
 
 def _in_words(told: dict[str, str]) -> None:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import socket
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from threading import Thread
 
@@ -13,8 +15,11 @@ import pytest
 import structlog
 
 from adapters.testkit.channels import Desk, always
+from adapters.testkit.pki import Pki
 from broker.errors import Unauthorised, Unavailable
 from broker.model import Envelope
+from broker.partner import Partner, Partners, Proof
+from broker.verify import certificates
 from tests.commands import answer, run
 from tests.soap_serving import serving
 
@@ -164,3 +169,58 @@ def test_an_address_that_cannot_be_spoken_to_is_wrong_use(letter, url):
 
 def test_a_missing_file_is_wrong_use(letter):
     assert "Usage" in run(*words(Served(), letter.with_name("none.xml")), status=2).stderr
+
+
+# ── TLS ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.fixture(scope="module")
+def keys(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("pki")
+    Pki(at=datetime.now(UTC), keys="ec-256", cas="ec-256").write(folder)
+    return folder
+
+
+@contextmanager
+def tls_serving(desk, keys, known):
+    """A box behind TLS, for partners that show their certificate."""
+    structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
+    about = {"certificate": str(keys / "server.pem"), "key": str(keys / "server.key"), "proof": ["tls"]}
+    with serving(desk, partners=lambda: known, clock=lambda: datetime.now(UTC), **about) as url:
+        yield url
+    structlog.reset_defaults()
+
+
+def by_tls(letter, keys, url, *more):
+    proof = ("--ca", keys / "transport-ca.pem", "--certificate", keys / "partner.pem", "--key", keys / "partner.key")
+    return ("send", letter, "--url", url, "--box", "/town/SEKAP", "--sender", "portal", *proof, *more)
+
+
+def test_a_partner_proves_itself_by_its_certificate(letter, keys):
+    desk = Desk()
+    known = Partners([Partner(id="portal", certificates=tuple(certificates((keys / "partner.pem").read_bytes())))])
+    with tls_serving(desk, keys, known) as url:
+        told = answer(*by_tls(letter, keys, url))
+        refused = answer(*by_tls(letter, keys, url, "--sender", "town"), status=1)
+    assert told["accepted"]
+    assert [(it.sender, it.proof) for it in desk.envelopes] == [("portal", Proof.TLS)]
+    assert refused["code"] == "partner.another"
+
+
+def test_a_server_that_nobody_vouches_for_gets_nothing(letter, keys):
+    desk = Desk()
+    with tls_serving(desk, keys, Partners()) as url:
+        said = run(*by_tls(letter, keys, url, "--ca", keys / "local-ca.pem"), status=2).stderr
+    assert "TLS failed" in said
+    assert not desk.envelopes
+
+
+def test_keys_that_do_not_belong_to_the_certificate_are_told(letter, keys):
+    assert (
+        "belong together"
+        in run(*by_tls(letter, keys, "https://127.0.0.1:1/", "--key", keys / "seal.key"), status=2).stderr
+    )
+
+
+def test_a_certificate_is_shown_in_tls_alone(letter, keys):
+    assert "https://" in run(*by_tls(letter, keys, "http://127.0.0.1:1/"), status=2).stderr
