@@ -165,6 +165,19 @@ def test_what_is_no_http_gets_a_400(url: str) -> None:
         assert answer(line).status == 400
 
 
+def test_who_sends_a_head_without_end_goes_on_sending_and_still_reads_why_not(url: str) -> None:
+    with dial(url) as line:
+        line.sendall(b"POST /skrytka HTTP/1.1\r\nHost: x\r\n")
+        for _ in range(230):
+            line.sendall(b"X-Field: y\r\n" * 5_000)
+        assert answer(line).status == 400
+
+
+def test_more_header_fields_than_may_be_are_refused_by_their_code(url: str) -> None:
+    reply = Box(url=url, headers={f"X-{number}": "y" for number in range(120)}).submit(Submission())
+    assert (reply.status, reply.code()) == (431, "soap.fields")
+
+
 def test_processes_can_share_one_listening_socket(tmp_path: Path) -> None:
     """Bound before the fork, served by two processes: one of them may end and the other goes on."""
     script = textwrap.dedent(

@@ -10,12 +10,13 @@ from typing import Any
 
 import pytest
 
+from adapters.channels.soap.sender import Gate
 from adapters.testkit.box import Box, Reply, Submission
 from adapters.testkit.certificates import Credential
 from adapters.testkit.channels import Desk, always
-from adapters.wire import ob, wss
+from adapters.wire import ob, soap, wss
 from adapters.wire.soap import SOAP11, SOAP12, WSA
-from broker.errors import Unroutable
+from broker.errors import Unauthorised, Unroutable
 from broker.parse import Limits
 from broker.partner import Coverage, Partners, Proof
 from tests.partners import Cast, a_partner, signed
@@ -124,6 +125,18 @@ def test_only_the_proofs_that_are_listed_count(
     reply = send(url, written(portal) if signature else PORTAL.envelope(SOAP11), portal if tls else None)
     assert (reply.status == 200) == (not code)
     assert not code or reply.code() == code
+
+
+def test_a_signature_is_no_proof_where_it_is_not_listed_though_it_holds(portal: Credential) -> None:
+    """The gate says so by itself, whatever was asked at the door."""
+    at = datetime.now(UTC)
+    secured = wss.read(soap.read(written(portal), Limits()), at)
+    assert secured is not None
+    known = Partners([a_partner("portal", portal)])
+    with pytest.raises(Unauthorised, match=r"partner\.unproven"):
+        Gate(proofs=frozenset({Proof.TLS}), partners=lambda: known).judge("portal", "", secured, (), at)
+    believed = Gate(proofs=frozenset({Proof.WS_SECURITY}), partners=lambda: known)
+    assert believed.judge("portal", "", secured, (), at).id == "portal"
 
 
 def test_every_proof_that_is_shown_must_be_the_claimed_partners(
