@@ -127,6 +127,10 @@ def _timestamp_wrapped(wire: Wire) -> None:
     etree.SubElement(wire.head, "{urn:wrapper}Wrapper").append(signed)
 
 
+def _timestamp_as_header_block(wire: Wire) -> None:
+    wire.head.append(wire.part("Timestamp"))
+
+
 def _timestamp_second(wire: Wire) -> None:
     fresh = etree.SubElement(wire.security, f"{{{WSU}}}Timestamp")
     etree.SubElement(fresh, f"{{{WSU}}}Created").text = "2030-01-01T00:00:00Z"
@@ -199,6 +203,7 @@ HOSTILE: Mapping[str, tuple[str, Callable[[bytes], bytes]]] = {
         ("another Body with the Id as xml:id", "wss.duplicate-id", _shadow("{http://www.w3.org/XML/1998/namespace}id")),
         ("another Body with the Id as wsu:Id", "wss.duplicate-id", _shadow(ID)),
         ("the Timestamp moved into a header, a fresh one in its place", "wss.timestamp-elsewhere", _timestamp_wrapped),
+        ("the Timestamp made a header block", "wss.timestamp-elsewhere", _timestamp_as_header_block),
         ("a second Timestamp", "wss.two-timestamps", _timestamp_second),
         ("a header block moved, another in its place", "wss.reference-target", _header_moved),
         ("the document changed", "wss.digest-mismatch", _changed("PGV2aWwvPg==", "Body", "zawartosc")),

@@ -13,9 +13,10 @@ from typing import Final
 
 from lxml import etree
 
+from adapters.wire.soap import WSSE as WSSE_NS
 from adapters.wire.soap import Message, elements, name_of
 from adapters.wire.wss.header import Security
-from adapters.wire.wss.names import DS
+from adapters.wire.wss.names import DS, DS_NS, WSU_NS
 from adapters.wire.wss.refusal import no
 from broker.verify import references
 from broker.verify.algorithms import ENVELOPED, EXCLUSIVE
@@ -44,8 +45,9 @@ def judge(
     `signed_info` is the canonical one: what is obeyed is what was signed.
     """
     body = elements(message.root)[-1]
-    # A Body that was moved into the Header is no header block.
-    blocks = [it for it in message.headers if it is not security.element and it.tag != body.tag]
+    # A Body or a Timestamp that was moved into the Header is no header block: the signature would seem to have no time.
+    framework = {message.version.namespace, WSSE_NS, WSU_NS, DS_NS}
+    blocks = [it for it in message.headers if etree.QName(it).namespace not in framework]
     timestamp = [] if security.timestamp is None else [security.timestamp]
     allowed = [body, *timestamp, *security.tokens, *blocks]
     targets: list[etree._Element] = []
