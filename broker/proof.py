@@ -149,6 +149,8 @@ def _judge_stamp(
         said = timestamp.verify(token, stamped.octets(plain), stamps)
     except Fault as fault:
         return replace(found, verdict=fault.indication, code="receipt.stamp", place=fault.code)
+    except ValueError:  # no signature value, or several
+        return replace(found, verdict=Indication.FAILED, code="receipt.form", place="ds:SignatureValue")
     made = _moment(found.facts["made"])
     if made is not None and said.at < made - _SKEW:
         return replace(found, verdict=Indication.INDETERMINATE, code="receipt.stamp-order")

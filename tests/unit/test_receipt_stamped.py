@@ -214,3 +214,9 @@ def test_changing_the_token_changes_neither_the_moment_nor_the_receipt():
             assert replace(found, report=None) == replace(expected, report=None)
         else:
             assert found.code == "receipt.stamp"
+
+
+def test_a_copy_without_its_value_is_refused_and_raises_nothing():
+    value = re.search(rb"<ds:SignatureValue>.*</ds:SignatureValue>", COPY)[0]
+    refused(COPY.replace(value, b""), "receipt.seal")
+    refused(COPY.replace(value, value * 2), "receipt.seal")
