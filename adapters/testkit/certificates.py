@@ -169,7 +169,8 @@ class Authority:
             builder = builder.add_extension(_usage(*usage), critical=True)
         for extension, critical in extras:
             builder = builder.add_extension(extension, critical)
-        certificate = builder.sign(above.key, hashes.SHA256())
+        deterministic = isinstance(above.key, ec.EllipticCurvePrivateKey) or None
+        certificate = builder.sign(above.key, hashes.SHA256(), ecdsa_deterministic=deterministic)
         return Credential(key=own, certificate=certificate, chain=(above.certificate, *above.chain), person=person)
 
 

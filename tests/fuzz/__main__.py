@@ -20,7 +20,7 @@ import structlog
 ROOT = Path(__file__).parents[2]
 KEPT = Path(__file__).parent / "corpus"
 MEGABYTES = 2_000  # of memory, above which an input counts as a finding
-SLOW = 20  # seconds, likewise: far above what any input takes, for the machine may be busy
+SLOW = 60  # seconds, likewise: far above what any input takes, for the machine may be busy
 
 
 def main() -> None:
@@ -49,6 +49,7 @@ def main() -> None:
         f"-max_len={fuzzer.LONGEST}",
         f"-rss_limit_mb={MEGABYTES}",
         f"-timeout={SLOW}",
+        f"-report_slow_units={SLOW}",
         f"-artifact_prefix={folder}/",
         "-print_final_stats=1",
         f"-seed={given.seed}",
