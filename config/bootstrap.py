@@ -11,7 +11,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
-from typing import TypeVar
 
 import structlog
 
@@ -52,8 +51,6 @@ from config.sources import Problems, limits_of, load_catalogue, load_routing, lo
 from routing.route import Route
 from routing.table import Table, unknown_forms
 from schemas.catalogue import FormCatalogue
-
-Made = TypeVar("Made")
 
 log = structlog.get_logger(__name__)
 
@@ -214,47 +211,6 @@ def open_store(settings: Settings) -> Custody:
     """Open the store of the configuration; raise ConfigError or Unavailable."""
     around = surroundings(settings, "store", TimeOrderedIds(clock.now))
     return kinds.make(stores.KINDS, settings.store, "store", around)
-
-
-def migrate_store(settings: Settings) -> None:
-    """Bring the store's tables to the layout that this version reads; raise ConfigError or Unavailable."""
-    url = store_url(settings)
-    if not url:
-        raise ConfigError([f"store.kind: {settings.store.kind!r} has no tables to bring up to date"])
-    stores.migrate(url)
-
-
-def store_url(settings: Settings) -> str:
-    """Return where the tables of the store are, "" if it has none; open nothing.  Raises ConfigError."""
-    return _of_sql(settings, stores.store_url) or ""
-
-
-def examine_store(settings: Settings) -> None:
-    """Raise ConfigError if the tables that are there are not for this version and these keys; raise Unavailable."""
-    _of_sql(settings, stores.examine)
-
-
-def _of_sql(settings: Settings, ask: Callable[[stores.SqlSettings, Surroundings], Made]) -> Made | None:
-    """Return what the store's own settings say, None if they are not of the kind that has tables."""
-    _, own = kinds.read(stores.KINDS, settings.store, "store")
-    if not isinstance(own, stores.SqlSettings):
-        return None
-    try:
-        return ask(own, surroundings(settings, "store", TimeOrderedIds(clock.now)))
-    except ConfigError as error:
-        raise ConfigError([f"store: {one}" for one in error.problems]) from error
-
-
-@contextmanager
-def rekey_store(settings: Settings) -> Iterator[tuple[int, Iterator[int]]]:
-    """Yield how many rows hold content, and what puts it under the first key and yields the rows as it sees to them."""
-    store = open_store(settings)
-    try:
-        if not isinstance(store, stores.SqlStore):
-            raise ConfigError([f"store.kind: {settings.store.kind!r} keeps nothing that could be encrypted"])
-        yield store.contents(), store.rekey()
-    finally:
-        store.close()
 
 
 def _policy(settings: Settings) -> Policy:

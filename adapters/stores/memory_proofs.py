@@ -62,7 +62,7 @@ class Proofs:
             of = next((key for key, it in self._kept.items() if it.receipt.id == receipt), None)
             if of is not None and of not in self._stamps:
                 self._stamps[of] = xml
-                self.events.append(EventRecord(at=now, name="receipt.stamped", submission=of))
+                self.events.append(EventRecord(at=now, name="stamp.kept", submission=of))
 
     def awaiting(self, most: int = 100) -> Sequence[Record]:
         with self._open():

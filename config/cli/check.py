@@ -23,10 +23,11 @@ def command(config: Path, as_json: bool, examples: bool) -> None:
     Exit status 0 if the broker could run with it, 1 if not, 2 if there is no such file.  Warnings do not count.
     """
     from broker.errors import ConfigError, Unavailable
-    from config.bootstrap import examine_store, parts
+    from config.bootstrap import parts
     from config.exposure import open_files, written_passwords
     from config.settings import load, load_sound
     from config.sources import examine_forms
+    from config.upkeep import examine_store
 
     if not config.is_file():
         load(config)  # says why not

@@ -18,8 +18,8 @@ def command(config: Path, as_json: bool) -> None:
     A SQLite file is made when the broker first starts; a PostgreSQL database needs this once, and after an upgrade.
     Exit status 0 done, 2 the store is out of reach.
     """
-    from config.bootstrap import migrate_store
     from config.settings import load
+    from config.upkeep import migrate_store
 
     migrate_store(load(config))
     say_json({"migrated": True}) if as_json else click.echo("The tables are as this version reads them.")

@@ -20,8 +20,8 @@ def command(config: Path, as_json: bool) -> None:
     is encrypted too.  It may be broken off and run again: what is done stays done.  Afterwards the other keys are
     needed for backups only.  Exit status 0 done, 2 it could not be.
     """
-    from config.bootstrap import rekey_store
     from config.settings import load
+    from config.upkeep import rekey_store
 
     with rekey_store(load(config)) as (length, rows):
         total, shown = 0, sys.stderr.isatty()

@@ -184,3 +184,12 @@ def test_a_broker_at_work_says_nothing_of_them(place):
         said += process.stderr.read()
     assert process.returncode == 0
     assert shows(said) == []
+
+
+@pytest.mark.parametrize("wrong", [{"workers": "Tajne-number"}, {"password": "Tajne-word"}, {"url": ["Tajne-list"]}])
+def test_the_error_of_a_kind_quotes_no_value_not_even_in_its_cause(wrong):
+    entry = settings.OfKind(**{"kind": "amqp", "url": "amqp://127.0.0.1/"} | wrong)
+    with pytest.raises(ConfigError, match=f"x.{next(iter(wrong))}") as no:
+        kinds.read(channels.KINDS, entry, "x")
+    assert isinstance(no.value.__cause__, ValidationError)
+    assert shows(told(no.value)) == []

@@ -52,7 +52,7 @@ def test_the_examples_of_every_form_are_held_against_its_schema(place):
 def test_five_mistakes_in_five_places_are_told_at_once(place):
     (place / "pki" / "local-ca.pem").write_bytes(b"nonsense")
     boxes = (place / "boxes.csv").read_text(encoding="utf-8")
-    (place / "boxes.csv").write_text(boxes + "no-box;nobody;Nobody;;;;;;;\n", encoding="utf-8")
+    (place / "boxes.csv").write_text(boxes + "no-box;nobody;Nobody;;;;;;;;\n", encoding="utf-8")
     file = edited(
         place,
         ('# environment = "test"', 'environment = "hunter2"'),

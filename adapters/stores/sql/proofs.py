@@ -81,7 +81,7 @@ def stamp(connection: Connection, now: datetime, members: Sequence[Copy]) -> Seq
         connection.execute(insert(stamps), [{"receipt": one, "at": new[one].at, "xml": new[one].xml} for one in taken])
         of = select(receipts.c.submission).where(receipts.c.id.in_(taken)).order_by(receipts.c.id)
         told = [
-            rows.event_values(EventRecord(at=now, name="receipt.stamped", submission=submission))
+            rows.event_values(EventRecord(at=now, name="stamp.kept", submission=submission))
             for submission in connection.execute(of).scalars()
         ]
         connection.execute(insert(events), told)

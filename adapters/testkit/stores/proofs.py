@@ -81,7 +81,7 @@ class ProofSuite(StoreFixtures):
         assert first in texts
         store.stamp(letter.receipt.id, b"<another/>", NOON + SECOND)
         assert record(store, letter).stamped == first
-        assert [event.name for event in record(store, letter).events] == ["intake.accepted", "receipt.stamped"]
+        assert [event.name for event in record(store, letter).events] == ["intake.accepted", "stamp.kept"]
 
     def test_stamping_what_is_not_there_does_nothing(self, store: Custody) -> None:
         letter = kept(store)

@@ -1,0 +1,58 @@
+"""What is done to the store apart from running a broker on it: made, looked into, put under another key."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TypeVar
+
+from adapters import stores
+from adapters.wire.kind import Surroundings
+from broker.errors import ConfigError
+from config import clock, kinds
+from config.bootstrap import open_store, surroundings
+from config.ids import TimeOrderedIds
+from config.settings import Settings
+
+Made = TypeVar("Made")
+
+
+def migrate_store(settings: Settings) -> None:
+    """Bring the store's tables to the layout that this version reads; raise ConfigError or Unavailable."""
+    url = store_url(settings)
+    if not url:
+        raise ConfigError([f"store.kind: {settings.store.kind!r} has no tables to bring up to date"])
+    stores.migrate(url)
+
+
+def store_url(settings: Settings) -> str:
+    """Return where the tables of the store are, "" if it has none; open nothing.  Raises ConfigError."""
+    return _of_sql(settings, stores.store_url) or ""
+
+
+def examine_store(settings: Settings) -> None:
+    """Raise ConfigError if the tables that are there are not for this version and these keys; raise Unavailable."""
+    _of_sql(settings, stores.examine)
+
+
+def _of_sql(settings: Settings, ask: Callable[[stores.SqlSettings, Surroundings], Made]) -> Made | None:
+    """Return what the store's own settings say, None if they are not of the kind that has tables."""
+    _, own = kinds.read(stores.KINDS, settings.store, "store")
+    if not isinstance(own, stores.SqlSettings):
+        return None
+    try:
+        return ask(own, surroundings(settings, "store", TimeOrderedIds(clock.now)))
+    except ConfigError as error:
+        raise ConfigError([f"store: {one}" for one in error.problems]) from error
+
+
+@contextmanager
+def rekey_store(settings: Settings) -> Iterator[tuple[int, Iterator[int]]]:
+    """Yield how many rows hold content, and what puts it under the first key and yields the rows as it sees to them."""
+    store = open_store(settings)
+    try:
+        if not isinstance(store, stores.SqlStore):
+            raise ConfigError([f"store.kind: {settings.store.kind!r} keeps nothing that could be encrypted"])
+        yield store.contents(), store.rekey()
+    finally:
+        store.close()
