@@ -13,7 +13,7 @@ from adapters.testkit.certificates import Authority
 from adapters.testkit.signer import sign
 from adapters.testkit.signing.recipe import C14N, EXCLUSIVE, QUALIFIED, zulu
 from adapters.testkit.signing.stamped import stamp
-from adapters.testkit.tsa import Tsa
+from adapters.testkit.tsa import POLICY, Tsa
 from broker.evidence import Indication, Level, SubIndication, to_json
 from broker.parse import Limits, read
 from broker.partner import fingerprint
@@ -23,7 +23,7 @@ from broker.verify.judgement import judge_document
 from broker.verify.moment import Window
 from broker.verify.revocation import NOTHING_KNOWN, Evidence, Known, Status
 from broker.verify.signer import Policy
-from tests.corpus.verify.scene import AT, FORM, PKI, TRUST, anchor
+from tests.corpus.verify.scene import AT, DS, FORM, PKI, TRUST, anchor
 
 DAY = timedelta(days=1)
 STAMPER = Authority.root("Goniec Test TSA", AT)
@@ -59,6 +59,7 @@ def test_a_claim_is_held_to_the_window(claimed, window, code):
     assert (report.code, report.indication is Indication.PASSED) == (code, not code)
     assert report.sub_indication == (SubIndication.SIG_CONSTRAINTS_FAILURE if code else None)
     assert report.signatures[0].signing_time == claimed
+    assert report.place == ("ds:Signature[1]/xades:SigningTime" if code else "")
 
 
 @pytest.mark.parametrize("written", ["", "yesterday", "2026-01-01T12:00:00"])
@@ -123,6 +124,48 @@ def test_a_ca_for_persons_is_none_for_stamps_and_the_other_way_round():
 def test_stamps_beyond_those_that_are_judged_are_passed_over_and_told():
     (signature,) = judged(stamp(SIGNED, TSA.token, times=40)).signatures
     assert [it.code for it in signature.time_stamps] == ["", "", "", "", "verify.timestamp-too-many"]
+
+
+def test_as_many_stamps_as_are_judged_are_not_too_many():
+    (signature,) = judged(stamp(SIGNED, TSA.token, times=4)).signatures
+    assert [it.code for it in signature.time_stamps] == ["", "", "", ""]
+
+
+def test_of_a_stamp_it_is_told_when_by_whom_under_which_policy_or_what_is_wrong():
+    (good,) = judged(stamp(SIGNED, TSA.token)).signatures[0].time_stamps
+    assert (good.at, good.by, good.policy, good.code, good.hint) == (
+        AT,
+        TSA.credential.certificate.subject.rfc4514_string(),
+        POLICY,
+        "",
+        "",
+    )
+    (bad,) = judged(stamp(SIGNED, Tsa.of(PKI.untrusted_ca, AT).token)).signatures[0].time_stamps
+    assert (bad.at, bad.by, bad.policy, bad.code, bad.hint) == (
+        None,
+        "",
+        "",
+        "verify.timestamp-untrusted",
+        "verify.chain-untrusted",
+    )
+
+
+def test_a_stamp_that_names_two_canonicalisations_is_not_read():
+    method = f'<ds:CanonicalizationMethod xmlns:ds="{DS}" Algorithm="{EXCLUSIVE}"/>'.encode()
+    once = stamp(SIGNED, TSA.token, how=EXCLUSIVE)
+    holder = b"SignatureTimeStamp>"
+    twice = once.replace(b"<xades:" + holder, b"<xades:" + holder + method, 1)
+    assert twice != once
+    assert [it.code for it in judged(twice).signatures[0].time_stamps] == ["verify.timestamp-unreadable"]
+
+
+def test_comments_and_instructions_among_the_unsigned_properties_are_none_of_them():
+    stamped = stamp(SIGNED, TSA.token)
+    (signature,) = judged(
+        stamped.replace(b"<xades:SignatureTimeStamp", b"<!--x--><?y?><xades:SignatureTimeStamp")
+    ).signatures
+    assert [it.code for it in signature.time_stamps] == [""]
+    assert signature.extensions == ()
 
 
 def test_other_unsigned_properties_are_named():
