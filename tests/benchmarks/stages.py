@@ -114,7 +114,7 @@ def _answering(site: Site, accept: Accept) -> Callable[[bytes], None]:
 
     def answer(envelope: bytes) -> None:
         request = Request(body=envelope, content_type=CONTENT_TYPE, action=ACTION, received_at=clock.now())
-        response = endpoint.answer(request)
+        response, _ = endpoint.answer(request)
         if response.status != 200:
             raise RuntimeError(response.body[:400])
 
