@@ -9,7 +9,7 @@ from collections.abc import Callable
 import pytest
 
 from adapters.testkit.signer import sign
-from adapters.testkit.signing.recipe import BASELINE, C14N, ENVELOPED, EXCLUSIVE, QUALIFIED, Recipe
+from adapters.testkit.signing.recipe import BASELINE, C14N, ENVELOPED, EXCLUSIVE, QUALIFIED, XPATH, Recipe
 from broker.evidence import Indication
 from tests.corpus.verify.scene import AT, FORM, PKI, judged
 
@@ -43,6 +43,20 @@ def test_an_instruction_that_was_added_after_signing_is_recognised() -> None:
     assert _hint(b'<?xml-stylesheet href="x"?>' + signed) == "verify.hint-processing-instruction"
 
 
+@pytest.mark.parametrize("method", [C14N, EXCLUSIVE])
+@pytest.mark.parametrize("recipe", [BASELINE, QUALIFIED], ids=["enveloped", "xpath"])
+def test_an_instruction_is_recognised_by_whichever_canonicalisation_was_named(method: str, recipe: Recipe) -> None:
+    form = TWO_LINES.replace(b"<w:r ", b'<w:r xmlns:unused="urn:u" ')
+    out = tuple(it for it in recipe.transforms if it in (ENVELOPED, XPATH))
+    signed = sign(form, PKI.person, AT, recipe, transforms=(*out, method))
+    assert _hint(b"<?print yes?>" + signed) == "verify.hint-processing-instruction"
+
+
+def test_a_last_line_that_was_added_is_recognised_beside_white_space_that_was_signed() -> None:
+    form = b'<w:r xmlns:w="urn:w">\n <w:a>1</w:a>\n <w:b/></w:r>'
+    assert _hint(sign(form, PKI.person, AT).replace(b"</w:r>", b" \n\t</w:r>")) == "verify.hint-white-space"
+
+
 def _digest_of(form: bytes, transforms: tuple[str, ...]) -> str:
     found = re.search(b"<ds:DigestValue>([^<]*)", sign(form, PKI.person, AT, transforms=transforms))
     assert found
@@ -59,6 +73,29 @@ def test_a_digest_by_another_canonicalisation_than_the_one_named_is_recognised()
     assert _hint(sign(form, PKI.person, AT, transforms=(ENVELOPED, C14N), rewrite=wrong)) == (
         "verify.hint-canonicalisation"
     )
+
+
+def test_an_inclusive_digest_that_was_named_exclusive_is_recognised() -> None:
+    form = TWO_LINES.replace(b"<w:r ", b'<w:r xmlns:unused="urn:u" ')
+    other = _digest_of(form, (ENVELOPED, C14N))
+
+    def wrong(text: str) -> str:
+        return text.replace("@digest@", other, 1)
+
+    assert _hint(sign(form, PKI.person, AT, transforms=(ENVELOPED, EXCLUSIVE), rewrite=wrong)) == (
+        "verify.hint-canonicalisation"
+    )
+
+
+@pytest.mark.parametrize("method", [C14N, EXCLUSIVE])
+def test_what_was_left_out_beyond_the_transforms_is_recognised_in_either_canonicalisation(method: str) -> None:
+    form = TWO_LINES.replace(b"<w:r ", b'<w:r xmlns:unused="urn:u" ')
+    bare = _digest_of(form, (ENVELOPED, method))
+
+    def wrong(text: str) -> str:
+        return text.replace("@digest@", bare, 1)
+
+    assert _hint(sign(form, PKI.person, AT, transforms=(C14N,), rewrite=wrong)) == "verify.hint-not-left-out"
 
 
 def test_a_digest_that_leaves_out_more_than_the_transforms_say_is_recognised() -> None:
