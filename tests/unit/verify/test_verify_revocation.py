@@ -12,7 +12,7 @@ from cryptography.x509.oid import AuthorityInformationAccessOID
 from adapters.testkit.pki import JAN
 from adapters.testkit.signer import sign
 from broker.errors import ConfigError
-from broker.evidence import Indication, Level, Report, SubIndication
+from broker.evidence import Indication, Level, Report, RevocationReport, SubIndication
 from broker.model import Form, FormKey, Valid
 from broker.parse import Limits, Parse, read
 from broker.verify import Anchor, TrustSnapshot, Verify, examine
@@ -26,6 +26,7 @@ from broker.verify.revocation import (
     Settled,
     Sources,
     Status,
+    _is_http,
     due,
     judge,
     require,
@@ -174,6 +175,92 @@ def test_a_list_tells_of_a_certificate_that_nobody_has_seen_before() -> None:
     other = path_of(PKI.personal(CA, JAN))
     assert not known.statuses
     assert [it.code for it in judge(other, known, REQUIRE, AT)] == ["", ""]
+
+
+def test_what_a_list_says_of_one_certificate_is_said_with_everything_that_proves_it() -> None:
+    listed = RevocationList(
+        issuer="x",
+        revoked={7: (AT - DAY, "superseded")},
+        this_update=AT - HOUR,
+        next_update=AT + DAY,
+        url="http://crl.example.test/ca.crl",
+        digest="d" * 64,
+    )
+    good = Status(
+        certificate="c",
+        good=True,
+        source="crl",
+        produced_at=AT - HOUR,
+        this_update=AT - HOUR,
+        next_update=AT + DAY,
+        url="http://crl.example.test/ca.crl",
+        digest="d" * 64,
+    )
+    assert listed.status("c", 8) == good
+    assert listed.status("c", 7) == replace(good, good=False, revoked_at=AT - DAY, reason="superseded")
+    assert (good.final, listed.status("c", 7).final) == (False, True)
+
+
+def test_a_report_by_a_list_names_the_certificate_and_the_list() -> None:
+    listed = RevocationList(
+        issuer=PATH.issuers[0], revoked={}, this_update=AT - HOUR, next_update=AT + DAY, url="http://l/", digest="d"
+    )
+    known = Evidence(silent={SIGNER.report.sha256: AT - DAY}).adding(Settled(lists=(listed,)))
+    found = known.status(SIGNER, PATH.issuers[0])
+    assert found == listed.status(SIGNER.report.sha256, serial(PERSON))
+    one, other = judge(PATH, known, REQUIRE, AT)
+    assert one == RevocationReport(
+        subject=SIGNER.report.subject,
+        certificate=SIGNER.report.sha256,
+        status="good",
+        source="crl",
+        url="http://l/",
+        produced_at=AT - HOUR,
+        this_update=AT - HOUR,
+        next_update=AT + DAY,
+        until=AT + DAY,
+        digest="d",
+        silent_since=AT - DAY,
+    )
+    assert other == RevocationReport(
+        subject=ISSUER.report.subject,
+        certificate=ISSUER.report.sha256,
+        status="unknown",
+        code="verify.revocation-unknown",
+    )
+
+
+def test_an_answer_from_before_it_was_produced_tells_both_moments() -> None:
+    told = status(0, produced_at=AT - 2 * HOUR, revoked_at=AT - DAY, reason="superseded")
+    (one, _) = judge(PATH, evidence(told, status(1)), REQUIRE, AT)
+    assert (one.produced_at, one.this_update, one.next_update) == (AT - 2 * HOUR, AT - HOUR, AT + DAY)
+    assert (one.status, one.revoked_at, one.reason) == ("revoked", AT - DAY, "superseded")
+
+
+@pytest.mark.parametrize(
+    ("about", "word"),
+    [
+        ({"revoked_at": AT - DAY, "reason": "certificateHold"}, "on-hold"),
+        ({"next_update": AT - SECOND}, "stale"),
+        ({"this_update": SIGNER.report.not_after + SECOND}, "unknown"),
+        ({}, "good"),
+    ],
+)
+def test_the_report_says_each_verdict_by_its_word(about: dict[str, object], word: str) -> None:
+    assert judge(PATH, evidence(status(0, **about), status(1)), REQUIRE, AT)[0].status == word
+
+
+def test_of_two_that_are_as_new_the_one_at_hand_counts_and_among_final_ones_the_newer() -> None:
+    first = status(0, digest="first")
+    same = evidence(first).adding(Settled(statuses=(replace(first, digest="second"),)))
+    assert same.statuses[first.certificate].digest == "second"
+    gone = status(0, revoked_at=AT - DAY, digest="old", this_update=AT - 2 * HOUR)
+    again = replace(gone, digest="new", this_update=AT - HOUR)
+    for one, other in ((gone, again), (again, gone)):
+        assert evidence(one).adding(Settled(statuses=(other,))).statuses[gone.certificate].digest == "new"
+    listed = RevocationList(issuer="x", revoked={}, this_update=AT, next_update=None, digest="first")
+    known = Evidence().adding(Settled(lists=(listed,))).adding(Settled(lists=(replace(listed, digest="second"),)))
+    assert known.lists["x"].digest == "second"
 
 
 def test_two_issuers_of_one_name_have_nothing_to_do_with_each_other() -> None:
@@ -394,6 +481,40 @@ def test_a_certificate_names_four_sources_of_a_kind_at_most_each_once() -> None:
     many = [f"http://example.test/{number}" for number in range(100)]
     found = sources(_naming(many[0], *many, lists=tuple(many)))
     assert found.ocsp == found.crl == tuple(many[:4])
+
+
+@pytest.mark.parametrize("length", [999, 1_000, 1_001])
+def test_an_address_has_a_thousand_characters_at_most(length: int) -> None:
+    url = "http://example.test/".ljust(length, "a")
+    assert sources(_naming(url)).ocsp == ((url,) if length <= 1_000 else ())
+
+
+@pytest.mark.parametrize("url", ["http://example.test/!~", "http://example.test/%7f", "http://[::1]:80/"])
+def test_any_visible_character_may_stand_in_an_address(url: str) -> None:
+    assert sources(_naming(url)).ocsp == (url,)
+
+
+@pytest.mark.parametrize("odd", ["\x7f", "\x1f", " ", "\t", "ż"])
+def test_no_invisible_or_foreign_character_may(odd: str) -> None:
+    assert not _is_http(f"http://example.test/{odd}")
+    assert not _is_http(f"{odd}http://example.test/")
+
+
+def test_other_ways_of_access_and_other_names_are_no_sources() -> None:
+    url = x509.UniformResourceIdentifier("http://example.test/")
+    access = x509.AuthorityInformationAccess(
+        [
+            x509.AccessDescription(AuthorityInformationAccessOID.CA_ISSUERS, url),
+            x509.AccessDescription(AuthorityInformationAccessOID.OCSP, x509.DNSName("ocsp.example.test")),
+            x509.AccessDescription(AuthorityInformationAccessOID.OCSP, url),
+        ]
+    )
+    relative = x509.RelativeDistinguishedName([x509.NameAttribute(x509.NameOID.COMMON_NAME, "list")])
+    points = x509.CRLDistributionPoints(
+        [x509.DistributionPoint(None, relative, None, None), x509.DistributionPoint([url], None, None, None)]
+    )
+    der = PKI.personal(CA, JAN, extras=[(access, False), (points, False)]).der
+    assert sources(der) == Sources(ocsp=(url.value,), crl=(url.value,))
 
 
 @pytest.mark.parametrize("der", [b"", b"\x30\x00", b"x" * 1_000, PERSON.der[:-1], PERSON.der])
