@@ -35,7 +35,7 @@ class Admit:
         """
         verified, policy = routed.verified, routed.target.policy
         envelope, form, box = verified.valid.document.envelope, verified.valid.form, routed.target.box
-        partner = self.partners().get(envelope.sender)
+        partner = self.partners().sender(envelope.sender, envelope.proof)
         if partner is not None:
             _partner_may(partner, form, box)
         _box_takes(envelope.sender, form, policy, box)

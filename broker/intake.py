@@ -21,6 +21,7 @@ from broker.model import (
     DeliveryId,
     Document,
     Envelope,
+    Once,
     Receipt,
     Refusal,
     Routed,
@@ -59,12 +60,22 @@ class Intake:
         the sender may send the same again).
         """
         bound = log.bind(channel=envelope.channel, sender=envelope.sender, sha256=envelope.digest)
+        marked: Once | None = None
         try:
-            self._enter(envelope, self.partners().get(envelope.sender))
-            return self._take_once(envelope, bound)
-        except Rejection as no:
-            self._refuse(envelope, no)
-            bound.info(f"{no.stage}.refused", code=no.code, place=no.place)
+            try:
+                self._enter(envelope, self.partners().sender(envelope.sender, envelope.proof))
+                marked = self._mark(envelope.once)
+                return self._take(envelope, bound)
+            except Rejection as no:
+                self._refuse(envelope, no)
+                bound.info(f"{no.stage}.refused", code=no.code, place=no.place)
+                raise
+        except Rejection:
+            raise
+        except Exception:
+            # Nothing was taken and nobody was told no, so the sender may send the very same again.
+            if marked is not None:
+                self._unmark(marked, bound)
             raise
 
     def _enter(self, envelope: Envelope, partner: Partner | None) -> None:
@@ -78,18 +89,17 @@ class Intake:
         if envelope.reply_to and envelope.reply_to not in partner.boxes:
             raise Unauthorised("partner.reply-box", place="reply-to", facts={"box": envelope.reply_to})
 
-    def _take_once(self, envelope: Envelope, bound: structlog.stdlib.BoundLogger) -> Receipt:
-        """Take a message in unless it came before as it is; one that came to nothing may come again."""
-        once = envelope.once
-        if once is None:
-            return self._take(envelope, bound)
-        if not self.store.first_use(once.token, once.until):
+    def _mark(self, once: Once | None) -> Once | None:
+        """Note that a message came that may come only once; raise Unauthorised if it came before as it is."""
+        if once is not None and not self.store.first_use(once.token, once.until):
             raise Unauthorised("intake.replayed")
+        return once
+
+    def _unmark(self, once: Once, bound: structlog.stdlib.BoundLogger) -> None:
         try:
-            return self._take(envelope, bound)
-        except Unavailable:
             self.store.forget_use(once.token)
-            raise
+        except Unavailable as away:  # why the message came to nothing is what the sender must hear
+            bound.warning("intake.still-marked", reason=away.reason, until=once.until.isoformat())
 
     def _take(self, envelope: Envelope, bound: structlog.stdlib.BoundLogger) -> Receipt:
         # Before anything else, so that a repeat gets its receipt even after a certificate has expired, a route has

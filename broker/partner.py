@@ -34,6 +34,10 @@ class Proof(StrEnum):
     FOLDER = "folder"  # who may write into the folder is the file system's matter
 
 
+_OF_PARTNERS = frozenset({Proof.TLS, Proof.WS_SECURITY, Proof.AMQP_USER})
+"""By these nobody but a partner can be known."""
+
+
 class Coverage(StrEnum):
     """How much of a SOAP message a partner's WS-Security signature must cover."""
 
@@ -121,6 +125,16 @@ class Partners:
     def get(self, id_: str) -> Partner | None:
         """Return the partner of this id."""
         return self.all.get(id_)
+
+    def sender(self, id_: str, proof: Proof) -> Partner | None:
+        """Return the partner that sends, None if it is somebody believed who is none.
+
+        Raises Unauthorised if it was a partner when it was proven, and is none any more.
+        """
+        partner = self.all.get(id_)
+        if partner is None and proof in _OF_PARTNERS:
+            raise Unauthorised("partner.gone", facts={"partner": id_})
+        return partner
 
     def of(self, credential: Credential) -> tuple[Partner, ...]:
         """Return those to whom a credential belongs, whether or not it is valid now."""

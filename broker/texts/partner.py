@@ -75,4 +75,11 @@ TEXTS: dict[str, Text] = {
         hint_pl="reply_to musi być jedną z kolejek partnera uzgodnionych z operatorem brokera.",
         hint_en="reply_to must be one of the partner's queues agreed with the broker's operator.",
     ),
+    "partner.gone": Text(
+        number=1015,
+        pl="„{partner}” nie jest już partnerem.",
+        en="“{partner}” is no partner any more.",
+        hint_pl="Usunięto go z konfiguracji, zanim dokument został przyjęty; proszę zwrócić się do operatora brokera.",
+        hint_en="It was taken out of the configuration before the document was accepted; ask the broker's operator.",
+    ),
 }

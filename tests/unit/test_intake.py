@@ -54,7 +54,7 @@ def an_intake(*partners, **about):
             "validate": lambda document: Valid(document=document, form=FORM),
             "verify": lambda valid: Verified(valid=valid, report=UNSIGNED, content=b""),
             "route": lambda verified: Routed(verified=verified, target=TARGET),
-            "admit": Admit(),
+            "admit": Admit(partners=lambda: Partners(partners)),
             "registrar": Registrar(seal=Stamp(), ids=next_id, environment="test"),
             "clock": lambda: NOON,
             "ids": next_id,
@@ -98,9 +98,21 @@ def test_who_sends_too_fast_is_told_to_wait_and_nothing_is_recorded():
 
 
 def test_how_it_was_known_who_sends_is_kept():
-    intake = an_intake()
+    intake = an_intake(Partner(id="citizen"))
     receipt = intake.accept(an_envelope(proof=Proof.TLS))
     assert intake.store.show(receipt.submission).submission.proof is Proof.TLS
+
+
+def test_a_partner_that_was_taken_away_since_it_was_proven_is_not_let_in():
+    """Without its entry nothing would say any more where it may send to."""
+    assert refused(an_intake(), an_envelope(proof=Proof.WS_SECURITY)) == "partner.gone"
+
+
+def test_a_partner_that_is_taken_away_while_its_document_is_judged_is_not_let_in():
+    there = iter([Partners([Partner(id="citizen", to=frozenset({"/other/box"}))]), Partners(), Partners()])
+    intake = an_intake(partners=lambda: next(there))
+    intake = replace(intake, admit=Admit(partners=intake.partners))
+    assert refused(intake, an_envelope(proof=Proof.TLS)) == "partner.gone"
 
 
 # ── a message that may come only once ────────────────────────────────────────────────────────────────────
@@ -159,3 +171,53 @@ def test_a_repeat_that_is_held_back_does_not_open_the_way_for_a_replay():
     with pytest.raises(Unavailable):
         intake.accept(an_envelope(once=ONCE))
     assert refused(intake, an_envelope(once=ONCE)) == "intake.replayed"
+
+
+def test_a_refusal_that_could_not_be_recorded_leaves_the_way_open_for_the_same_message():
+    """Its sender was told to try later, so the very same message must not be taken for a replay."""
+
+    class Away(MemoryStore):
+        away = True
+
+        def refuse(self, refusal):
+            if self.away:
+                raise Unavailable("the store is away")
+            super().refuse(refusal)
+
+    def validate(document):
+        raise Invalid("validate.schema")
+
+    intake = an_intake(validate=validate, store=Away(lambda: NOON))
+    with pytest.raises(Unavailable):
+        intake.accept(an_envelope(once=ONCE))
+    intake.store.away = False
+    with pytest.raises(Invalid):
+        intake.accept(an_envelope(once=ONCE))
+
+
+def test_a_bug_leaves_the_way_open_for_the_same_message():
+    moods = iter([ZeroDivisionError(), None])
+
+    def validate(document):
+        mood = next(moods)
+        if mood:
+            raise mood
+        return Valid(document=document, form=FORM)
+
+    intake = an_intake(validate=validate)
+    with pytest.raises(ZeroDivisionError):
+        intake.accept(an_envelope(once=ONCE))
+    assert intake.accept(an_envelope(once=ONCE))
+
+
+def test_why_a_message_came_to_nothing_is_told_though_it_stays_marked():
+    class Full(MemoryStore):
+        def forget_use(self, token):
+            raise Unavailable("the store is full")
+
+    def validate(document):
+        raise Unavailable("away", retry_after=timedelta(seconds=7))
+
+    with pytest.raises(Unavailable) as told:
+        an_intake(validate=validate, store=Full(lambda: NOON)).accept(an_envelope(once=ONCE))
+    assert told.value.retry_after == timedelta(seconds=7)
