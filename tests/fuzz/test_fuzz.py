@@ -7,7 +7,7 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from broker.model import Envelope
@@ -22,6 +22,14 @@ names = st.sampled_from(sorted(FUZZERS))
 @cache
 def seeds(name: str) -> tuple[bytes, ...]:
     return tuple(FUZZERS[name].seeds())
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _seeds_are_made() -> None:
+    """Made before hypothesis begins to measure how long an input takes to make."""
+    for name in FUZZERS:
+        assert seeds(name)
+    assert verifying.truths()
 
 
 def kept(name: str) -> list[bytes]:
@@ -58,14 +66,14 @@ def inputs(draw: st.DrawFn) -> tuple[ModuleType, bytes]:
     return FUZZERS[name], data
 
 
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None, max_examples=300, suppress_health_check=[HealthCheck.too_slow])
 @given(inputs())
 def test_whatever_comes_is_answered(attempt: tuple[ModuleType, bytes]) -> None:
     fuzzer, data = attempt
     fuzzer.body(data)
 
 
-@settings(deadline=None, max_examples=200)
+@settings(deadline=None, max_examples=200, suppress_health_check=[HealthCheck.too_slow])
 @given(
     choice=st.integers(0, 65_535),
     steps=st.lists(
