@@ -93,6 +93,46 @@ def test_the_whole_document_costs_its_floor_at_least_and_nothing_is_paid_back() 
         canon.document(INCLUSIVE, (), alone=True)
 
 
+@pytest.mark.parametrize(("floor", "cost"), [(0, 12), (5, 12), (12, 12), (13, 13), (40, 40)])
+def test_a_document_costs_its_octets_or_its_floor_whichever_is_more(floor: int, cost: int) -> None:
+    root = read(b"<r>12345</r>", Limits())
+    assert len(Canon(root, budget=cost, floor=floor).document(INCLUSIVE, ())) == 12
+    with pytest.raises(Fault) as caught:
+        Canon(root, budget=cost - 1, floor=floor).document(INCLUSIVE, ())
+    assert caught.value.code == "verify.too-costly"
+
+
+@pytest.mark.parametrize(
+    ("part", "cost"),
+    [("<a/>", 7), ("<a></a>", 7), ("<a>ż</a>", 9), ("<a><!--1234567--></a>", 21), ("<a>1</a>tail", 8)],
+)
+@pytest.mark.parametrize("method", [INCLUSIVE, EXCLUSIVE_METHOD])
+def test_a_part_costs_what_is_written_or_what_comes_of_it_whichever_is_more(
+    part: str, cost: int, method: Method
+) -> None:
+    root = read(f"<r>{part}</r>".encode(), Limits())
+    assert Canon(root, budget=cost).element(root[0], method)
+    with pytest.raises(Fault) as caught:
+        Canon(root, budget=cost - 1).element(root[0], method)
+    assert caught.value.code == "verify.too-costly"
+
+
+def test_what_is_left_out_is_cut_out_of_one_copy_however_often_it_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    copies = counted(monkeypatch, c14n, "deepcopy")
+    canon = Canon(read(b"<r xmlns:n='urn:n'>1<a/>2<b/>3</r>", Limits()), budget=1_000)
+    assert canon.document(INCLUSIVE, (0,)) == b'<r xmlns:n="urn:n">12<b></b>3</r>'
+    assert canon.document(EXCLUSIVE_METHOD, (0,)) == b"<r>12<b></b>3</r>"
+    assert len(copies) == 1
+    assert canon.document(INCLUSIVE, (0, 1)) == b'<r xmlns:n="urn:n">123</r>'
+    assert canon.document(INCLUSIVE, ()) == b'<r xmlns:n="urn:n">1<a></a>2<b></b>3</r>'
+    assert len(copies) == 2
+
+
+def test_a_large_document_is_not_too_costly_for_its_size() -> None:
+    form = b"<r>" + b"<a>text</a>" * 90_000 + b"</r>"
+    assert judged(sign(form, PKI.person, AT)).code == ""
+
+
 def test_a_part_costs_what_it_takes_to_write_it() -> None:
     root = read(b"<r><a>" + b"<!---->" * 100 + b"</a></r>", Limits())
     canon = Canon(root, budget=1_000)
