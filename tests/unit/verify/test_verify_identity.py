@@ -142,6 +142,17 @@ def test_nobody_or_two_are_nobody(claims):
     assert claimed(roles(*claims)) is None
 
 
+def test_names_of_several_parts_are_told_together_and_empty_ones_left_out():
+    several = new(FirstName="", CurrentFamilyName="TESTOWA").replace(
+        "</p:NaturalPerson>",
+        "<p:SecondName>ANNA</p:SecondName><p:SecondName>EWA</p:SecondName>"
+        "<p:CurrentFamilyName>PRÓBNA</p:CurrentFamilyName></p:NaturalPerson>",
+    )
+    one = claimed(roles(several))
+    assert (one.given_names, one.family_name) == ("ANNA EWA", "TESTOWA PRÓBNA")
+    assert one.common_name == "ANNA EWA TESTOWA PRÓBNA"
+
+
 def test_a_part_that_is_said_twice_or_holds_more_than_text_says_nothing():
     twice = new(PersonalIdentifier="90010100016", CurrentFamilyName="T").replace(
         "</p:NaturalPerson>",

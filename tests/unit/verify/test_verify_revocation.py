@@ -469,7 +469,7 @@ def test_sources_are_the_addresses_that_the_certificate_names() -> None:
         "javascript:alert(1)", "//example.test/ca.crl", "ca.crl", "", "http:", "http://", "http:///ca.crl",
         "http://user:secret@example.test/", "http://example.test@127.0.0.1/", "http://example.test/a b",
         "http://example.test/\r\nHost: other", "http://example.test:99999/", "http://example.test:x/", "http://[::1/",
-        "http://example.test\\@127.0.0.1/", "http://example.test/" + "a" * 1_000,
+        "http://example.test\\@127.0.0.1/", "http://example.test/\\x", "http://example.test/" + "a" * 1_000,
     ],
 )  # fmt: skip
 def test_nothing_but_a_plain_http_address_is_ever_a_source(url: str) -> None:

@@ -17,7 +17,7 @@ from broker.model import Form, FormKey, Valid
 from broker.parse import Limits, Parse, read
 from broker.verify import TrustSnapshot, Verify, examine
 from broker.verify.c14n import reread
-from broker.verify.fault import Fault
+from broker.verify.fault import VERDICTS, Fault
 from broker.verify.judgement import judge_document
 from broker.verify.revocation import NOTHING_KNOWN
 from broker.verify.signer import Policy
@@ -86,6 +86,16 @@ def test_what_proves_nothing_has_for_content_the_form_without_its_signatures() -
     content = Verify(trust=lambda: TRUST)(Valid(document=enveloping, form=A_FORM)).content
     assert b">900<" in content
     assert b"Signature" not in content
+
+
+def test_a_signature_counts_only_for_the_form_that_was_validated() -> None:
+    """What was validated and what is signed must be one element: else one could be shown and another taken."""
+    root = read(sign(FORM, PKI.person, AT), Limits())
+    judgement = judge_document(root, root[0], trust=REQUIRE, at=AT, policy=Policy(), size=3_000)
+    report = judgement.report
+    assert (report.code, report.place, report.hint) == ("verify.enveloping-form", "ds:Object", "")
+    assert (report.indication, report.revocation, report.judged_at) == (Indication.FAILED, "require", AT)
+    assert (report.sub_indication, report.signatures) == (VERDICTS["verify.enveloping-form"], ())
 
 
 def test_a_form_without_canonical_octets_is_kept_as_it_is() -> None:
