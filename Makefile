@@ -4,7 +4,7 @@ PYTHON ?= python3
 PYTEST := .venv/bin/pytest
 SHELL := /bin/bash
 
-.PHONY: help demo test hostile lint interop fuzz corpus bench reference sbom lock clean
+.PHONY: help demo test hostile lint interop fuzz mutation corpus bench reference sbom lock clean
 
 help:  ## Show the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -29,6 +29,9 @@ interop: .venv/dev  ## Foreign peers: xmlsec1, openssl, the JDK, and the SOAP cl
 
 fuzz: .venv/dev  ## Every fuzzer for FOR seconds (60), two at a time
 	scripts/fuzz $(or $(FOR),60)
+
+mutation: .venv/dev  ## Every mutant of broker/verify and broker/parse.py against its tests, for hours; MODULE=path: of one
+	.venv/bin/python -m tests.mutation $(MODULE)
 
 corpus: .venv/dev  ## Write the signed documents of tests/corpus anew
 	.venv/bin/python scripts/corpus

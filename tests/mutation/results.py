@@ -1,0 +1,67 @@
+"""What became of each mutant, one file a module in `var/mutation`, and what is to be said of it all."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import astuple
+from pathlib import Path
+from typing import TextIO
+
+from tests.mutation.explained import Explained
+from tests.mutation.mutants import Mutant, Outcome, What
+
+FOLDER = Path(__file__).parents[2] / "var" / "mutation"
+
+
+def file_of(folder: Path, module: str) -> Path:
+    """Return where the outcomes of a module are kept."""
+    return folder / f"{module.replace('/', '.')}.jsonl"
+
+
+def read(folder: Path, modules: Iterable[str]) -> list[Outcome]:
+    """Return the outcomes that are kept of these modules."""
+    found = []
+    for module in modules:
+        file = file_of(folder, module)
+        for line in file.read_text(encoding="utf-8").splitlines() if file.exists() else ():
+            *mutant, what, test = json.loads(line)
+            found.append(Outcome(mutant=Mutant(*mutant), what=What(what), test=test))
+    return found
+
+
+def write(outcome: Outcome, file: TextIO) -> None:
+    """Keep an outcome, at once: a run may be ended at any time."""
+    row = [*astuple(outcome.mutant), outcome.what, outcome.test]
+    print(json.dumps(row, ensure_ascii=False), file=file, flush=True)
+
+
+def tell(outcomes: Sequence[Outcome], known: Sequence[Explained]) -> bool:
+    """Print a line for each module and every mutant that nobody killed or explained; return whether there is none."""
+    table: dict[str, Counter[str]] = {}
+    unexplained = []
+    for outcome in outcomes:
+        line = table.setdefault(outcome.mutant.file, Counter())
+        line["mutants"] += 1
+        if outcome.what in {What.KILLED, What.LOOPED}:
+            line[outcome.what] += 1
+        elif any(it.holds_for(outcome.mutant) for it in known):
+            line["explained"] += 1
+        else:
+            line["open"] += 1
+            unexplained.append(outcome)
+    for outcome in unexplained:
+        print(f"{outcome.what}: {outcome.mutant}")
+    heads = ("mutants", What.KILLED, What.LOOPED, "explained", "open")
+    print(f"{'':36}" + "".join(f"{head:>10}" for head in heads))
+    for module, line in [*table.items(), ("together", sum(table.values(), Counter()))]:
+        print(f"{module:36}" + "".join(f"{line[head]:>10}" for head in heads))
+    return not unexplained
+
+
+def idle(outcomes: Sequence[Outcome], known: Sequence[Explained]) -> list[Explained]:
+    """Return the explanations, of the modules that were tried, that no survivor needs any more."""
+    tried = {it.mutant.file for it in outcomes}
+    left = [it.mutant for it in outcomes if it.what not in {What.KILLED, What.LOOPED}]
+    return [it for it in known if it.file in tried and not any(it.holds_for(mutant) for mutant in left)]

@@ -1,0 +1,83 @@
+"""What is said of survivors is about code that is there; the mutants are what they are said to be."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from tests.mutation.explained import Explained, explained
+from tests.mutation.mutants import Mutant, Outcome, What, write
+from tests.mutation.results import idle, tell
+
+ROOT = Path(__file__).parents[2]
+KNOWN = explained()
+SOURCE = """
+from functools import lru_cache
+
+
+class A:
+    @property
+    def first(self):
+        return 1 + self.x
+
+
+@lru_cache(maxsize=8)
+def second(a):
+    return a < 2
+"""
+
+
+def squeezed(text: str) -> str:
+    return re.sub(r"\s+|(?<=\()\s*|,\s*(?=\))", "", text)
+
+
+def test_every_explanation_is_of_lines_that_the_source_still_has() -> None:
+    sources = {it.file: squeezed((ROOT / it.file).read_text(encoding="utf-8")) for it in KNOWN}
+    gone = []
+    for it in KNOWN:
+        for was, became in it.mutants:
+            assert was != became
+            # The header of a function is written without its name.
+            if squeezed(re.sub(r"^(async )?def _\(", "", was)) not in sources[it.file]:
+                gone.append((it.file, it.function, was))
+    assert not gone
+
+
+def test_every_explanation_says_why_and_stands_once() -> None:
+    assert all(len(it.reason) > 20 for it in KNOWN)
+    pairs = Counter((it.file, it.function, pair) for it in KNOWN for pair in it.mutants)
+    assert [it for it, times in pairs.items() if times > 1] == []
+
+
+@pytest.fixture
+def mutants(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[Mutant]:
+    monkeypatch.chdir(ROOT)  # mutmut reads its settings where it stands
+    (tmp_path / "a.py").write_text(SOURCE)
+    return write(tmp_path, "a.py")
+
+
+def test_what_has_a_decorator_is_mutated_like_the_rest(mutants: list[Mutant]) -> None:
+    changes = {(it.function, it.was, it.became) for it in mutants}
+    assert changes == {
+        ("A.first", "return 1 + self.x", "return 1 - self.x"),
+        ("A.first", "return 1 + self.x", "return 2 + self.x"),
+        ("second", "return a < 2", "return a <= 2"),
+        ("second", "return a < 2", "return a < 3"),
+    }
+
+
+def test_only_what_is_killed_or_explained_is_done_with(
+    mutants: list[Mutant], capsys: pytest.CaptureFixture[str]
+) -> None:
+    first, *others = mutants
+    known = [Explained(file="a.py", function=first.function, reason="r", mutants=((first.was, first.became),))]
+    dead = [Outcome(mutant=it, what=What.KILLED) for it in others]
+    assert tell([Outcome(mutant=first, what=What.SURVIVED), *dead], known)
+    assert not tell([Outcome(mutant=first, what=What.SURVIVED), *dead], [])
+    assert not tell([Outcome(mutant=first, what=What.UNREACHED), *dead], [])
+    assert first.became in capsys.readouterr().out
+    assert idle([Outcome(mutant=first, what=What.SURVIVED)], known) == []
+    assert idle([Outcome(mutant=first, what=What.KILLED)], known) == known
