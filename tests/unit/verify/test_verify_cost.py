@@ -102,21 +102,6 @@ def test_a_document_costs_its_octets_or_its_floor_whichever_is_more(floor: int, 
     assert caught.value.code == "verify.too-costly"
 
 
-@pytest.mark.parametrize(
-    ("part", "cost"),
-    [("<a/>", 7), ("<a></a>", 7), ("<a>ż</a>", 9), ("<a><!--1234567--></a>", 21), ("<a>1</a>tail", 8)],
-)
-@pytest.mark.parametrize("method", [INCLUSIVE, EXCLUSIVE_METHOD])
-def test_a_part_costs_what_is_written_or_what_comes_of_it_whichever_is_more(
-    part: str, cost: int, method: Method
-) -> None:
-    root = read(f"<r>{part}</r>".encode(), Limits())
-    assert Canon(root, budget=cost).element(root[0], method)
-    with pytest.raises(Fault) as caught:
-        Canon(root, budget=cost - 1).element(root[0], method)
-    assert caught.value.code == "verify.too-costly"
-
-
 def test_what_is_left_out_is_cut_out_of_one_copy_however_often_it_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
     copies = counted(monkeypatch, c14n, "deepcopy")
     canon = Canon(read(b"<r xmlns:n='urn:n'>1<a/>2<b/>3</r>", Limits()), budget=1_000)
@@ -129,7 +114,7 @@ def test_what_is_left_out_is_cut_out_of_one_copy_however_often_it_is_asked_for(m
 
 
 def test_a_large_document_is_not_too_costly_for_its_size() -> None:
-    form = b"<r>" + b"<a>text</a>" * 90_000 + b"</r>"
+    form = b"<r>" + b"<a>%s</a>" % (b"text " * 20) * 20_000 + b"</r>"
     assert judged(sign(form, PKI.person, AT)).code == ""
 
 
