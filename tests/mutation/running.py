@@ -106,6 +106,7 @@ class Session:
             seconds = 5 + _PATIENCE * sum(self._took[test] for test in tests)
             child = os.fork()
             if not child:
+                os.setsid()  # what its tests start ends with it, and the scheduler counts it by itself
                 os.close(reading)
                 self._meet(mutant, tests, writing, int(seconds))
             os.close(writing)
