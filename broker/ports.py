@@ -187,8 +187,11 @@ class Store(Protocol):
         """Keep the time-stamped copy of a receipt beside it, once; the receipt itself never changes."""
         ...
 
-    def awaiting(self, most: int = 100) -> Sequence[Record]:
-        """Return what was let in under a grace and is still to be judged again, oldest first, without events."""
+    def awaiting(self, most: int = 100, after: str = "") -> Sequence[Record]:
+        """Return what was let in under a grace and is still to be judged again, oldest first, as `Ledger.list` does.
+
+        `after` is the last id of the page before.  No content is read: one that cannot be must not hide the others.
+        """
         ...
 
     def settle(self, submission: SubmissionId, event: str, detail: str, report: bytes) -> None:

@@ -8,25 +8,28 @@ and then it is tried again until it has waited for so long that somebody must lo
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Final
 
 import structlog
 
-from broker.errors import Rejection
+from broker.errors import Rejection, Unavailable
 from broker.evidence import Indication, Report, SubIndication, to_json
 from broker.model import Address, Document, Envelope, Submission
-from broker.ports import Clock, Ledger, Record, Stage, Store
+from broker.ports import Clock, Ledger, Stage, Store
 
 log = structlog.get_logger(__name__)
 
-_AT_ONCE: Final = 500  # documents that are judged again in one round, oldest first
+_AT_ONCE: Final = 500  # documents that are judged again in one round; the next round goes on where it ended
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class Recheck:
-    """The job.  `judge` is what stage verify thinks of a document; `patience` how long one may stay unknown."""
+    """The job.  `judge` is what stage verify thinks of a document; `patience` how long one may stay unknown.
+
+    Called by one thread at a time.  Oldest first and once around: what stays unknown holds up nothing behind it.
+    """
 
     store: Store
     ledger: Ledger
@@ -34,22 +37,35 @@ class Recheck:
     judge: Callable[[Document], Report]
     clock: Clock
     patience: timedelta
+    at_once: int = _AT_ONCE
+    _after: str = field(default="", init=False)
 
     def __call__(self) -> None:
-        """Judge again what awaits it.  Raises Unavailable if the store is away."""
-        for record in self.store.awaiting(_AT_ONCE):
-            content = self.ledger.document(record.submission.id)
-            if content is not None:
-                self._again(record, content)
+        """Judge again what awaits it.  Raises Unavailable if the store is away, or some content cannot be read."""
+        unreadable: Unavailable | None = None
+        waiting = self.store.awaiting(self.at_once, self._after)
+        self._after = waiting[-1].submission.id if len(waiting) == self.at_once else ""
+        for record in waiting:
+            try:
+                content = self.ledger.document(record.submission.id)
+            except Unavailable as away:  # a key is missing, or somebody changed it: the others are to be judged
+                unreadable = unreadable or away
+                continue
+            self._again(record.submission, content)
+        if unreadable is not None:
+            raise unreadable
 
-    def _again(self, record: Record, content: bytes) -> None:
-        it = record.submission
+    def _again(self, it: Submission, content: bytes | None) -> None:
         bound = log.bind(submission=it.id, office=it.office, box=it.box)
+        if content is None:  # somebody has removed it
+            bound.error("verify.unresolved", reason="its content is not kept")
+            self.store.settle(it.id, "verify.unresolved", "its content is not kept", self._first(it))
+            return
         try:
             report = self.judge(self.parse(_envelope(it, content)))
         except Rejection as no:  # caps were lowered since: what it is worth cannot be told any more
             bound.error("verify.unresolved", code=no.code)
-            self.store.settle(it.id, "verify.unresolved", no.code, record.report)
+            self.store.settle(it.id, "verify.unresolved", no.code, self._first(it))
             return
         if report.indication is Indication.PASSED:
             bound.info("verify.confirmed")
@@ -60,6 +76,11 @@ class Recheck:
         elif self.clock() - it.received_at > self.patience:
             bound.error("verify.unresolved", code=report.code, place=report.place)
             self.store.settle(it.id, "verify.unresolved", report.code, to_json(report))
+
+    def _first(self, it: Submission) -> bytes:
+        """Return what it was worth when it came in, for want of a second judgement."""
+        record = self.ledger.show(it.id)
+        return record.report if record else b""
 
 
 def _envelope(it: Submission, content: bytes) -> Envelope:

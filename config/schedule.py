@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import timedelta
+from typing import Final
 
 import structlog
 from apscheduler.executors.pool import ThreadPoolExecutor
@@ -14,6 +15,10 @@ from broker.errors import BrokerError
 
 log = structlog.get_logger(__name__)
 
+# More than there are jobs, and made when needed: one that waits for a foreign server or goes through a long queue must
+# not keep a partner from being taken away.
+_THREADS: Final = 24
+
 
 class Housekeeping:
     """Runs small jobs every so often, each at most once at a time; a job's failure is logged and no more."""
@@ -21,7 +26,7 @@ class Housekeeping:
     def __init__(self) -> None:
         self._scheduler = BackgroundScheduler(
             jobstores={"default": MemoryJobStore()},
-            executors={"default": ThreadPoolExecutor(2)},
+            executors={"default": ThreadPoolExecutor(_THREADS)},
             job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None},
             timezone="UTC",
         )

@@ -64,10 +64,14 @@ class Proofs:
                 self._stamps[of] = xml
                 self.events.append(EventRecord(at=now, name="stamp.kept", submission=of))
 
-    def awaiting(self, most: int = 100) -> Sequence[Record]:
+    def awaiting(self, most: int = 100, after: str = "") -> Sequence[Record]:
         with self._open():
-            found = (self.show(one) for one in sorted(self._awaiting)[:most])
-            return [replace(record, events=()) for record in found if record is not None]
+            found = (self.show(one) for one in sorted(one for one in self._awaiting if one > after)[:most])
+            return [
+                replace(record, events=(), report=b"", stamped=None, later_report=None)
+                for record in found
+                if record is not None
+            ]
 
     def settle(self, submission: SubmissionId, event: str, detail: str, report: bytes) -> None:
         with self._open() as now:

@@ -86,7 +86,7 @@ def test_everything_reads_as_if_it_had_never_been_encrypted(opened):
     reads(store, letter)
     (claim,) = store.claim(LEASE)
     assert (store.parcel(claim).document, store.parcel(claim).report) == (PLANTED, REPORT)
-    assert [one.report for one in store.awaiting()] == [REPORT]
+    assert [one.submission for one in store.awaiting()] == [letter.submission]
     store.settle(letter.submission.id, "verify.rechecked", "passed", b"{}")
     assert store.show(letter.submission.id).later_report == b"{}"
     assert store.find(fingerprint(letter)) == letter.receipt

@@ -167,10 +167,11 @@ class Stores(RuleBasedStateMachine):
             it = one.submission.id
             self.both(lambda store, it=it: store.settle(it, "verify.rechecked", detail, detail.encode()))
 
-    @rule(most=st.integers(1, 3))
-    def queues(self, most):
+    @rule(most=st.integers(1, 3), letter=st.integers(0, 20))
+    def queues(self, most, letter):
         self.both(lambda store: list(store.unstamped(most)))
-        self.both(lambda store: list(store.awaiting(most)))
+        after = next((one.submission.id for one in self.letters[letter : letter + 1]), "")
+        self.both(lambda store: list(store.awaiting(most, after)))
 
     @rule(seconds=st.sampled_from([1, 29, 30, 59, 60, 299, 300, 3600]))
     def time_goes_by(self, seconds):

@@ -17,8 +17,9 @@ from adapters.testkit.pki import JAN, Pki
 from adapters.testkit.responders import named_services
 from adapters.testkit.signer import sign
 from adapters.testkit.signing.recipe import QUALIFIED
+from broker.errors import Unavailable
 from broker.evidence import to_json
-from broker.model import Envelope
+from broker.model import Envelope, SubmissionId
 from broker.parse import Limits, Parse
 from broker.verify import Anchor, TrustSnapshot, Verify
 from broker.verify.revocation import HOLD, OCSP, Evidence, Settled, Status
@@ -68,24 +69,35 @@ class Scene:
         )
         self.evidence = self.evidence.adding(Settled(statuses=(status,)))
 
-    def run(self) -> list[str]:
-        """Run the job; return what it logged, as `level event`."""
-
+    def job(self, ledger: MemoryStore | None = None, **about) -> Recheck:
         def parse(envelope: Envelope):
             return Parse(limits=self.limits)(envelope)
 
-        job = Recheck(
+        return Recheck(
             store=self.store,
-            ledger=self.store,
+            ledger=ledger or self.store,
             parse=parse,
             judge=self.verify.again,
             clock=lambda: self.now,
             patience=timedelta(days=7),
+            **about,
         )
+
+    def run(self) -> list[str]:
+        """Run the job; return what it logged, as `level event`."""
         with capture_logs() as said:
-            job()
+            self.job()()
         assert all(line["submission"] == self.id for line in said)
         return [f"{line['log_level']} {line['event']}" for line in said]
+
+    def another(self, number: int) -> SubmissionId:
+        """Let one more in under a grace: by somebody of whom nothing will ever be known."""
+        extras = [statements_of(QC_PERSON), *named_services(ocsp="http://ocsp.example/", crl="")]
+        stranger = self.pki.personal(self.pki.qualified_ca, JAN, extras=extras)
+        document = sign(LETTER, stranger, NOON, QUALIFIED)
+        acceptance = an_acceptance(document, digest=an_envelope(document).digest, id=SubmissionId(f"0-{number}"))
+        self.store.accept(replace(acceptance, recheck=True))
+        return acceptance.submission.id
 
     def events(self) -> list[str]:
         return [event.name for event in self.store.show(self.id).events if event.name.startswith("verify.")]
@@ -159,3 +171,47 @@ def test_the_reason_for_a_revocation_is_kept(scene):
     scene.run()
     (signature,) = json.loads(scene.store.show(scene.id).later_report)["signatures"]
     assert signature["revocation"][0]["reason"] == x509.ReasonFlags.key_compromise.value
+
+
+def test_what_stays_unknown_does_not_keep_others_from_being_judged(scene):
+    """Two that nobody vouches for are older, and a round takes two: the third is overturned all the same."""
+    for number in range(2):
+        scene.another(number)
+    scene.knows(revoked_at=NOON - HOUR, said_at=NOON + HOUR)
+    scene.now = NOON + HOUR
+    job = scene.job(at_once=2)
+    for _ in range(2):
+        job()
+    assert scene.events() == ["verify.overturned"]
+    scene.now = NOON + timedelta(days=7, seconds=1)
+    for _ in range(2):
+        job()
+    assert scene.store.awaiting() == []
+
+
+def test_what_cannot_be_read_does_not_keep_others_from_being_judged_and_is_told(scene):
+    tampered = scene.another(1)
+    scene.knows(revoked_at=NOON - HOUR, said_at=NOON + HOUR)
+
+    class Ledger:
+        def document(self, submission):
+            if submission == tampered:
+                raise Unavailable("store: content was changed or put in another's place")
+            return scene.store.document(submission)
+
+    with pytest.raises(Unavailable, match="was changed"):
+        scene.job(ledger=Ledger())()
+    assert scene.events() == ["verify.overturned"]
+    assert [it.submission.id for it in scene.store.awaiting()] == [tampered]
+
+
+def test_what_is_not_kept_any_more_is_told_once(scene):
+    class Ledger:
+        show = staticmethod(scene.store.show)
+
+        def document(self, _submission):
+            return None
+
+    scene.job(ledger=Ledger())()
+    assert scene.events() == ["verify.unresolved"]
+    assert scene.store.awaiting() == []

@@ -70,6 +70,16 @@ def _some(found: Sequence[T]) -> Iterator[Sequence[T]]:
     return (found[start : start + _IN_ONE] for start in range(0, len(found), _IN_ONE))
 
 
+def these(connection: Connection, wanted: Sequence[SubmissionId]) -> Sequence[Record]:
+    """Return these submissions, oldest first, as a page has them."""
+    query = select(submissions).order_by(submissions.c.id)
+    return [
+        record
+        for some in _some(wanted)
+        for record in _records(connection, connection.execute(query.where(submissions.c.id.in_(some))).all())
+    ]
+
+
 def page(connection: Connection, wanted: Filter) -> Sequence[Record]:
     """Return matching submissions, newest first."""
     found = connection.execute(_page(wanted)).all()

@@ -25,7 +25,12 @@ _UNSTAMPED = (
     .join(_FIRST_UNSTAMPED, _FIRST_UNSTAMPED.c.receipt == receipts.c.id)
     .order_by(_FIRST_UNSTAMPED.c.receipt)
 )
-_AWAITING = select(rechecks.c.submission).order_by(rechecks.c.submission).limit(_MOST)
+_AWAITING = (
+    select(rechecks.c.submission)
+    .where(rechecks.c.submission > bindparam("after"))
+    .order_by(rechecks.c.submission)
+    .limit(_MOST)
+)
 
 
 # ── seals ──
@@ -107,9 +112,9 @@ class Settlement:
     report: bytes
 
 
-def waiting_to_be_judged(connection: Connection, most: int) -> Sequence[SubmissionId]:
-    """Return what was let in under a grace, oldest first."""
-    return [SubmissionId(one) for one in connection.execute(_AWAITING, {"most": most}).scalars()]
+def waiting_to_be_judged(connection: Connection, most: int, after: str) -> Sequence[SubmissionId]:
+    """Return what was let in under a grace, oldest first, and after this one."""
+    return [SubmissionId(one) for one in connection.execute(_AWAITING, {"most": most, "after": after}).scalars()]
 
 
 def settle(connection: Connection, now: datetime, members: Sequence[Settlement]) -> Sequence[None]:

@@ -196,10 +196,9 @@ class SqlStore:
     def stamp(self, receipt: str, xml: bytes, at: datetime) -> None:
         self._write(STAMP, proofs.Copy(receipt=receipt, xml=xml, at=at))
 
-    def awaiting(self, most: int = 100) -> Sequence[Record]:
+    def awaiting(self, most: int = 100, after: str = "") -> Sequence[Record]:
         with self._read() as connection:
-            found = [ledger.show(connection, one) for one in proofs.waiting_to_be_judged(connection, most)]
-        return [replace(self._clear(record), events=()) for record in found if record is not None]
+            return ledger.these(connection, proofs.waiting_to_be_judged(connection, most, after))
 
     def settle(self, submission: SubmissionId, event: str, detail: str, report: bytes) -> None:
         written = self._at_rest.stored(submission, Content.LATER_REPORT, report)

@@ -100,11 +100,13 @@ class ProofSuite(StoreFixtures):
         for it in (store, connect()):
             found = it.awaiting()
             assert [one.submission for one in found] == [first.submission, last.submission]
-            assert [one.report for one in found] == [first.report, last.report]
+            assert [one.report for one in found] == [b"", b""]
             assert [one.receipt for one in found] == [first.receipt, last.receipt]
             assert [one.deliveries for one in found] == [first.deliveries, last.deliveries]
             assert [one.events for one in found] == [(), ()]
         assert [one.submission for one in store.awaiting(1)] == [first.submission]
+        assert [one.submission for one in store.awaiting(1, first.submission.id)] == [last.submission]
+        assert list(store.awaiting(1, last.submission.id)) == []
 
     def test_a_settlement_is_an_event_and_a_report_beside_the_first(
         self, connect: Connect, store: Custody, clock: Hands
