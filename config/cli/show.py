@@ -52,11 +52,11 @@ def command(config: Path, as_json: bool, part: str | None, submission: str) -> N
             "receipt": record.receipt.xml,
             "stamped-copy": record.stamped,
             "report": record.report,
-            "report-xml": to_xml(record.report),
+            "report-xml": record.report and to_xml(record.report),
             "later-report": record.later_report,
         }
         content = parts[part]
-        if content is None:
+        if not content:  # never made, or removed when its time had come
             complain(f"no {part} is kept of {submission}")
             raise SystemExit(NO)
         click.echo(content, nl=False)
@@ -69,7 +69,7 @@ def command(config: Path, as_json: bool, part: str | None, submission: str) -> N
                     "kind": record.receipt.kind,
                     "issued_at": record.receipt.issued_at,
                 },
-                "report": json.loads(record.report),
+                "report": json.loads(record.report) if record.report else None,
                 "deliveries": record.deliveries,
                 "events": record.events,
             }
