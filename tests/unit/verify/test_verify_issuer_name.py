@@ -7,6 +7,7 @@ import time
 
 import pytest
 from cryptography import x509
+from cryptography.x509.name import _ASN1Type
 from cryptography.x509.oid import NameOID
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -58,6 +59,37 @@ def test_the_usual_ways_of_writing_a_name_are_recognised(written: str) -> None:
 )
 def test_another_name_is_not(written: str) -> None:
     assert not names(written, ISSUER)
+
+
+def one(value: str | bytes) -> x509.Name:
+    if isinstance(value, bytes):
+        return x509.Name([x509.NameAttribute(NameOID.X500_UNIQUE_IDENTIFIER, value, _type=_ASN1Type.BitString)])
+    return x509.Name([x509.NameAttribute(NameOID.TITLE, value, _validate=False)])
+
+
+@pytest.mark.parametrize(
+    ("written", "issuer", "same"),
+    [
+        ("2.5.4.45=abc", one(b"abc"), True),
+        ("2.5.4.45=ab\\C3\\BF", one(b"ab\xff"), True),
+        ("CN=A B", one("a  b"), True),
+        ("CN=AXX XXB", one("A B"), False),
+        ("CN=#0c0141", one("A"), True),
+        ("CN=#0c014100", one("A"), False),
+        ("CN=#020141", one("A"), False),
+        ("CN=#0500", one(" "), False),
+        ("CN=#zz", one("#zz"), False),
+        ('CN="A', one("A"), False),
+        ("CN=A\\", one("A"), False),
+        ("CN=A", one("A"), True),
+        ("CN=A,", one("A"), True),
+        ("CN=A,,", one("A"), False),
+        ("CN=" + "x" * (LONGEST - 3), one("x" * (LONGEST - 3)), True),
+        ("CN=" + "x" * (LONGEST - 2), one("x" * (LONGEST - 2)), False),
+    ],
+)
+def test_a_value_is_what_it_says_however_it_is_spelt(written: str, issuer: x509.Name, same: bool) -> None:
+    assert names(written, issuer) is same
 
 
 @settings(deadline=None)

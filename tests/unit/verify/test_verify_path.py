@@ -46,6 +46,25 @@ def test_a_remembered_path_is_judged_anew_outside_its_time() -> None:
     assert path.find(signer, beside, TRUST, AT)
 
 
+def test_a_path_is_judged_once_as_long_as_it_holds_and_so_many_are_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
+    judged_so_far: list[object] = []
+    flaw = path._flaw
+    monkeypatch.setattr(path, "_flaw", lambda *what: (judged_so_far.append(what), flaw(*what))[1])
+    monkeypatch.setattr(path, "_REMEMBERED", 2)
+    trust = TrustSnapshot(anchors=TRUST.anchors)
+    one, two, three = (load(it.der) for it in (PKI.person, PKI.other_person, PKI.organisation))
+    for signer, times in ((one, 1), (one, 1), (two, 2), (one, 2), (two, 2), (three, 3), (three, 3), (one, 4)):
+        assert path.find(signer, (), trust, AT).certificates[0] is signer
+        assert len(judged_so_far) == times
+    for at in (one.report.not_before, one.report.not_after):
+        assert path.find(one, (), trust, at).until == one.report.not_after
+
+
+def test_what_is_read_of_certificates_beside_is_remembered_up_to_a_number() -> None:
+    judge = path._judge_of(TrustSnapshot(anchors=TRUST.anchors))
+    assert judge._link.cache_info().maxsize == path._REMEMBERED_LINKS
+
+
 def test_an_anchor_beyond_its_own_time_anchors_nothing() -> None:
     old = TrustSnapshot(anchors=(anchor(below("Old", not_after=AT - DAY / 2), Level.QUALIFIED),))
     person = PKI.personal(below("Old", not_after=AT - DAY / 2), JAN)

@@ -112,6 +112,13 @@ def test_octets_that_cannot_be_read_again_have_no_canonical_form() -> None:
     assert (caught.value.code, caught.value.place) == ("verify.c14n-failed", "")
 
 
+def test_a_fault_keeps_the_first_place_that_was_said_and_shows_it() -> None:
+    fault = Fault("verify.too-costly")
+    assert fault.at("ds:Reference[1]").at("ds:SignedInfo").place == "ds:Reference[1]"
+    assert str(Fault("verify.too-costly", "ds:SignedInfo", "hint")) == "('verify.too-costly', 'ds:SignedInfo')"
+    assert (fault.code, fault.hint, fault.args) == ("verify.too-costly", "", ("verify.too-costly", ""))
+
+
 # ── what an operator gives ──
 
 

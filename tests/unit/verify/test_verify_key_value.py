@@ -1,0 +1,98 @@
+"""A bare key in KeyInfo: what is read of it, and what is no key that is taken."""
+
+from __future__ import annotations
+
+from base64 import b64encode
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from lxml import etree
+
+from adapters.testkit.certificates import key
+from broker.verify.fault import Fault
+from broker.verify.key_value import _octets, read
+
+XMLNS = 'xmlns="http://www.w3.org/2000/09/xmldsig#" xmlns:e="http://www.w3.org/2009/xmldsig11#"'
+P256 = "urn:oid:1.2.840.10045.3.1.7"
+RSA = key("bare", "rsa-2048").public_key()
+CURVES = {"256": P256, "384": "urn:oid:1.3.132.0.34", "521": "urn:oid:1.3.132.0.35"}
+
+
+def info(inside: str) -> etree._Element:
+    return etree.fromstring(f"<KeyInfo {XMLNS}><KeyValue>{inside}</KeyValue></KeyInfo>")
+
+
+def written(number: int) -> str:
+    return b64encode(number.to_bytes((number.bit_length() + 7) // 8, "big")).decode()
+
+
+def rsa(modulus: str, exponent: str) -> etree._Element:
+    return info(f"<RSAKeyValue><Modulus>{modulus}</Modulus><Exponent>{exponent}</Exponent></RSAKeyValue>")
+
+
+def point(octets: bytes, uri: str = P256) -> etree._Element:
+    named = f'<e:NamedCurve URI="{uri}"/>' if uri else ""
+    return info(f"<e:ECKeyValue>{named}<e:PublicKey>{b64encode(octets).decode()}</e:PublicKey></e:ECKeyValue>")
+
+
+def encoded(of: ec.EllipticCurvePublicKey) -> bytes:
+    return of.public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)
+
+
+def test_an_rsa_key_is_read_by_its_numbers() -> None:
+    numbers = RSA.public_numbers()
+    found = read(rsa(written(numbers.n), written(numbers.e)))
+    assert found is not None
+    assert found.public_numbers() == numbers
+
+
+@pytest.mark.parametrize("bits", CURVES)
+def test_a_key_on_a_named_curve_is_read_by_its_point(bits: str) -> None:
+    own = key("bare", f"ec-{bits}").public_key()
+    assert isinstance(own, ec.EllipticCurvePublicKey)
+    found = read(point(encoded(own), CURVES[bits]))
+    assert found is not None
+    assert found.public_numbers() == own.public_numbers()
+
+
+OWN = key("bare", "ec-256").public_key()
+
+
+@pytest.mark.parametrize(
+    "held",
+    [
+        None,
+        etree.fromstring(f"<KeyInfo {XMLNS}/>"),
+        info(""),
+        info("<DSAKeyValue/>"),
+        point(encoded(OWN), "urn:oid:1.3.132.0.10"),  # type: ignore[arg-type]
+        point(encoded(OWN), ""),  # type: ignore[arg-type]
+        info("<e:ECKeyValue><e:NamedCurve/></e:ECKeyValue>"),
+    ],
+)
+def test_a_key_of_no_kind_that_is_taken_is_none(held: etree._Element | None) -> None:
+    assert read(held) is None
+
+
+@pytest.mark.parametrize(
+    "held",
+    [
+        rsa("", "AQAB"),
+        rsa(written(RSA.public_numbers().n), "?"),
+        rsa("AA==", "AA=="),
+        info("<RSAKeyValue><Exponent>AQAB</Exponent></RSAKeyValue>"),
+        info(f'<e:ECKeyValue><e:NamedCurve URI="{P256}"/></e:ECKeyValue>'),
+        point(b"\x04" + bytes(64)),
+        point(encoded(OWN)[:-1]),  # type: ignore[arg-type]
+    ],
+)
+def test_a_key_that_cannot_be_read_is_a_fault_and_says_where(held: etree._Element) -> None:
+    with pytest.raises(Fault) as caught:
+        read(held)
+    assert (caught.value.code, caught.value.place) == ("verify.certificate-unreadable", "ds:KeyValue")
+
+
+def test_a_part_that_is_missing_is_named() -> None:
+    with pytest.raises(ValueError, match=r"^b$"):
+        _octets(etree.fromstring("<a/>"), "b")
