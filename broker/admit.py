@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from broker.errors import Unauthorised, Unavailable, Untrusted
+from broker.errors import NotYet, Unauthorised, Untrusted
 from broker.evidence import Indication, Report, SignatureReport, explanation
 from broker.model import Admitted, BoxPolicy, Form, Routed
 from broker.partner import NOBODY, Partner, Partners
@@ -31,7 +31,7 @@ class Admit:
     def __call__(self, routed: Routed, /) -> Admitted:
         """Let the document through, or raise Unauthorised (sender, form) or Untrusted (signatures).
 
-        Raises Unavailable while it is not known whether a certificate is revoked, and the box grants no grace.
+        Raises NotYet while it is not known whether a certificate is revoked, and the box grants no grace.
         """
         verified, policy = routed.verified, routed.target.policy
         envelope, form, box = verified.valid.document.envelope, verified.valid.form, routed.target.box
@@ -77,7 +77,7 @@ def _holds(report: Report, policy: BoxPolicy, at: datetime) -> tuple[str, ...]:
     silent = report.silent_since
     if policy.grace and silent is not None and at - silent <= policy.grace:
         return (GRACE,)
-    raise Unavailable("it is not known yet whether a certificate is revoked", retry_after=RETRY_AFTER)
+    raise NotYet("it is not known yet whether a certificate is revoked", retry_after=RETRY_AFTER)
 
 
 def _suffices(report: Report, form: Form, policy: BoxPolicy, box: str) -> None:

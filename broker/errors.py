@@ -13,6 +13,7 @@ Whose fault it is decides what happens next, so that is how the tree is cut:
     + Unroutable         no row of the routing table leads anywhere
     + Reused             this message id was used for another document
   x Unavailable          nobody's fault: the same call may work later
+    + NotYet             for a reason of this message's own: others need not wait for it
   x Refused              the office's no: final, told to the operator
   x LeaseLost            another worker took this delivery over
   x IllegalTransition    a bug in the broker
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from broker.model import Flaw
 
 _NOTHING: Mapping[str, str] = MappingProxyType({})
+_FACT = 2_000  # characters of a fact that are told, for the same reason
 _PLACE = 500  # characters of a place that are told: it may hold names that a sender chose, and they may be very long
 
 
@@ -55,7 +57,7 @@ class Rejection(BrokerError):
         self.code = code
         self.place = place[:_PLACE]
         super().__init__(code, self.place)
-        self.facts = dict(facts)
+        self.facts = {name: fact[:_FACT] for name, fact in facts.items()}
         self.flaws = tuple(flaws)
         self.negative_receipt: bytes | None = None
 
@@ -108,6 +110,10 @@ class Unavailable(BrokerError):
         super().__init__(reason)
         self.reason = reason
         self.retry_after = retry_after
+
+
+class NotYet(Unavailable):
+    """This message, or its sender, must wait; everything that others need is there."""
 
 
 class Refused(BrokerError):

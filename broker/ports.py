@@ -59,7 +59,7 @@ Ids = Callable[[], str]
 """A new identifier, unique over all nodes, later ones sorting after earlier ones (UUID version 7)."""
 
 Pace = Callable[[Partner], None]
-"""Counts a partner's message; raises Unavailable, with a wait, when it is over the partner's share."""
+"""Counts a partner's message; raises NotYet, with a wait, when it is over the partner's share."""
 
 Accept = Callable[[Envelope], Receipt]
 """Intake as a channel sees it: a receipt, a Rejection, or Unavailable.  A repeat gets the receipt given then."""
@@ -72,7 +72,8 @@ class Channel(Protocol):
         """Call `accept` for each message until `stop` is set; then let what is under way end, and return.
 
         Acknowledge a message only after `accept` has returned or raised a Rejection; on Unavailable leave it
-        with the sender and do not spin.  Raises Unavailable if the channel cannot be opened.
+        with the sender and do not spin; on NotYet let others' messages pass it.  Raises Unavailable if the channel
+        cannot be opened.
         """
         ...
 

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from time import monotonic
 
-from broker.errors import Unavailable
+from broker.errors import NotYet
 from broker.partner import Partner
 
 _MINUTE = 60.0
@@ -26,7 +26,7 @@ class Turnstile:
         self._levels: dict[str, tuple[float, float]] = {}  # tokens, and when they were counted
 
     def __call__(self, partner: Partner) -> None:
-        """Take one token; raise Unavailable, with the wait for the next, when there is none."""
+        """Take one token; raise NotYet, with the wait for the next, when there is none."""
         if not partner.rate:
             return
         size = partner.burst or max(1, math.ceil(partner.rate))
@@ -38,4 +38,4 @@ class Turnstile:
             self._levels[partner.id] = (tokens - passes, now)
         if not passes:
             wait = timedelta(seconds=(1 - tokens) * _MINUTE / partner.rate)
-            raise Unavailable("a partner sends faster than agreed", retry_after=wait)
+            raise NotYet("a partner sends faster than agreed", retry_after=wait)

@@ -4,7 +4,8 @@ A message is acknowledged only when RabbitMQ has told the fate of its answer, an
 its copy in the dead-letter queue, and that is after intake has committed.  Whatever happens before, RabbitMQ hands
 the message out again, and intake knows a repeat.  What the messages look like: `adapters/channels/amqp_messages.py`.
 
-One thread drives the line; as many as `workers` others are in intake, each with one message.
+One thread drives the line; as many as `workers` others are in intake, each with one message.  A message that must
+wait for a reason of its own is held aside, unacknowledged, and tried again when its wait is over.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import random
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import Executor, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from functools import partial
 from threading import Event
@@ -36,7 +37,7 @@ from adapters.channels.amqp_messages import (
 from adapters.wire.amqp import QUORUM, Fate, Line, connect
 from adapters.wire.amqp_address import AmqpAddress, on_loopback
 from adapters.wire.kind import Kind, Surroundings
-from broker.errors import ConfigError, Malformed, Rejection, Unavailable
+from broker.errors import ConfigError, Malformed, NotYet, Rejection, Unavailable
 from broker.model import Envelope
 from broker.partner import Partners
 from broker.ports import Accept, Channel
@@ -56,6 +57,9 @@ class AmqpChannelSettings(AmqpAddress):
     quarantine: str = ""  # <queue>.quarantine unless named: what was redelivered too often
     declare_queues: bool = True  # make the three queues; if not, they must be there
     workers: int = Field(default=8, ge=1, le=64)  # messages in intake at the same time
+    # Messages held beside them that must wait for a reason of their own: their sender is too fast, or an authority has
+    # not answered.  With more, all others wait until one of them may go on.
+    aside: int = Field(default=24, ge=0, le=1_000)
     redeliveries: int = Field(default=20, ge=1)  # more of them, and a message is put into quarantine
     first_wait: timedelta = timedelta(seconds=1)  # when intake is away and names no wait; doubling up to:
     longest_wait: timedelta = timedelta(minutes=5)
@@ -154,6 +158,7 @@ class _Session:
         self._of, self._line, self._accept, self._pool, self._health = of, line, accept, pool, health
         self._consumer = ""
         self._open = 0  # messages neither acknowledged nor given up
+        self._aside_until: dict[int, tuple[float, Message]] = {}  # by tag: those that must wait by themselves
         self._away: Exception | None = None  # why no more are taken
 
     def open(self) -> None:
@@ -168,7 +173,7 @@ class _Session:
                 passive=not it.declare_queues,
                 arguments=QUORUM if it.declare_queues else None,
             )
-        self._consumer = self._line.consume(it.queue, it.workers, self._taken, self._by())
+        self._consumer = self._line.consume(it.queue, it.workers + it.aside, self._taken, self._by())
         log.info("channel.open", channel=self._of.name, queue=it.queue)
 
     def run(self, stop: Event) -> timedelta | None:
@@ -177,15 +182,20 @@ class _Session:
         Returns the wait that intake asked for, if it did.  What is then not acknowledged goes back to the queue
         with the line.  Raises Unavailable when the line falls.
         """
-        self._drive(lambda: stop.is_set() or self._away is not None)
-        self._away = self._away or Unavailable("the channel is closing")  # takes no more, whatever still comes
-        self._line.cancel(self._consumer, self._by())
-        self._drive(lambda: self._open == 0)
+        try:
+            self._drive(lambda: stop.is_set() or self._away is not None)
+            self._away = self._away or Unavailable("the channel is closing")  # takes no more, whatever still comes
+            self._line.cancel(self._consumer, self._by())
+            self._drive(lambda: self._open == 0)
+        finally:
+            for _, message in self._aside_until.values():
+                self._health.hand_back(message)
         return self._away.retry_after if isinstance(self._away, Unavailable) else None
 
     def _drive(self, until: Callable[[], bool]) -> None:
         while not self._line.drive(until, monotonic() + _GLANCE):
             self._line.insist(self._of.settings.deadline.total_seconds())
+            self._go_on()
 
     def _by(self) -> float:
         return monotonic() + self._of.settings.deadline.total_seconds()
@@ -203,6 +213,9 @@ class _Session:
             log.error("channel.quarantined", channel=self._of.name, times=message.times)
             self._settle(message, [self._aside(message, no, self._of.quarantine)])
             return
+        self._begin(message)
+
+    def _begin(self, message: Message) -> None:
         try:
             envelope = envelope_of(message, channel=self._of.name, partners=self._of.partners())
         except Rejection as no:
@@ -215,6 +228,8 @@ class _Session:
         then: Callable[[], None]
         try:
             then = partial(self._settle, message, self._answer(message, envelope))
+        except NotYet as waits:
+            then = partial(self._put_aside, message, waits)
         except Unavailable as away:
             then = partial(self._give_up, message, away)
         except Exception as bug:  # nothing was acknowledged: the message is safe in its queue
@@ -272,6 +287,23 @@ class _Session:
             self._line.publish("", post.queue, post.body, post.properties, partial(told, post))
         if not posts:
             finish()
+
+    def _put_aside(self, message: Message, waits: NotYet) -> None:
+        """Leave a message unacknowledged and try it again later; others pass it."""
+        self._open -= 1
+        wait = waits.retry_after or self._of.settings.first_wait
+        self._aside_until[message.tag] = (monotonic() + wait.total_seconds(), message)
+        log.info("channel.aside", channel=self._of.name, reason=waits.reason, wait=wait.total_seconds())
+
+    def _go_on(self) -> None:
+        """Try again those whose wait is over, as if they had come now."""
+        if self._away is not None:
+            return
+        now = monotonic()
+        for tag in [tag for tag, (until, _) in self._aside_until.items() if until <= now]:
+            _, message = self._aside_until.pop(tag)
+            self._open += 1
+            self._begin(replace(message, at=self._of.around.clock()))
 
     def _give_up(self, message: Message, why: Exception) -> None:
         """Leave a message unacknowledged, and take no more for a while."""

@@ -39,7 +39,7 @@ from pydantic import (
 
 from adapters.wire.durable import put, settle
 from adapters.wire.kind import Kind, KindSettings, Surroundings
-from broker.errors import Malformed, Rejection, TooLarge, Unavailable
+from broker.errors import Malformed, NotYet, Rejection, TooLarge, Unavailable
 from broker.model import Address, Envelope
 from broker.partner import Proof
 from broker.ports import Accept
@@ -100,7 +100,7 @@ class DirectoryChannel:
         self._around = around
         self._folder = around.folder / settings.folder
         self._lock = Lock()
-        self._not_before: dict[str, float] = {}  # slips that met a bug, and when to try them again
+        self._not_before: dict[str, float] = {}  # slips that met a bug or must wait, and when to try them again
         self._resume_at = 0.0  # when intake may be asked again
 
     def serve(self, accept: Accept, stop: Event) -> None:
@@ -150,6 +150,10 @@ class DirectoryChannel:
             with self._claimed(name) as slip:
                 if slip is not None and not stop.is_set():
                     self._take(name, slip, accept)
+        except NotYet as waits:
+            asked = pause if waits.retry_after is None else waits.retry_after
+            log.info("directory.aside", channel=self._around.name, reason=waits.reason, wait=asked.total_seconds())
+            self._hold(name, asked)
         except Unavailable as away:
             asked = pause if away.retry_after is None else away.retry_after
             log.warning(

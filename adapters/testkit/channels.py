@@ -20,7 +20,7 @@ from typing import Protocol
 
 import pytest
 
-from broker.errors import Malformed, TooLarge, Unavailable, Unroutable
+from broker.errors import Malformed, NotYet, TooLarge, Unavailable, Unroutable
 from broker.model import Envelope, Receipt, ReceiptKind, SubmissionId
 from broker.ports import Channel
 
@@ -315,6 +315,28 @@ class ChannelSuite:
         desk.first(ZeroDivisionError())
         assert partner.insist(Message()).word is Word.RECEIPT
         assert len(desk.envelopes) == 2
+
+    def test_messages_that_must_wait_by_themselves_hold_up_no_other(self, partner: ChannelHarness, desk: Desk) -> None:
+        """More of them than the channel has workers: somebody's authority is silent, or somebody sends too fast."""
+        may_pass = Event()
+
+        def answer(envelope: Envelope) -> Receipt:
+            if envelope.payload.startswith(b"<waits") and not may_pass.is_set():
+                raise NotYet("its authority is silent", retry_after=timedelta(milliseconds=20))
+            return receipt_for(envelope)
+
+        desk.answer = answer
+        with ThreadPoolExecutor(6) as pool:
+            waiting = [pool.submit(partner.insist, Message(payload=b"<waits n='%d'/>" % n)) for n in range(6)]
+            assert desk.turned_away.wait(PATIENCE)
+            try:
+                for number in range(3):
+                    others = partner.insist(Message(payload=b"<passes n='%d'/>" % number))
+                    assert others.word is Word.RECEIPT
+                assert not any(one.done() for one in waiting)
+            finally:
+                may_pass.set()
+            assert [one.result(PATIENCE).word for one in waiting] == [Word.RECEIPT] * 6
 
     # ── opening and stopping ─────────────────────────────────────────────────────────────────────────────
 

@@ -16,7 +16,7 @@ import pytest
 from adapters.channels import amqp
 from adapters.testkit.channels import PATIENCE, Answer, Desk, Message, Word, always, receipt_for
 from adapters.testkit.proxy import Mood, Proxy
-from broker.errors import Malformed, Unavailable, Unroutable
+from broker.errors import Malformed, NotYet, Unavailable, Unroutable
 from tests.contract.test_channels_amqp import AmqpHarness
 
 
@@ -53,6 +53,26 @@ def left_in(harness, suffix=""):
         while (got := channel.basic_get(harness.queue + suffix, auto_ack=True))[0] is not None:
             found.append(got)
         return found
+
+
+# ── a message that must wait by itself ───────────────────────────────────────────────────────────────────
+
+
+def test_messages_that_wait_by_themselves_are_passed_and_are_still_there_after_a_stop(harness, desk):
+    """Three documents of one silent authority, before two workers."""
+
+    def answer(envelope):
+        if envelope.payload.startswith(b"<waits"):
+            raise NotYet("its authority is silent", retry_after=timedelta(hours=1))
+        return receipt_for(envelope)
+
+    desk.answer = answer
+    waiting = [b"<waits n='%d'/>" % number for number in range(3)]
+    with serving(harness, desk):
+        for payload in waiting:
+            harness.post(Message(payload=payload))
+        assert harness.insist(Message(payload=b"<passes/>")).word is Word.RECEIPT
+    assert sorted(body for _, _, body in left_in(harness)) == waiting
 
 
 # ── acknowledged only after the commit ───────────────────────────────────────────────────────────────────

@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import threading
 from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
-from adapters.testkit.channels import PATIENCE, Desk, Message, Word
+from adapters.testkit.channels import PATIENCE, Desk, Message, Word, receipt_for
+from broker.errors import NotYet
 from broker.partner import Proof
 from tests.contract.test_channels_directory import Harness
 
@@ -99,3 +101,18 @@ def test_in_a_folder_of_everybodys_the_slip_is_believed_and_no_more(harness, des
     with serving(harness, desk):
         assert harness.send(Message(sender="notary")).word is Word.RECEIPT
     assert [one.proof for one in desk.envelopes] == [Proof.NONE]
+
+
+def test_messages_that_wait_by_themselves_are_passed_and_stay(harness, desk, tmp_path):
+    """The documents of one silent authority keep nobody else's from being taken in."""
+
+    def answer(envelope):
+        if envelope.payload.startswith(b"<waits"):
+            raise NotYet("its authority is silent", retry_after=timedelta(hours=1))
+        return receipt_for(envelope)
+
+    desk.answer = answer
+    with serving(harness, desk):
+        assert harness.send(Message(payload=b"<waits/>")).word is Word.LATER
+        assert harness.insist(Message(payload=b"<passes/>")).word is Word.RECEIPT
+    assert len(list((tmp_path / "in").glob("*.json"))) == 1
