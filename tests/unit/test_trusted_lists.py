@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from base64 import b64encode
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ed25519
 from cryptography.hazmat.primitives.serialization import Encoding
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from adapters.testkit.certificates import distinguished
 from adapters.testkit.pki import Pki
 from adapters.testkit.signer import sign
 from adapters.testkit.signing.recipe import C14N, ENVELOPED, EXCLUSIVE, XPATH
@@ -348,7 +352,98 @@ def test_a_list_that_is_not_as_it_must_be_is_refused(reason, data, expected):
     with pytest.raises(ListRefused) as refused:
         read(data, expected, NOW)
     assert refused.value.reason == reason, refused.value.problems
-    assert refused.value.problems[0]
+    (words,) = refused.value.problems
+    assert any(words == known or (known[-1] in " :" and words.startswith(known)) for known in WORDS[reason]), words
+
+
+WORDS = {
+    "signer": ("the list is signed by somebody who may not sign it",),
+    "unsigned": ("the list is not signed",),
+    "signatures": ("the list has more than one signature",),
+    "signature": tuple(
+        f"the signature does not hold: verify.{it}"
+        for it in (
+            "signature-value-mismatch ds:Signature[1]/ds:SignatureValue",
+            "digest-mismatch ds:Signature[1]/ds:Reference[1]",
+            "duplicate-id @Id",
+            "digest-sha1 ds:Signature[1]/ds:Reference[1]",
+            "signature-sha1 ds:Signature[1]/ds:SignatureMethod",
+            "signature-hmac ds:Signature[1]/ds:SignatureMethod",
+            "reference-target-missing ds:Signature[1]/ds:Reference[1]",
+            "root-not-covered ds:Signature[1]/ds:SignedInfo",
+            "key-short ds:Signature[1]/ds:SignatureValue",
+        )
+    ),
+    "no-list": ("no trusted list of ETSI TS 119 612",),
+    "unreadable": (
+        "no XML that can be read safely: parse.empty",
+        "no XML that can be read safely: parse.too-large",
+        "no XML that can be read safely: parse.malformed line ",
+        "no XML that can be read safely: parse.dtd line ",
+        "no XML that can be read safely: parse.too-deep line ",
+    ),
+    "expired": ("the list's next update was due on 2026-01-01",),
+    "future": ("the list was issued in the future: 2026-01-01 12:06",),
+    "interval": ("the list's next update is not within six months after its issue",),
+    "closed": ("the list is closed: there will be no next one",),
+    "version": tuple(f"the list is of version '{it}'; 5 and 6 can be read" for it in ("4", "7", "5 or 6")),
+    "type": (
+        "the list is of a type that is not known",
+        "only the EU has a list of the lists, and no other list",
+    ),
+    "territory": ("the list is that of DE, not of PL",),
+    "malformed": tuple(
+        f"the list is not as ETSI TS 119 612 has it: {it}"
+        for it in (
+            "SchemeTerritory or TSLSequenceNumber",
+            "SchemeTerritory stands 2 times",
+            "ListIssueDateTime stands 0 times",
+            "ListIssueDateTime is no moment in UTC",
+        )
+    ),
+    "older": (
+        "the list is number 4, after number 5 was there",
+        "the list is number 5, after number 5 was there",
+        "the list has a later number but an earlier date than the one before",
+    ),
+    "signer-expired": ("the signer's certificate was not valid when the list was issued",),
+}
+
+
+@pytest.mark.parametrize("ask", [claimed, lambda data: read(data, POLISH, NOW)], ids=["claimed", "read"])
+def test_what_is_no_list_is_refused_in_the_same_words_before_and_after_it_is_believed(ask):
+    for data, reason in ((b"<x/>", "no-list"), (national(sequence="-1"), "malformed"), (b"", "unreadable")):
+        with pytest.raises(ListRefused) as refused:
+            ask(data)
+        assert (refused.value.reason, refused.value.problems[0]) == (reason, WORDS[reason][0])
+
+
+def test_every_pinned_signer_that_is_shown_is_tried_and_each_failure_told():
+    other = LISTS.signer("Goniec Test Other Shown")
+    shown = "".join(
+        f"<ds:X509Certificate>{b64encode(it).decode()}</ds:X509Certificate>"
+        for it in (other.der, LISTS.national_signer.der)
+    )
+    put = lambda text: re.sub("<ds:X509Certificate>.*</ds:X509Certificate>", shown, text, flags=re.DOTALL)  # noqa: E731
+    both = replace(POLISH, signers=(other.certificate, LISTS.national_signer.certificate))
+    good = national(recipe={"rewrite": put})
+    assert read(good, both, NOW).signer == LISTS.national_signer.certificate
+    with pytest.raises(ListRefused) as refused:
+        read(tampered(good, b"Number>1<", b"Number>2<"), both, NOW)
+    why = "verify.digest-mismatch ds:Signature[1]/ds:Reference[1]"
+    assert refused.value.problems[0] == f"the signature does not hold: {why}, {why}"
+
+
+def test_a_pinned_signer_with_a_key_of_no_known_kind_has_signed_nothing():
+    builder = x509.CertificateBuilder().subject_name(distinguished(common_name="Odd")).serial_number(9)
+    builder = builder.issuer_name(distinguished(common_name="Odd")).not_valid_before(NOW - DAY)
+    own = ed25519.Ed25519PrivateKey.generate()
+    odd = builder.not_valid_after(NOW + DAY).public_key(own.public_key()).sign(own, None)
+    der = odd.public_bytes(Encoding.DER)
+    put = lambda text: re.sub("(<ds:X509Certificate>)[^<]*", rf"\g<1>{b64encode(der).decode()}", text)  # noqa: E731
+    with pytest.raises(ListRefused) as refused:
+        read(national(recipe={"rewrite": put}), replace(POLISH, signers=(odd,)), NOW)
+    assert refused.value.problems == ("the signature does not hold: a key of an unknown kind",)
 
 
 @settings(max_examples=150, deadline=None)

@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from adapters.testkit.certificates import Authority
@@ -121,6 +121,16 @@ def test_a_ca_for_persons_is_none_for_stamps_and_the_other_way_round():
     assert judged(sign(FORM, TSA.credential, AT)).indication is not Indication.PASSED
 
 
+def test_a_unit_may_stand_below_an_intermediate_that_the_operator_has():
+    between = STAMPER.subordinate("Goniec Test Stamping CA", AT)
+    tsa = Tsa.of(between, AT)
+    tsa.credential = replace(tsa.credential, chain=())  # the token does not bring it
+    stamped = stamp(SIGNED, tsa.token)
+    for intermediates, code in (((between.credential.certificate,), ""), ((), "verify.timestamp-untrusted")):
+        trust = replace(STAMPED_TRUST, intermediates=intermediates)
+        assert [it.code for it in judged(stamped, trust=trust).signatures[0].time_stamps] == [code]
+
+
 def test_stamps_beyond_those_that_are_judged_are_passed_over_and_told():
     (signature,) = judged(stamp(SIGNED, TSA.token, times=40)).signatures
     assert [it.code for it in signature.time_stamps] == ["", "", "", "", "verify.timestamp-too-many"]
@@ -178,7 +188,7 @@ def test_the_report_with_stamps_can_be_kept():
     assert b'"time_stamps":[{"at":"2026-01-01T12:00:00Z"' in to_json(judged(stamp(SIGNED, TSA.token)))
 
 
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.binary(max_size=200), st.integers(0, 3000), st.integers(0, 255))
 def test_whatever_stands_in_a_stamp_the_verdict_is_that_without_it(rubbish, place, octet):
     def token(octets):

@@ -254,6 +254,9 @@ def test_of_two_that_are_as_new_the_one_at_hand_counts_and_among_final_ones_the_
     first = status(0, digest="first")
     same = evidence(first).adding(Settled(statuses=(replace(first, digest="second"),)))
     assert same.statuses[first.certificate].digest == "second"
+    late = status(0, revoked_at=AT - DAY, digest="late", this_update=AT - 2 * HOUR)  # older news, but final
+    assert evidence(first).adding(Settled(statuses=(late,))).statuses[first.certificate].digest == "late"
+    assert evidence(late).adding(Settled(statuses=(first,))).statuses[first.certificate].digest == "late"
     gone = status(0, revoked_at=AT - DAY, digest="old", this_update=AT - 2 * HOUR)
     again = replace(gone, digest="new", this_update=AT - HOUR)
     for one, other in ((gone, again), (again, gone)):
