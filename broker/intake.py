@@ -86,7 +86,7 @@ class Intake:
         size = len(envelope.payload)
         if partner.size and size > partner.size:
             raise TooLarge("partner.too-large", facts={"size": str(size), "limit": str(partner.size)})
-        if envelope.reply_to and envelope.reply_to not in partner.boxes:
+        if envelope.reply_to and not partner.may_be_answered_in(envelope.reply_to):
             raise Unauthorised("partner.reply-box", place="reply-to", facts={"box": envelope.reply_to})
 
     def _mark(self, once: Once | None) -> Once | None:

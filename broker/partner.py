@@ -81,6 +81,10 @@ class Partner:
         """Whether it may send to a box."""
         return not self.to or box in self.to or any(place.endswith("/") and box.startswith(place) for place in self.to)
 
+    def may_be_answered_in(self, box: str) -> bool:
+        """Whether it may have answers sent to a box: its own; any, while it cannot prove itself and has none named."""
+        return box in self.boxes or not (self.boxes or self.provable)
+
     def may_listen(self, queue: str) -> bool:
         """Whether it may have receipts sent to a queue; to its own connection (`amq.rabbitmq.reply-to`) always."""
         own = (*self.queues, "amq.rabbitmq.reply-to.")

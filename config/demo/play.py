@@ -31,7 +31,7 @@ ENDING = timedelta(seconds=60)  # how long deliveries may take after the last le
 SENDERS = 4  # letters on their way at the same time
 QUEUED = 3  # offices reached by AMQP, where there is a RabbitMQ
 
-_BOX_OF_PORTAL = f"{PORTAL_BOX};{PORTAL};Portal mieszkańca (przykład);;;;;;;synthetic\n".encode()
+_BOX_OF_PORTAL = f"{PORTAL_BOX};{PORTAL};Portal mieszkańca (przykład);;;;;;;;synthetic\n".encode()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

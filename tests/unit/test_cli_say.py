@@ -143,7 +143,14 @@ def test_a_bug_keeps_its_traceback(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "words", [*([name] for name in COMMANDS if name not in {"receipt", "pki"}), ["receipt", "verify"], ["pki", "dev"]]
+    "words",
+    [
+        *([name] for name in COMMANDS if name not in {"receipt", "pki", "trust"}),
+        ["receipt", "verify"],
+        ["receipt", "bundle"],
+        ["pki", "dev"],
+        ["trust", "lists"],
+    ],
 )
 def test_every_command_takes_json_and_its_help_tells_its_statuses(words):
     told = " ".join(run(*words, "--help").stdout.split())

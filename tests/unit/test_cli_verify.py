@@ -218,9 +218,9 @@ def test_podpis_zaufany_is_believed_only_below_the_platforms_anchor(put, tmp_pat
     file = put("a.xml", sign_on_platform(FORM, PKI.platform, JAN, AT))
     ca = tmp_path / "platform.pem"
     ca.write_bytes(PKI.platform_ca.credential.pem)
-    (told,) = answer("verify", file, "--platform", ca, "--at", "2026-06-01")
+    (told,) = answer("verify", file, "--platform", ca, "--at", "2026-06-02")
     assert (told["level"], told["signatures"][0]["identity"]["source"]) == ("trusted-profile", "claimed-role")
-    (told,) = answer("verify", file, "--trust", ca, "--at", "2026-06-01")
+    (told,) = answer("verify", file, "--trust", ca, "--at", "2026-06-02")
     assert (told["level"], told["signatures"][0]["identity"]["source"]) == ("local", "certificate")
 
 

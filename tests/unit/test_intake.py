@@ -83,6 +83,12 @@ def test_an_answer_goes_to_no_box_but_the_partners_own():
     assert refused(intake, an_envelope(b"<other/>", reply_to="/town/SEKAP")) == "partner.reply-box"
 
 
+def test_a_partner_that_cannot_prove_itself_and_has_no_boxes_named_is_held_to_none():
+    assert an_intake(Partner(id="citizen", negative_receipts=True)).accept(an_envelope(reply_to="/any/box"))
+    proven = Partner(id="citizen", users=frozenset({"citizen"}))
+    assert refused(an_intake(proven), an_envelope(reply_to="/any/box")) == "partner.reply-box"
+
+
 def test_who_is_no_partner_is_held_to_nothing_but_the_rules_of_the_box():
     assert an_intake(Partner(id="portal", size=1)).accept(an_envelope(reply_to="/any/box"))
 
