@@ -39,6 +39,7 @@ FAULTS = {
         b"\xef\xbb\xbf<?xml version='1.0' encoding='ISO-8859-2'?><a/>",
         {}, Malformed, "parse.encoding-contradiction", "line 1", {"encoding": "iso-8859-2", "mark": "utf-8"},
     ),
+    "DTD first": (b"\n<!DOCTYPE a>\n<a>\n</a>", {}, Malformed, "parse.dtd", "line 2", {}),
     "DTD": (b"<!-- a\n -->\n<!DOCTYPE a><a/>", {}, Malformed, "parse.dtd", "line 3", {}),
     "markup": (b"<a b='c='>=</a>", {"markup": 4}, TooLarge, "parse.too-much-markup", "", {"limit": "4"}),
     "a crowd in one tag": (
@@ -54,6 +55,18 @@ FAULTS = {
     ),
     "scope": (b"<a xmlns='u'>\n<b/></a>", {"scope": 1}, TooLarge, "parse.too-much-namespacing", "line 2", {"limit": "1"}),
     "naming": (b"<a xmlns='u'>\n<b/></a>", {"naming": 1}, TooLarge, "parse.too-much-namespacing", "line 2", {"limit": "1"}),
+    "sorting": (
+        b"<a b='' c=''>\n<d e='' f=''/></a>",
+        {"sorting": 7}, TooLarge, "parse.too-many-attributes", "line 2", {"limit": "64"},
+    ),
+    "a long name of a namespace": (
+        b"<a xmlns='urn:1234'/>", {"name": 7}, TooLarge, "parse.too-much-namespacing", "", {"limit": "7"},
+    ),
+    "declarations": (
+        b"<a xmlns='u'><b xmlns='u'/></a>",
+        {"declarations": 1}, TooLarge, "parse.too-much-namespacing", "", {"limit": "1"},
+    ),
+    "remarks": (b"<?b?><a><!----></a>", {"remarks": 1}, TooLarge, "parse.too-many-remarks", "", {"limit": "1"}),
     "outside": (b"<?b?><a/><?c?>", {"outside": 1}, TooLarge, "parse.too-much-outside", "", {"limit": "1"}),
     "a bracket in a name": (b"<a xmlns='u}'/>", {}, Malformed, "parse.malformed", "", BRACKET),
     "a bracket that opens": (b"<a xmlns='{u'/>", {}, Malformed, "parse.malformed", "", BRACKET),
@@ -71,6 +84,10 @@ def test_a_fault_names_its_place_and_the_cap_that_was_passed(name):
 
 
 CAPS = {
+    "sorting": (b"<a b='' c=''><d e='' f=''/></a>", 8),
+    "name": (b"<a xmlns='abc'/>", 3),
+    "declarations": (b"<a xmlns='u'><b xmlns='u'/></a>", 2),
+    "remarks": (b"<?b?><a><!----><![CDATA[]]></a>", 3),
     "payload": (b"<a>xyz</a>", 10),
     "markup": (b"<a b='c='>=</a>", 5),
     "attributes": (b"<a b='1' c='2'/>", 2),
@@ -166,6 +183,32 @@ def test_no_huge_document_that_names_a_dtd_anywhere_is_parsed_without_libxml2s_c
     """With them off it would no longer count what entities grow to."""
     with pytest.raises(Malformed):
         _tree(b"<a><![CDATA[<!DOCTYPE]]>" + b"x" * 10_000_001 + b"</a>", Limits())
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        b'<!DOCTYPE a SYSTEM "no-such-file.dtd"><a/>',
+        b'<!DOCTYPE a [<!ENTITY e SYSTEM "no-such-file.xml">]><a>&e;</a>',
+        b'<!DOCTYPE a [<!ENTITY % e SYSTEM "no-such-file.ent">%e;]><a/>',
+        b"<!DOCTYPE b [<!ELEMENT b EMPTY>]><a/>",
+    ],
+)
+def test_what_a_dtd_names_is_not_even_looked_for(document):
+    """Whoever followed it would find nothing there, and say so in other words."""
+    with pytest.raises(Malformed) as caught:
+        _tree(document, Limits())
+    assert caught.value.code == "parse.dtd"
+
+
+def test_the_envelope_stays_with_the_document():
+    envelope = an_envelope(b"<a/>")
+    document = Parse(limits=Limits())(envelope)
+    assert document.envelope is envelope
+
+
+def test_without_namespaces_nothing_is_spelt_out():
+    assert read(b"<a b=''><c/></a>", Limits(naming=0, scope=0, namespaces=0)).tag == "a"
 
 
 def test_an_identifier_is_not_collected_nor_an_entity_resolved_nor_a_default_taken():
