@@ -12,6 +12,7 @@ import os
 import sys
 import traceback
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TextIO, cast
 
@@ -45,6 +46,13 @@ def _bare_exception(_logger: WrappedLogger, _method: str, event: EventDict) -> E
 def _rounded(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
     """Drop what is empty: a field is there when it says something."""
     return {key: value for key, value in event.items() if value not in ("", None, (), [])}
+
+
+def _written(value: object) -> str:
+    """Return a value as it stands in a line: a moment as everywhere else in it, in UTC with T and Z."""
+    if isinstance(value, datetime) and value.tzinfo is not None:
+        return value.astimezone(UTC).isoformat().removesuffix("+00:00") + "Z"
+    return str(value)
 
 
 class _Libraries(logging.Handler):
@@ -117,7 +125,7 @@ def configure(*, level: str = "info", to: TextIO | None = None) -> None:
         structlog.processors.TimeStamper(fmt="iso", utc=True, key="at"),
         _bare_exception,
         _rounded,
-        structlog.processors.JSONRenderer(ensure_ascii=False, default=str),
+        structlog.processors.JSONRenderer(ensure_ascii=False, default=_written),
     ]
     structlog.configure(
         processors=processors,

@@ -61,13 +61,17 @@ def examine_forms(folders: tuple[Path, ...] = (), each: Callable[[Sequence[str]]
     return list(examine(packaged.schemas(), *(packaged.tree(folder) for folder in folders), each=each))
 
 
-def of_file(file: Path, make: Callable[[bytes], Made]) -> Made:
-    """Return what `make` makes of a file's content; raise ConfigError with the file's name before each problem."""
-    content = packaged.content(file)
+def of_file(file: Path, make: Callable[[bytes], Made], setting: str = "") -> Made:
+    """Return what `make` makes of a file's content; raise ConfigError with setting and file before each problem."""
+    place = f"{setting}: " if setting else ""
+    try:
+        content = packaged.content(file)
+    except ConfigError as wrong:
+        raise ConfigError([f"{place}{problem}" for problem in wrong.problems]) from wrong
     try:
         return make(content)
     except ConfigError as wrong:
-        raise ConfigError([f"{file}: {problem}" for problem in wrong.problems]) from wrong
+        raise ConfigError([f"{place}{file}: {problem}" for problem in wrong.problems]) from wrong
 
 
 def shelf_of(settings: Settings) -> Shelf | None:
@@ -90,7 +94,10 @@ def load_lists(settings: Settings, shelf: Shelf | None) -> tuple[TrustedList, ..
     Raises ConfigError for a file of the operator's that is not.  What the cache lacks, or what is not believed in it,
     is for those to tell who fill it: a start must not wait for the network.
     """
-    held = shelf.look(clock.now()) if shelf else ()
+    try:
+        held = shelf.look(clock.now()) if shelf else ()
+    except ConfigError as unreadable:
+        raise ConfigError([f"trust.lists: {problem}" for problem in unreadable.problems]) from unreadable
     wrong = [f"trust.lists: {it.territory}: {it.problem}" for it in held if it.problem]
     if wrong and settings.trust.lists.files:
         raise ConfigError(wrong)
@@ -115,10 +122,13 @@ def load_trust(settings: Settings, shelf: Shelf | None = None) -> TrustSnapshot:
             wrong.found += [f"trust.anchors.{number}: {problem}" for problem in error.problems]
     between: list[x509.Certificate] = []
     for file in settings.trust.intermediates:
-        between += wrong.of(of_file, settings.path(file), certificates) or ()
+        between += wrong.of(of_file, settings.path(file), certificates, "trust.intermediates") or ()
     stampers: list[Anchor] = []
     for file in settings.trust.timestamp_authorities:
-        stampers += wrong.of(of_file, settings.path(file), partial(anchors, level=Level.NONE)) or ()
+        stampers += (
+            wrong.of(of_file, settings.path(file), partial(anchors, level=Level.NONE), "trust.timestamp_authorities")
+            or ()
+        )
     lists = wrong.of(load_lists, settings, shelf or shelf_of(settings)) or ()
     if wrong.found:
         raise ConfigError(wrong.found)

@@ -81,7 +81,7 @@ def authority(settings: Settings) -> Authority | None:
     own, wrong = settings.stamping, Problems()
     if not own.url:
         return None
-    pems = [wrong.of(of_file, settings.path(file), anchors) or () for file in own.ca]
+    pems = [wrong.of(of_file, settings.path(file), anchors, "ca") or () for file in own.ca]
     trust = TrustSnapshot(anchors=tuple(one for pem in pems for one in pem))
     parts = urlsplit(own.url)
     if parts.scheme not in {"http", "https"} or not parts.hostname:

@@ -287,7 +287,8 @@ class Token:
             slots = self._library.calls.get_slots(token_present=True)
             return next(slot for slot in slots if slot.slot_id == self._place.slot).get_token()
         except (wrong.NoSuchToken, StopIteration) as error:
-            raise Unavailable("the token is not there") from error
+            which = f"labelled {self._place.label!r}" if self._place.slot is None else f"in slot {self._place.slot}"
+            raise Unavailable(f"no token {which} is there") from error
 
     def _log_in(self) -> Any:
         pin = self.access.pin

@@ -87,7 +87,9 @@ def certificates(pem: bytes) -> tuple[x509.Certificate, ...]:
     try:
         return tuple(x509.load_pem_x509_certificates(pem))
     except ValueError as error:
-        raise ConfigError([f"no certificates in PEM: {error}"]) from error
+        # The library's own words go on with a link to its questions and answers.
+        words = str(error).partition(". See http")[0]
+        raise ConfigError([f"no certificates in PEM: {words}"]) from error
 
 
 def anchors(

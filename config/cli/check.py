@@ -23,7 +23,9 @@ def command(config: Path, as_json: bool, examples: bool) -> None:
     Exit status 0 if the broker could run with it, 1 if not, 2 if there is no such file.  Warnings do not count.
     """
     from broker.errors import ConfigError, Unavailable
+    from config import clock
     from config.bootstrap import parts
+    from config.doubts import about_lists, about_partners, about_ways_in
     from config.exposure import open_files, written_passwords
     from config.settings import load, load_sound
     from config.sources import examine_forms
@@ -39,8 +41,11 @@ def command(config: Path, as_json: bool, examples: bool) -> None:
         if settings is not None:
             (problems if settings.environment == "production" else warnings).extend(open_files(settings))
             warnings += written_passwords(settings)
+            warnings += about_lists(settings)
             made = parts(settings)
             warnings += made.table().warnings
+            warnings += about_partners(made.partners().all, made.table(), made.catalogue, clock.now())
+            warnings += about_ways_in(settings, made.partners().all, clock.now())
             warnings += [f"seal: {made.seal.away}: not tried"] if made.seal.away else []
             reached = set(made.table().offices)
             warnings += [f"offices.{it}: no box leads to it" for it in sorted(settings.offices) if it not in reached]

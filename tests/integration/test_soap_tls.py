@@ -354,7 +354,7 @@ def test_files_that_do_not_make_a_server_are_configuration_errors(cast: Cast, se
 
 def test_a_partner_that_wants_signed_answers_needs_a_key_to_sign_them_by(cast: Cast, portal: Credential) -> None:
     register = Register(a_partner("portal", portal, sign_replies=True))
-    with pytest.raises(ConfigError, match="portal want signed answers"):
+    with pytest.raises(ConfigError, match="sign_replies is set for portal"):
         a_channel(partners=register, proof=["ws-security"])
     cast.server()
     for settings in ({"proof": ["ws-security"], "signing_certificate": "server.pem"}, {"proof": []}):

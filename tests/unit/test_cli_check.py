@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from datetime import UTC, datetime
 from pathlib import Path
@@ -118,3 +119,79 @@ def test_an_office_that_no_box_leads_to_is_told_and_is_no_fault(place):
     told = answer("check", "-c", edited(place, ("[offices]\n", lonely)))
     assert told["ok"]
     assert "offices.lonely: no box leads to it" in told["warnings"]
+
+
+SECURE = """
+[channels.secure]
+kind = "soap"
+listen = "127.0.0.1:8443"
+certificate = "pki/{server}.pem"
+key = "pki/{key}.key"
+proof = ["tls"]
+"""
+PARTNER = """
+[partners.portal]
+certificates = {certificates}
+to = {to}
+forms = {forms}
+"""
+
+
+def with_partner(place, *, server="server", key="server", certificates=("partner",), to=(), forms=()):
+    files = [f"pki/{name}.pem" for name in certificates]
+    tables = SECURE.format(server=server, key=key)
+    tables += PARTNER.format(certificates=files, to=list(to), forms=list(forms))
+    return edited(place, ("[channels.soap]", f"{tables}\n[channels.soap]"))
+
+
+def test_a_partner_that_can_send_is_no_doubt(place):
+    told = answer("check", "-c", with_partner(place, to=("/u390efc0tm/",), forms=("pytanie", "pytanie/1")))
+    assert (told["ok"], told["warnings"]) == (True, [])
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"certificates": ("expired",)}, "partners.portal.certificates: .*: the certificate expired on "),
+        ({"certificates": ("partner", "not-yet-valid")}, "partners.portal.certificates: .* does not count before "),
+        ({"certificates": ()}, "partners.portal: has neither certificates nor users"),
+        ({"certificates": ()}, "channels.secure.proof: no partner under .partners. has a certificate"),
+        ({"to": ("/gmina-cieszyn/",)}, "partners.portal.to: /gmina-cieszyn/: no such box"),
+        ({"to": ("/u390efc0tm",)}, "partners.portal.to: /u390efc0tm: no such box"),
+        ({"forms": ("pytamie", "pytanie/9")}, "partners.portal.forms: pytanie/9: no such form"),
+    ],
+)
+def test_what_would_keep_a_partner_from_sending_is_a_warning(place, changes, words):
+    told = answer("check", "-c", with_partner(place, **changes))
+    assert told["ok"]
+    assert [one for one in told["warnings"] if re.match(words, one)]
+
+
+def test_a_certificate_of_the_servers_own_that_has_expired_is_a_warning(place):
+    said = run("check", "-c", with_partner(place, server="expired", key="expired")).stdout
+    assert "warning  channels.secure.certificate: the certificate expired on " in said
+
+
+def test_a_key_of_another_certificate_is_named_in_words(place):
+    told = answer("check", "-c", with_partner(place, key="partner"), status=1)
+    (problem,) = told["problems"]
+    assert problem.startswith("channels.secure: certificate, key: ")
+    assert problem.endswith("the key is not the certificate's")
+
+
+def test_trusted_lists_that_are_set_up_without_signers_are_a_warning(place):
+    told = answer("check", "-c", edited(place, ("[trust.lists]", '[trust.lists]\nterritories = ["PL"]')))
+    assert told["warnings"] == ["trust.lists: without signers no trusted list is read"]
+
+
+def test_a_file_that_is_not_there_is_told_with_the_setting_that_names_it(place):
+    file = edited(
+        place,
+        ("# timestamp_authorities = []", 'timestamp_authorities = ["lost-1.pem"]  #'),
+        ("# intermediates = []", 'intermediates = ["lost-2.pem"]  #'),
+        ("[trust.lists]", '[trust.lists]\nsigners = ["lost-3.pem"]'),
+        ("# [stamping]", '[stamping]\nurl = "http://tsa.example/"\nca = ["lost-4.pem"]\n#'),
+    )
+    told = answer("check", "-c", file, status=1)
+    starts = sorted(problem.partition("/")[0] for problem in told["problems"])
+    assert starts == ["stamping.ca: ", "trust.intermediates: ", "trust.lists: ", "trust.timestamp_authorities: "]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import logging
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
@@ -42,8 +43,10 @@ def test_an_exceptions_words_and_locals_stay_out(lines):
 
 
 def test_moments_are_utc_with_z(lines):
-    structlog.get_logger().info("intake.accepted")
+    ends = datetime(2028, 11, 21, 10, 18, 42, tzinfo=timezone(timedelta(hours=1)))
+    structlog.get_logger().info("seal.taken-over", until=ends)
     assert lines()[0]["at"].endswith("Z")
+    assert lines()[0]["until"] == "2028-11-21T09:18:42Z"
 
 
 def test_libraries_speak_through_our_log_from_warning_up(lines):

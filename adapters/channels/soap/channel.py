@@ -188,5 +188,6 @@ def make(settings: SoapSettings, around: Surroundings) -> SoapChannel:
     if settings.proof and settings.signing_certificate is None:
         asking = sorted(partner.id for partner in around.partners().all.values() if partner.sign_replies)
         if asking:
-            raise ConfigError([f"signing_certificate: must be given, for {', '.join(asking)} want signed answers"])
+            whom = ", ".join(asking)
+            raise ConfigError([f"signing_certificate: must be given, for sign_replies is set for {whom}"])
     return SoapChannel(settings, around)

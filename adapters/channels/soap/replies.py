@@ -76,9 +76,9 @@ class ReplySigner:
         except OSError as error:
             raise ConfigError([f"{where}: {error.strerror}"]) from error
         except (ValueError, TypeError, UnsupportedAlgorithm) as error:
-            raise ConfigError([f"{where}: wrong password, or no PEM"]) from error
+            raise ConfigError([f"{where}: no PEM, or the key's password is wrong"]) from error
         if not isinstance(key, rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey):
             raise ConfigError([f"{where}: holds no RSA or elliptic-curve key"])
         if certificate.public_key() != key.public_key():
-            raise ConfigError([f"{where}: key and certificate do not belong together"])
+            raise ConfigError([f"{where}: the key is not the certificate's"])
         return key, certificate

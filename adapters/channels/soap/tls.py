@@ -34,6 +34,7 @@ CIPHERS: Final = "ECDHE+AESGCM:ECDHE+CHACHA20"
 # OpenSSL's X509_V_FLAG_NO_CHECK_TIME, which Python does not name: of an expired certificate the partner is told by
 # its code, not by an alert that most clients show as "handshake failure".
 _NO_CHECK_TIME: Final = 0x200000
+_REASONS: Final = {"KEY_VALUES_MISMATCH": "the key is not the certificate's"}  # OpenSSL's words, in ours
 WARNING: Final = timedelta(days=14)  # before the server's own certificate ends
 
 
@@ -98,8 +99,9 @@ class Tls:
         try:
             context.load_cert_chain(self._certificate, self._key, password=lambda: password)
         except (ssl.SSLError, ValueError) as error:
-            reason = getattr(error, "reason", None) or "wrong password, or no PEM"
-            raise ConfigError([f"certificate, key: {self._certificate}, {self._key}: {reason}"]) from error
+            reason = getattr(error, "reason", None)
+            words = _REASONS.get(reason or "", reason or "no PEM, or the key's password is wrong")
+            raise ConfigError([f"certificate, key: {self._certificate}, {self._key}: {words}"]) from error
         self._warn(self._certificate)
 
     def _warn(self, file: Path) -> None:

@@ -1,0 +1,92 @@
+"""What a broker could run with, and what is probably not meant: the warnings of `goniec check` about who is believed.
+
+Nothing here is wrong by itself: a partner may be entered before its certificate is valid, or before its boxes are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Final
+
+from cryptography import x509
+
+from broker.errors import ConfigError
+from broker.partner import Partner, Proof
+from broker.verify import certificates
+from config.settings import Settings, raw
+from config.sources import of_file
+from routing.table import Table
+from routing.table import forms as names
+from schemas.catalogue import FormCatalogue
+
+SOON: Final = timedelta(days=14)  # before a certificate ends
+_OWN: Final = ("certificate", "signing_certificate")  # of a way in, that it shows
+_BY: Final = {Proof.TLS: "certificate", Proof.WS_SECURITY: "certificate", Proof.AMQP_USER: "user of RabbitMQ"}
+
+
+def about_partners(
+    partners: Mapping[str, Partner], table: Table, catalogue: FormCatalogue, at: datetime
+) -> Iterator[str]:
+    """Yield what will keep a partner from sending: certificates that do not count now, boxes and forms of nobody."""
+    forms = {name for form in catalogue.forms for name in names(form.key)}
+    for id_, partner in sorted(partners.items()):
+        place = f"partners.{id_}"
+        if not partner.provable:
+            yield f"{place}: has neither certificates nor users: it can prove itself nowhere"
+        for one in partner.certificates:
+            for words in _span(one, at):
+                yield f"{place}.certificates: {one.subject.rfc4514_string() or one.serial_number}: {words}"
+        for box in sorted(partner.to):
+            if not any(known == box or (box.endswith("/") and known.startswith(box)) for known in table.boxes):
+                yield f"{place}.to: {box}: no such box; /office/ means all boxes whose address begins so"
+        for form in sorted(partner.forms - forms):
+            yield f"{place}.forms: {form}: no such form"
+
+
+def about_ways_in(settings: Settings, partners: Mapping[str, Partner], at: datetime) -> Iterator[str]:
+    """Yield ways in through which nobody can come, and their own certificates that end soon or have ended."""
+    able = {
+        Proof.TLS: any(one.certificates for one in partners.values()),
+        Proof.WS_SECURITY: any(one.certificates for one in partners.values()),
+        Proof.AMQP_USER: any(one.users for one in partners.values()),
+    }
+    for name, entry in settings.channels.items():
+        own = entry.own()
+        asked = own.get("proof")
+        known = [Proof(word) for word in asked if word in able] if isinstance(asked, list) else []
+        if known and not any(able[proof] for proof in known):
+            needs = " or ".join(sorted({_BY[proof] for proof in known}))
+            yield f"channels.{name}.proof: no partner under [partners] has a {needs}: nobody can send here"
+        for setting in _OWN:
+            file = own.get(setting)
+            if isinstance(file, str):
+                for words in _first(settings.path(Path(file)), at):
+                    yield f"channels.{name}.{setting}: {words}"
+
+
+def about_lists(settings: Settings) -> Iterator[str]:
+    """Yield that trusted lists are set up and never read."""
+    # What the settings hold has the defaults in it too: only the file tells what somebody wrote.
+    written = raw(settings.file).get("trust", {}).get("lists") if settings.file else None
+    if written and not settings.trust.lists.signers:
+        yield "trust.lists: without signers no trusted list is read"
+
+
+def _first(file: Path, at: datetime) -> Iterator[str]:
+    try:
+        found = of_file(file, certificates)
+    except ConfigError:  # whoever needs the file tells that it cannot be read
+        return
+    yield from _span(found[0], at)
+
+
+def _span(certificate: x509.Certificate, at: datetime) -> Iterator[str]:
+    since, until = certificate.not_valid_before_utc, certificate.not_valid_after_utc
+    if at < since:
+        yield f"the certificate does not count before {since:%Y-%m-%dT%H:%M:%SZ}"
+    elif at > until:
+        yield f"the certificate expired on {until:%Y-%m-%dT%H:%M:%SZ} and does not count any more"
+    elif until - at < SOON:
+        yield f"the certificate ends on {until:%Y-%m-%dT%H:%M:%SZ}"
