@@ -88,7 +88,8 @@ def verify(
 
 @command.command("bundle", short_help="Write the certificates of all seals ever used.")
 @configuration
-def bundle(config: Path) -> None:
+@as_json
+def bundle(config: Path, as_json: bool) -> None:
     """Write the certificate of every seal that ever sealed a receipt, PEM, oldest first.
 
     For who checks receipts by `goniec receipt verify --trust`.  Publish it where people already trust you, and the
@@ -104,7 +105,27 @@ def bundle(config: Path) -> None:
     if not seals:
         complain("no seal has been used yet")
         raise SystemExit(NO)
-    click.echo(written(seals), nl=False)
+    if as_json:
+        say_json([_seal(pem) for pem in seals])
+    else:
+        click.echo(written(seals), nl=False)
+
+
+def _seal(pem: bytes) -> dict[str, object]:
+    """Return what is to be known of a seal's certificate, the first of those given."""
+    from cryptography import x509
+    from cryptography.hazmat.primitives.serialization import Encoding
+
+    from broker.partner import fingerprint
+
+    own = x509.load_pem_x509_certificates(pem)[0]
+    return {
+        "subject": own.subject.rfc4514_string(),
+        "sha256": fingerprint(own),
+        "not_before": own.not_valid_before_utc,
+        "not_after": own.not_valid_after_utc,
+        "pem": own.public_bytes(Encoding.PEM).decode(),
+    }
 
 
 def _status(found: ReceiptCheck) -> int:

@@ -15,11 +15,13 @@ from pathlib import Path
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.serialization import Encoding
 
 from adapters.testkit.certificates import distinguished, key
 from adapters.testkit.pki import Pki
 from adapters.testkit.softhsm import LABEL, MODULE, PIN, SoftHsm
 from adapters.testkit.tsa import Tsa, serving
+from broker.partner import fingerprint
 from broker.proof import check
 from broker.verify import TrustSnapshot, anchors
 from config import packaged
@@ -122,6 +124,10 @@ def test_the_seal_rotates_under_load_and_every_receipt_holds_by_the_bundle(town)
     found = x509.load_pem_x509_certificates(bundle)
     assert found == [town.site.pki.seal.certificate, *(one.certificate for one in followers)]
     assert run("receipt", "bundle", "-c", town.site.configuration).stdout.encode() == bundle
+    told = answer("receipt", "bundle", "-c", town.site.configuration)
+    assert [(one["sha256"], one["pem"]) for one in told] == [
+        (fingerprint(it), it.public_bytes(Encoding.PEM).decode()) for it in found
+    ]
     by = []
     for document, receipt in senders.receipts:
         it = judged(town, receipt, document, bundle)
