@@ -418,6 +418,77 @@ def test_what_is_no_list_is_refused_in_the_same_words_before_and_after_it_is_bel
         assert (refused.value.reason, refused.value.problems[0]) == (reason, WORDS[reason][0])
 
 
+def edge(*, issued=ISSUED, next_update=NOW + 90 * DAY, expected=POLISH, at=NOW, **about):
+    return read(national(issued=issued, next_update=next_update, **about), expected, at)
+
+
+@pytest.mark.parametrize(
+    ("inside_it", "beyond", "reason"),
+    [
+        ({"issued": NOW + timedelta(minutes=5)}, {"issued": NOW + timedelta(minutes=5, seconds=1)}, "future"),
+        ({"next_update": ISSUED + 190 * DAY}, {"next_update": ISSUED + 190 * DAY + timedelta(seconds=1)}, "interval"),
+        ({"next_update": NOW + timedelta(seconds=1)}, {"next_update": NOW}, "expired"),
+    ],
+)
+def test_a_list_counts_up_to_the_edge_and_no_further(inside_it, beyond, reason):
+    assert edge(**inside_it).services
+    with pytest.raises(ListRefused) as refused:
+        edge(**beyond)
+    assert refused.value.reason == reason
+
+
+def test_a_list_has_some_time_between_its_issue_and_its_next_update():
+    tolerant = replace(POLISH, tolerance=9 * DAY)
+    assert edge(issued=NOW, next_update=NOW + timedelta(seconds=1), expected=tolerant).services
+    with pytest.raises(ListRefused) as refused:
+        edge(issued=NOW, next_update=NOW, expected=tolerant)
+    assert refused.value.reason == "interval"
+
+
+@pytest.mark.parametrize("moment", ["not_before", "not_after"])
+def test_a_signer_may_sign_from_the_first_to_the_last_moment_of_its_certificate(moment):
+    signer = LISTS.signer(f"Goniec Test Edge {moment}", **{moment: ISSUED})
+    assert edge(signer=signer, expected=replace(POLISH, signers=(signer.certificate,))).services
+
+
+def test_a_list_of_the_same_number_and_date_is_the_same_list():
+    before = claimed(national(sequence=5))
+    assert edge(sequence=5, expected=replace(POLISH, before=before)).sequence == 5
+    same_day = Claimed(territory="PL", sequence=4, issued=ISSUED)
+    assert edge(sequence=5, expected=replace(POLISH, before=same_day)).sequence == 5
+
+
+def test_a_version_is_shown_in_part_only():
+    with pytest.raises(ListRefused) as refused:
+        edge(version="7" * 30)
+    assert refused.value.problems[0] == f"the list is of version '{'7' * 20}'; 5 and 6 can be read"
+
+
+def test_of_pointers_only_those_to_lists_in_xml_are_taken_wherever_they_stand():
+    bare = "<OtherTSLPointer><TSLLocation>https://x.example/</TSLLocation></OtherTSLPointer>"
+    found = read(
+        LISTS.lotl(
+            LISTS.pointer("AA", mime="application/pdf")
+            + bare
+            + LISTS.pointer("BB", kind="EUlistofthelists")
+            + LISTS.pointer("CC", kind="CClist")
+            + LISTS.pointer("DD")
+            + LISTS.pointer("EE", location="\n https://lists.example/EE.xml ")
+        ),
+        LOTL,
+        NOW,
+    )
+    assert {name: it.locations for name, it in found.pointers.items()} == {
+        "DD": ("https://lists.example/DD.xml",),
+        "EE": ("https://lists.example/EE.xml",),
+    }
+
+
+def test_services_bear_the_territory_of_their_list():
+    (service,) = read(national(), POLISH, NOW).services
+    assert {it.territory for it in service.times} == {"PL"}
+
+
 def test_every_pinned_signer_that_is_shown_is_tried_and_each_failure_told():
     other = LISTS.signer("Goniec Test Other Shown")
     shown = "".join(

@@ -157,11 +157,18 @@ def test_evidence_made_after_a_certificate_ended_proves_nothing_of_it() -> None:
     """Its issuer may have dropped it from the list by then (RFC 5280 §3.3)."""
     ended = SIGNER.report.not_after
     known = evidence(status(0, this_update=ended + SECOND, next_update=ended + DAY), status(1, next_update=ended + DAY))
-    assert code(known, ended) == "verify.revocation-unknown"
+    assert code(known, ended) == "verify.revocation-unobtainable"  # no newer evidence could help
     assert (
         code(evidence(status(0, this_update=ended, next_update=None), status(1, next_update=ended + DAY)), ended)
         == "good"
     )
+
+
+def test_where_nobody_may_be_asked_waiting_does_not_help_until_somebody_tells_unasked() -> None:
+    known = replace(evidence(status(1)), unasked=frozenset({SIGNER.report.sha256}))
+    assert code(known) == "verify.revocation-unobtainable"
+    assert code(known.adding(Settled(statuses=(status(0),)))) == "good"
+    assert known.adding(Settled()).unasked == known.unasked
 
 
 # ── evidence ──

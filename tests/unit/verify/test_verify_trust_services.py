@@ -326,6 +326,39 @@ def test_what_is_not_critical_or_says_nothing_of_certificates_is_passed_over(con
         assert found.times[0].purposes == {Purpose.SIGNATURES, Purpose.SEALS}
 
 
+def test_two_states_of_one_moment_are_put_in_some_order() -> None:
+    past = information(tag="ServiceHistoryInstance", since="2022-01-01T00:00:00Z")
+    ((found,), left_out) = services(information() + f"<ServiceHistory>{past}{past}</ServiceHistory>")
+    assert left_out == ()
+    assert [(it.since.year, it.until.year) for it in found.times] == [(2025, 2026), (2022, 2025), (2022, 2022)]
+
+
+def test_what_stands_beside_a_name_in_an_identifier_or_a_purpose_does_not_matter() -> None:
+    both = f"<AdditionalServiceInformation><URI>{SVC_INFO}ForeSeals</URI><InformationValue>x</InformationValue>"
+    documented = POLICY.replace("</a:Identifier>", "</a:Identifier><a:Description>words</a:Description>")
+    written = qualified(a_list(documented), NONE) + extension(both + "</AdditionalServiceInformation>")
+    ((found,), left_out) = services(information(extensions=written))
+    assert left_out == ()
+    (time,) = found.times
+    assert time.purposes == {Purpose.SEALS}
+    assert time.qualifications[0].criteria.parts == (Policies(frozenset({"1.2.3", "1.2.4"})),)
+
+
+def test_comments_among_criteria_are_none() -> None:
+    commented = POLICY.replace("<s:PolicyIdentifier>", "<!-- x --><s:PolicyIdentifier>")
+    ((found,), left_out) = services(information(extensions=qualified(a_list("<!-- y -->" + commented), NONE)))
+    assert left_out == ()
+    assert len(found.times[0].qualifications[0].criteria.parts) == 1
+
+
+def test_an_extension_that_is_passed_over_hides_no_other_in_it() -> None:
+    inside = extension("<ExpiredCertsRevocationInfo/><Strange/>")
+    assert services(information(extensions=inside)) == (
+        (),
+        ("The CA: the critical extension Strange is not known",),
+    )
+
+
 def test_parts_are_asked_for_by_their_names() -> None:
     parent = etree.fromstring("<p><a> 1 </a><b>2026-01-01T13:00:00+01:00</b><c>x</c><c/></p>")
     assert one(parent, "a").tag == "a"
