@@ -30,8 +30,10 @@ class Limits:
 
     payload: int = 32_000_000  # bytes
     depth: int = 100
-    elements: int = 100_000
+    elements: int = 30_000  # each costs some 10 µs in all stages together (decision 0025)
     attributes: int = 64  # of one element
+    # Σ over the elements of their attributes, squared: canonical XML sorts them, and libxml2 does it one by one.
+    sorting: int = 10_000_000
     namespaces: int = 32  # prefixes in scope of one element
     # Σ over the elements of prefixes in scope × declarations on the way down: what inclusive C14N costs, some
     # 3 ns each (measured), so at most about 0.15 s.  32 prefixes declared once reach it after 39,000 elements;
@@ -41,6 +43,12 @@ class Limits:
     # exclusive C14N may spell out (it repeats a declaration wherever it is used anew), so at most some 40 MB.
     # Names of 60 characters, longer than the portals', reach it after 660,000 elements and attributes.
     naming: int = 40_000_000
+    # Characters of a namespace name; real ones have less than a hundred.
+    name: int = 2_000
+    # Declarations of namespaces in the whole text, each some 5 µs: six on each of 6,000 elements.
+    declarations: int = 40_000
+    # Comments, instructions and sections of CDATA in the whole text.
+    remarks: int = 20_000
     # Signs "<" and "=" in the whole text, wherever they stand: what bounds the memory of the tree (no node
     # comes without one, and one node takes up to 300 bytes), attributes and comments and instructions included.
     markup: int = 1_000_000
@@ -51,6 +59,7 @@ class Limits:
 
 # Of one piece, fed to the parser between two looks at the counts.
 _PIECE: Final = 65_536
+_HEAD_PIECE: Final = 8_192
 # libxml2's own caps (text of 10 million characters, names of 50,000, depth of 256) stay on below this size.
 _HUGE: Final = 3_000_000
 # Above so many "=" the text is searched for a single tag that holds more than any may.
@@ -84,6 +93,42 @@ def read(data: bytes, limits: Limits) -> etree._Element:
         return _tree(data, limits)
     del text
     return apart(lambda: _tree(data, limits))
+
+
+def again(octets: bytes) -> etree._Element:
+    """Return the root of octets that were written here from a tree that `read` gave; raise Malformed.
+
+    What was within the caps is not counted once more, and its names are known to the thread that has the tree.
+    """
+    parser = _parser(counted=False, huge=len(octets) > _HUGE)
+    try:
+        parser.feed(octets)
+        root: etree._Element = parser.close()
+    except etree.XMLSyntaxError as error:
+        raise _broken(parser, error) from None
+    return root
+
+
+def head(octets: bytes, limits: Limits, last: str, most: int) -> etree._Element | None:
+    """Return the root of canonical octets as far as its first child `last`, or whole if it has none.
+
+    That child has the root's own namespace.  None if it has not ended within `most` octets: no more are read.
+    """
+    part = octets[:most]
+    if VOCABULARY.has_room_for(part.decode("utf-8", "ignore")):
+        return _head(part, limits, last, whole=part == octets)
+    return apart(lambda: _head(part, limits, last, whole=part == octets))
+
+
+def _head(part: bytes, limits: Limits, last: str, *, whole: bool) -> etree._Element | None:
+    parser = _parser(huge=len(part) > _HUGE)
+    counts = _Counts(limits, last)
+    for start in range(0, len(part), _HEAD_PIECE):
+        parser.feed(part[start : start + _HEAD_PIECE])
+        counts.take(parser)
+        if counts.reached is not None:
+            return counts.reached.getparent()
+    return parser.close() if whole else None
 
 
 def _text(data: bytes) -> str:
@@ -146,6 +191,8 @@ def _cap_markup(text: str, limits: Limits) -> None:
     equals = text.count("=")
     if text.count("<") + equals > limits.markup:
         raise TooLarge("parse.too-much-markup", facts={"limit": str(limits.markup)})
+    if text.count("<!") + text.count("<?") > limits.remarks:
+        raise TooLarge("parse.too-many-remarks", facts={"limit": str(limits.remarks)})
     if equals > _CROWD:
         # A single tag is parsed in one go, so nothing can be counted inside it: look for quoted values that
         # follow one another in a tag.  Possessive and never past a "<": one pass over the text.
@@ -153,12 +200,13 @@ def _cap_markup(text: str, limits: Limits) -> None:
         crowded = re.compile(rf"""<[^<>"'!?/]++[^<>"']*+(?:(?:"[^"<]*+"|'[^'<]*+')[^<>"']*+){{{most + 1}}}""")
         if crowded.search(text):
             raise TooLarge("parse.too-many-attributes", facts={"limit": str(limits.attributes)})
+    if equals > limits.declarations and text.count("xmlns") > limits.declarations:
+        raise TooLarge("parse.too-much-namespacing", facts={"limit": str(limits.declarations)})
 
 
-def _tree(data: bytes, limits: Limits) -> etree._Element:
-    """Parse piece by piece, counting; raise Malformed or TooLarge."""
-    parser = etree.XMLPullParser(
-        events=("start-ns", "start", "end"),
+def _parser(*, counted: bool = True, huge: bool) -> etree.XMLPullParser:
+    return etree.XMLPullParser(
+        events=("start-ns", "start", "end") if counted else (),
         resolve_entities=False,
         load_dtd=False,
         dtd_validation=False,
@@ -166,9 +214,14 @@ def _tree(data: bytes, limits: Limits) -> etree._Element:
         no_network=True,
         collect_ids=False,
         recover=False,
-        # Only behind our own caps, and never where a DTD could hide: with it libxml2 stops counting entities.
-        huge_tree=len(data) > _HUGE and b"<!DOCTYPE" not in data,
+        huge_tree=huge,
     )
+
+
+def _tree(data: bytes, limits: Limits) -> etree._Element:
+    """Parse piece by piece, counting; raise Malformed or TooLarge."""
+    # Only behind our own caps, and never where a DTD could hide: with it libxml2 stops counting entities.
+    parser = _parser(huge=len(data) > _HUGE and b"<!DOCTYPE" not in data)
     counts = _Counts(limits)
     try:
         for start in range(0, len(data), _PIECE):
@@ -199,14 +252,30 @@ def _broken(parser: etree.XMLPullParser, error: etree.XMLSyntaxError) -> Malform
 class _Counts:
     """What has been seen of one document so far."""
 
-    __slots__ = ("declared", "elements", "fresh", "limits", "longest", "naming", "path", "prefixes", "scope")
+    __slots__ = (
+        "declared",
+        "elements",
+        "fresh",
+        "last",
+        "limits",
+        "longest",
+        "naming",
+        "path",
+        "prefixes",
+        "reached",
+        "scope",
+        "sorting",
+    )
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: Limits, last: str = "") -> None:
         self.limits = limits
+        self.last = last  # local name of the root's child after which nobody reads on
+        self.reached: etree._Element | None = None  # the first such child, when it has ended
         self.elements = 0
         self.scope = 0
         self.longest = 0  # characters of the longest namespace name so far
         self.naming = 0
+        self.sorting = 0
         self.declared = 0  # declarations on the way down to the present element
         self.fresh: list[str] = []  # prefixes that the next element declares
         self.path: list[list[str]] = []  # those of the open elements
@@ -219,11 +288,15 @@ class _Counts:
                 self._open(what)
             elif event == "end":
                 self._close()
+                if self.last and self.reached is None and len(self.path) == 1 and _is_own(what, self.last):
+                    self.reached = what
             else:
                 if "}" in what[1] or "{" in what[1]:  # no URI holds one, and lxml writes names as {namespace}local
                     raise Malformed("parse.malformed", facts={"reason": "a namespace name holds a curly bracket"})
                 self.fresh.append(str(what[0]))
                 self.longest = max(self.longest, len(what[1]))
+                if self.longest > self.limits.name:
+                    raise TooLarge("parse.too-much-namespacing", facts={"limit": str(self.limits.name)})
 
     def _open(self, element: etree._Element) -> None:
         limits, fresh = self.limits, self.fresh
@@ -246,6 +319,9 @@ class _Counts:
         attributes = len(element.attrib)
         if attributes > limits.attributes:
             raise _over("parse.too-many-attributes", limits.attributes, element)
+        self.sorting += attributes * attributes
+        if self.sorting > limits.sorting:
+            raise _over("parse.too-many-attributes", limits.attributes, element)
         self.naming += self.longest * (1 + attributes)
         if self.naming > limits.naming:
             raise _over("parse.too-much-namespacing", limits.naming, element)
@@ -259,6 +335,12 @@ class _Counts:
             else:
                 del self.prefixes[prefix]
         self.declared -= len(gone)
+
+
+def _is_own(element: etree._Element, name: str) -> bool:
+    """Whether an element has this local name, in the namespace of the one that holds it."""
+    own, above = etree.QName(element), element.getparent()
+    return own.localname == name and above is not None and own.namespace == etree.QName(above).namespace
 
 
 def _over(code: str, limit: int, element: etree._Element) -> TooLarge:

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field, replace
 
 from lxml import etree
 
-from broker.parse import Limits, read
+from broker.parse import Limits, head, read
 
 STR = "http://crd.gov.pl/xml/schematy/struktura/2009/11/16/"
 META = "http://crd.gov.pl/xml/schematy/meta/2009/11/16/"
@@ -26,6 +26,7 @@ INST = "http://crd.gov.pl/xml/schematy/instytucja/2009/11/16/"
 # Canonical XML spells out what a document may abbreviate: `<a/>` becomes two tags, `"` in a text node stays but a
 # quote in an attribute becomes six octets.  What was within the caps as it came must not be over them now.
 _SPELT_OUT = 8
+_SAID = 1_000_000  # octets within which a form names its addressees; real ones do within some thousand
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,8 +76,13 @@ def facts(content: bytes, limits: Limits) -> Facts:
 
 
 def addressees(content: bytes, limits: Limits) -> tuple[Party, ...]:
-    """Return only to whom the form is addressed; content and errors as for `facts`."""
-    return tuple(_parties(_root(content, limits), "Adresaci"))
+    """Return only to whom the form is addressed; content and errors as for `facts`.
+
+    No more is read than is needed, for this is asked of every document: a form that has not said within its first
+    million octets to whom it goes, says it to nobody.
+    """
+    root = head(content, _roomier(limits), "DaneDokumentu", _SAID)
+    return () if root is None else tuple(_parties(root, "Adresaci"))
 
 
 def numbers_parties(content: bytes) -> bool:
@@ -88,7 +94,16 @@ def numbers_parties(content: bytes) -> bool:
 
 
 def _root(content: bytes, limits: Limits) -> etree._Element:
-    return read(content, replace(limits, payload=limits.payload * _SPELT_OUT, markup=limits.markup * _SPELT_OUT))
+    return read(content, _roomier(limits))
+
+
+def _roomier(limits: Limits) -> Limits:
+    return replace(
+        limits,
+        payload=limits.payload * _SPELT_OUT,
+        markup=limits.markup * _SPELT_OUT,
+        declarations=limits.declarations * _SPELT_OUT,
+    )
 
 
 def _namespace(element: etree._Element) -> str:

@@ -10,6 +10,7 @@ from lxml import etree
 
 from broker.model import Flaw
 
+_LONGEST = 2_000  # characters of a message or path: it quotes values, and names that a sender made up
 MOST = 50  # flaws told of one document: who has more has the wrong form
 
 _STEP = re.compile(r"(?:(?P<prefix>[^:\[]+):)?(?P<name>[^:\[]+)(?:\[(?P<index>\d+)\])?")
@@ -32,7 +33,7 @@ def flaws(element: etree._Element, log: Iterable[etree._LogEntry]) -> Sequence[F
 
 def legible(message: str) -> str:
     """Return libxml2's message without the namespaces, which bury the names."""
-    return _NAMESPACE.sub("", message).strip()
+    return _NAMESPACE.sub("", message[:_LONGEST]).strip()
 
 
 def readable_path(element: etree._Element, path: str) -> str:
@@ -50,7 +51,7 @@ def readable_path(element: etree._Element, path: str) -> str:
         before = sum(1 for _ in node.itersiblings(name, preceding=True))
         alone = not before and next(node.itersiblings(name), None) is None
         names.append(name.localname if alone else f"{name.localname}[{before + 1}]")
-    return "/" + "/".join(names)
+    return ("/" + "/".join(names))[:_LONGEST]
 
 
 def _follow(node: etree._Element, step: str) -> etree._Element | None:

@@ -115,4 +115,11 @@ TEXTS: dict[str, Text] = {
         hint_pl="Proszę usunąć komentarze i instrukcje sprzed elementu głównego i zza niego, a potem podpisać dokument.",
         hint_en="Remove the comments and instructions before and after the root element, then sign the document.",
     ),
+    "parse.too-many-remarks": Text(
+        number=118,
+        pl="Dokument ma ponad {limit} komentarzy, instrukcji przetwarzania i sekcji CDATA.",
+        en="The document has over {limit} comments, processing instructions and CDATA sections.",
+        hint_pl="Proszę usunąć komentarze i instrukcje, a tekst wpisać bez sekcji CDATA, i dopiero wtedy podpisać.",
+        hint_en="Remove comments and instructions, write text without CDATA sections, and only then sign.",
+    ),
 }

@@ -27,23 +27,20 @@ from typing import Final
 from lxml import etree
 
 from broker.errors import Rejection
-from broker.parse import Limits, read
+from broker.parse import again
 from broker.verify.algorithms import INCLUSIVE, Method
 from broker.verify.fault import Fault
 
 _XML: Final = "{http://www.w3.org/XML/1998/namespace}"
 _INHERITED_11: Final = frozenset({_XML + "lang", _XML + "space"})
 
-# A part of a document within the caps may be a little over them once it declares what it inherited.
-_REREAD: Final = Limits(
-    payload=200_000_000, depth=110, attributes=128, namespaces=64, scope=40_000_000, markup=4_000_000
-)
+_ELEMENT: Final = 100  # octets of text that an element costs as much as
 
 
 def reread(octets: bytes) -> etree._Element:
     """Return the root of octets that were canonicalised here; raise Fault."""
     try:
-        return read(octets, _REREAD)
+        return again(octets)
     except Rejection as no:
         raise Fault("verify.c14n-failed") from no
 
@@ -53,7 +50,7 @@ class Canon:
 
     `budget` is how many octets may be made in all: what many References of a large document would cost is
     refused before the machine has paid for it.  `floor` is what the whole document costs at least, however few
-    octets come of it: comments are walked through, too.
+    octets come of it: comments are walked through, too, and elements cost more than their octets (`weight`).
     """
 
     def __init__(self, root: etree._Element, budget: int, *, floor: int = 0) -> None:
@@ -61,6 +58,7 @@ class Canon:
         self._left = budget
         self.floor = floor
         self._known: dict[tuple[Method, bool, tuple[int, ...]], bytes] = {}
+        self._parts: dict[tuple[etree._Element, Method], bytes] = {}
         self._digests: dict[tuple[str, bytes], bytes] = {}
         self._without: tuple[tuple[int, ...], etree._Element] = ((), root)  # the last copy, no more of them
 
@@ -73,13 +71,23 @@ class Canon:
         if key not in self._known:
             self.pay(self.floor)
             root = self._pruned(out)
-            whole = deepcopy(root) if alone else root
+            whole = deepcopy(root) if alone and _is_among_instructions(root) else root
             octets = self._known[key] = _octets(whole, method, comments=False)
             self.pay(len(octets) - self.floor)
         return self._known[key]
 
+    def part(self, element: etree._Element, method: Method) -> bytes:
+        """Return the octets of an element that References name, which costs by the elements in it; raise Fault."""
+        key = (element, method)
+        if key not in self._parts:
+            self.pay(0)
+            self.pay(weight(element, 0))
+            self._parts[key] = self.element(element, method)
+        return self._parts[key]
+
     def element(self, element: etree._Element, method: Method, *, comments: bool = False) -> bytes:
         """Return the octets of an element of the document; raise Fault."""
+        self.pay(0)  # whoever has overdrawn is served no more
         written = etree.tostring(element, encoding="UTF-8", with_tail=False)
         self.pay(len(written))
         if method.exclusive and not method.prefixes:
@@ -115,6 +123,16 @@ class Canon:
                 _take_out(child)
             self._without = (out, root)
         return self._without[1]
+
+
+def weight(element: etree._Element, size: int) -> int:
+    """Return what it costs at least to canonicalise `size` octets and the elements in them, in octets of text."""
+    return size + _ELEMENT * sum(1 for _ in element.iter(etree.Element))
+
+
+def _is_among_instructions(root: etree._Element) -> bool:
+    """Whether instructions stand beside the root.  Comments may: they are left out of all octets."""
+    return any(next(root.itersiblings(etree.PI, preceding=it), None) is not None for it in (True, False))
 
 
 def stand_alone(root: etree._Element) -> bytes:

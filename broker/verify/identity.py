@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from itertools import islice
 from typing import Final
 
 from cryptography import x509
@@ -61,7 +62,8 @@ def claimed(roles: Iterable[etree._Element]) -> Identity | None:
 
     None if they name nobody, or more than one: then it cannot be told who signed.
     """
-    people = [person for role in roles for child in role.iterchildren(etree.Element) for person in _people(child)]
+    found = (person for role in roles for child in role.iterchildren(etree.Element) for person in _people(child))
+    people = list(islice(found, 2))  # a second is one too many, and each that is read costs as much as it holds
     one = people[0] if len(people) == 1 else None
     return one if one and (one.pesel or one.family_name) else None
 

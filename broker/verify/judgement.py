@@ -12,7 +12,7 @@ from lxml import etree
 from broker.evidence import AWAITED, UNSIGNED, Indication, Level, Report, SignatureReport
 from broker.verify import unsigned
 from broker.verify.algorithms import INCLUSIVE
-from broker.verify.c14n import Canon, reread
+from broker.verify.c14n import Canon, reread, weight
 from broker.verify.fault import Fault
 from broker.verify.names import SIGNATURE
 from broker.verify.references import Covered
@@ -24,7 +24,7 @@ from broker.verify.trust import TrustSnapshot
 from broker.vocabulary import over
 
 _SPARE: Final = 1_000_000  # octets that even the smallest document may cost
-_UNPROVEN: Final = 1_000_000_000  # one canonicalisation, of whatever parse let through
+_ONCE: Final = 1_000_000_000  # one canonicalisation, of whatever parse let through
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,7 +64,8 @@ def _judge_document(
     policy: Policy,
     size: int,
 ) -> Judgement:
-    canon = Canon(root, budget=4 * size + _SPARE, floor=size)
+    cost = weight(root, size)
+    canon = Canon(root, budget=4 * cost + _SPARE, floor=cost)
     judged: list[Judged] = []
     try:
         layout = lay_out(root)
@@ -72,7 +73,7 @@ def _judge_document(
             report = replace(UNSIGNED, revocation=trust.revocation, judged_at=at)
             return Judgement(report=report, content=_bare(root, form))
         _require_same(layout.form, form)
-        guesses = Canon(root, budget=16 * size + _SPARE, floor=size)
+        guesses = Canon(root, budget=16 * size + _SPARE, floor=cost)
         case = Case(layout=layout, canon=canon, guesses=guesses, trust=trust, known=known, at=at, policy=policy)
         judged = [judge(element, number, case) for number, element in enumerate(layout.signatures, start=1)]
         report = _together([it.report for it in judged], trust, at)
@@ -153,14 +154,12 @@ def _unwrapped(covering: Covered, layout: Layout) -> bytes:
     if covering.target is layout.form:
         return covering.octets
     root = reread(covering.octets)
-    return Canon(root, budget=2 * len(covering.octets) + _SPARE).element(
-        next(root.iterchildren(etree.Element)), covering.method
-    )
+    return Canon(root, budget=_ONCE).element(next(root.iterchildren(etree.Element)), covering.method)
 
 
 def _bare(root: etree._Element, form: etree._Element) -> bytes:
     """Return the canonical form, signatures left out, of a document whose signatures prove nothing."""
-    canon = Canon(root, budget=_UNPROVEN)
+    canon = Canon(root, budget=_ONCE)
     try:
         if form is not root:
             return canon.element(form, INCLUSIVE)

@@ -26,6 +26,7 @@ from broker.verify.shape import Layout
 _REFERENCES: Final = 20
 _TRANSFORMS: Final = 5
 _PREFIXES: Final = 32
+_LONGEST_LIST: Final = 10_000  # characters of a list of prefixes
 
 _XPATH_SIGNATURE: Final = re.compile(
     r"\s*not\s*\(\s*ancestor-or-self\s*::\s*([A-Za-z_][\w.-]*):Signature\s*\)\s*", re.ASCII
@@ -216,7 +217,7 @@ class _Reference:
             raise Fault("verify.reference-target-missing")
         if leaves_out and self._stands_in_what_is_left_out(target):
             raise Fault("verify.covers-nothing")
-        return self._canon.element(target, how)
+        return self._canon.part(target, how)
 
     def _stands_in_what_is_left_out(self, target: etree._Element) -> bool:
         around = [target, *target.iterancestors()]
@@ -252,7 +253,10 @@ def method(element: etree._Element) -> Method:
         return known
     if not known.exclusive or len(children) != 1 or children[0].tag != EXCLUSIVE_C14N + "InclusiveNamespaces":
         raise Fault("verify.transform-parameters")
-    prefixes = tuple(dict.fromkeys((children[0].get("PrefixList") or "").split()))
+    said = children[0].get("PrefixList") or ""
+    if len(said) > _LONGEST_LIST:
+        raise Fault("verify.transform-parameters")
+    prefixes = tuple(dict.fromkeys(said.split()))
     if len(prefixes) > _PREFIXES or len(children[0]):
         raise Fault("verify.transform-parameters")
     return Method(known.uri, exclusive=True, comments=known.comments, prefixes=prefixes)

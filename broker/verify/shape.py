@@ -64,6 +64,7 @@ class Layout:
     form: etree._Element
     signatures: tuple[etree._Element, ...]  # those that must all hold, in document order
     ids: Mapping[str, etree._Element]
+    places: tuple[int, ...] = ()  # of the signatures among the root's children; of an enveloping one: none
 
     @property
     def enveloping(self) -> bool:
@@ -72,7 +73,7 @@ class Layout:
 
     def positions(self, *, of: etree._Element | None = None) -> tuple[int, ...]:
         """Return where signatures stand among the root's children: all of them, or the one given."""
-        return tuple(self.root.index(it) for it in self.signatures if of is None or it is of)
+        return tuple(place for it, place in zip(self.signatures, self.places, strict=True) if of is None or it is of)
 
 
 def lay_out(root: etree._Element) -> Layout | None:
@@ -87,7 +88,9 @@ def lay_out(root: etree._Element) -> Layout | None:
     if any(signature not in recognised for signature in present):
         raise Fault("verify.signature-misplaced", "ds:Signature")
     form = _enveloped_form(root) if root.tag == SIGNATURE else root
-    return Layout(root=root, form=form, signatures=tuple(main), ids=bearers(root))
+    # Once: every Reference asks, and an index is found by walking past all that stands before.
+    places = () if root.tag == SIGNATURE else tuple(root.index(it) for it in main)
+    return Layout(root=root, form=form, signatures=tuple(main), ids=bearers(root), places=places)
 
 
 def _with_counters(signature: etree._Element) -> Iterator[etree._Element]:

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import islice
+from typing import Final
 
 from lxml import etree
 
@@ -39,6 +41,8 @@ from broker.verify.signer import Policy, Signer
 from broker.verify.trust import REVOCATION_OFF, PublicKey, TrustSnapshot
 
 CLAIM_NOT_BELIEVED = "verify.hint-claimed-role"
+_LARGEST: Final = 200_000  # octets of a SignedInfo; real ones have some thousand
+_OTHERS: Final = 3  # keys that are tried for a hint: so many stand above a signer's
 WRONG_CERTIFICATE = "verify.hint-wrong-certificate"
 
 
@@ -147,6 +151,8 @@ class _Judgement:
             octets = self.case.canon.element(parts.signed_info, how, comments=how.comments)
         except Fault as fault:
             raise fault.at("ds:CanonicalizationMethod") from None
+        if len(octets) > _LARGEST:
+            raise Fault("verify.too-costly", "ds:SignedInfo")
         root = reread(octets)
         names = [child.tag for child in root.iterchildren(etree.Element)]
         expected = [DS + "CanonicalizationMethod", DS + "SignatureMethod"]
@@ -202,7 +208,7 @@ class _Judgement:
             canon = self.case.guesses
             octets = canon.element(parts.signed_info, how, comments=how.comments)
             others = (it.key for it in beside if it is not by.certificate and it.key is not None)
-            if any(holds(other, octets) for other in others):
+            if any(holds(other, octets) for other in islice(others, _OTHERS)):
                 fault.hint = WRONG_CERTIFICATE
             else:
                 fault.hint = explain.value_mismatch(parts.signed_info, how, canon, lambda signed: holds(by.key, signed))

@@ -28,8 +28,9 @@ from broker.verify.fault import Fault
 from broker.verify.path import Path
 from broker.verify.trust import PublicKey, TrustSnapshot
 
-_LARGEST: Final = 100_000  # octets of a token; real ones have 2,000 to 8,000
+_LARGEST: Final = 30_000  # octets of a token; real ones have 2,000 to 8,000
 _CERTIFICATES: Final = 10
+_ATTRIBUTES: Final = 20  # signed ones; real tokens have four or five
 _AHEAD: Final = timedelta(minutes=5)  # by which two clocks may disagree
 _DIGESTS: Final[dict[str, hashes.HashAlgorithm]] = {
     "sha256": hashes.SHA256(),
@@ -83,6 +84,8 @@ class _Token:
         self.octets = bytes(held["content"])
         self.info = tsp.TSTInfo.load(self.octets, strict=True)
         self.signer = signed["signer_infos"][0]
+        if len(self.signer["signed_attrs"]) > _ATTRIBUTES:
+            raise Fault("verify.timestamp-unreadable")
         ders = [it.chosen.dump() for it in signed["certificates"] if it.name == "certificate"]
         if len(ders) > _CERTIFICATES:
             raise Fault("verify.timestamp-unreadable")

@@ -36,6 +36,9 @@ LIMITS: Final = parse.Limits(
     markup=4_000_000,
     scope=120_000_000,
     naming=120_000_000,
+    sorting=40_000_000,
+    declarations=800_000,
+    remarks=200_000,
 )
 _ROOT: Final = TSL + "TrustServiceStatusList"
 _TAG: Final = "http://uri.etsi.org/19612/TSLTag"
