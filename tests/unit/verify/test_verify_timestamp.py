@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from asn1crypto import cms
+from asn1crypto import x509 as asn1
 from cryptography import x509
 from cryptography.x509.oid import ExtendedKeyUsageOID
 from hypothesis import example, given, settings
@@ -131,6 +132,162 @@ def test_two_signers_are_one_too_many():
     content = cms.ContentInfo.load(TOKEN)
     content["content"]["signer_infos"].append(content["content"]["signer_infos"][0])
     refused(content.dump(force=True), "verify.timestamp-unreadable")
+
+
+def rebuilt(change, token=TOKEN):
+    """The token with something changed in it, as another program would write it."""
+    content = cms.ContentInfo.load(token)
+    change(content["content"])
+    return content.dump(force=True)
+
+
+def certificates(*ders):
+    def put(signed):
+        signed["certificates"] = [
+            cms.CertificateChoices(name="certificate", value=asn1.Certificate.load(it)) for it in ders
+        ]
+
+    return put
+
+
+def test_a_token_tells_everything_of_its_unit():
+    found = verify(TOKEN, OCTETS, TRUST, NOW)
+    assert found.certificate.der == GOOD.credential.der
+    assert found.by == GOOD.credential.certificate.subject.rfc4514_string()
+    assert found.at.tzinfo is UTC
+    assert [it.der for it in found.path.certificates] == [GOOD.credential.der, PKI.seal_ca.credential.der]
+
+
+def test_nothing_stands_behind_a_token_nor_behind_what_it_holds():
+    refused(TOKEN + b"\x00", "verify.timestamp-unreadable")
+    info = cms.ContentInfo.load(TOKEN)["content"]["encap_content_info"]["content"].parsed.dump()
+    assert verify(GOOD._signed(info), OCTETS, TRUST, NOW).nonce == 7
+    refused(GOOD._signed(info + b"\x00"), "verify.timestamp-unreadable")
+
+
+def test_what_is_of_another_type_is_no_token():
+    refused(cms.ContentInfo({"content_type": "data", "content": b"x"}).dump(), "verify.timestamp-unreadable")
+
+    def rename(signed):
+        octets = signed["encap_content_info"]["content"].native
+        signed["encap_content_info"] = {
+            "content_type": "data",
+            "content": bytes(signed["encap_content_info"]["content"]),
+        }
+        assert octets
+
+    refused(rebuilt(rename), "verify.timestamp-unreadable")
+
+
+def test_a_token_brings_ten_certificates_at_most_and_each_can_be_read():
+    own, above = GOOD.credential.der, PKI.seal_ca.credential.der
+    assert verify(rebuilt(certificates(own, *[above] * 9)), OCTETS, TRUST, NOW).at == NOW
+    assert refused(rebuilt(certificates(own, *[above] * 10)), "verify.timestamp-unreadable").hint == ""
+    large = x509.UnrecognizedExtension(x509.ObjectIdentifier("1.2.3"), bytes(100_000 - 40_000)), False
+    extras = [large, (x509.UnrecognizedExtension(x509.ObjectIdentifier("1.2.4"), bytes(10_000)), False)]
+    huge = unit(PKI.seal_ca, NOW, role="huge", extras=extras).der
+    assert len(rebuilt(certificates(own, huge))) < 100_000
+    assert (
+        refused(rebuilt(certificates(own, huge)), "verify.timestamp-unreadable").hint == "verify.certificate-unreadable"
+    )
+
+
+@pytest.mark.parametrize("name", ["message_digest", "content_type", "signing_certificate_v2"])
+@pytest.mark.parametrize("times", [2, 3])
+def test_an_attribute_that_is_said_twice_says_nothing(name, times):
+    def repeat(signed):
+        attributes = signed["signer_infos"][0]["signed_attrs"]
+        (one,) = [it for it in attributes if it["type"].native == name]
+        for _ in range(times - 1):
+            attributes.append(one.copy())
+
+    def twice_inside(signed):
+        attributes = signed["signer_infos"][0]["signed_attrs"]
+        (one,) = [it for it in attributes if it["type"].native == name]
+        for _ in range(times - 1):
+            one["values"].append(one["values"][0].copy())
+
+    for change in (repeat, twice_inside):
+        refused(rebuilt(change), "verify.timestamp-unreadable")
+
+
+def test_a_unit_below_an_intermediate_that_the_token_brings_is_trusted():
+    one = Tsa.of(PKI.seal_ca.subordinate("Goniec Test Stamping CA", NOW), NOW)
+    found = verify(one.token(OCTETS), OCTETS, TRUST, NOW)
+    assert len(found.path.certificates) == 3
+
+
+def test_a_unit_that_is_among_the_operators_intermediates_need_not_be_brought():
+    bare = tsa(brings=False)
+    named = TrustSnapshot(anchors=TRUST.anchors, intermediates=(bare.credential.certificate,))
+    assert verify(bare.token(OCTETS), OCTETS, named, NOW).certificate.der == bare.credential.der
+
+
+def test_clocks_may_be_five_minutes_apart():
+    edge = NOW + timedelta(minutes=5)
+    assert verify(GOOD.token(OCTETS, at=edge), OCTETS, TRUST, NOW).at == edge
+    refused(GOOD.token(OCTETS, at=edge + timedelta(seconds=1)), "verify.timestamp-future")
+
+
+def named_by(signed, sid):
+    signed["signer_infos"][0]["sid"] = sid
+
+
+def test_a_signer_is_named_by_issuer_and_number_or_by_the_identifier_of_its_key():
+    certificate = GOOD.credential.certificate
+    own = certificate.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value.digest
+    issuer = asn1.Name.load(certificate.issuer.public_bytes())
+
+    def numbered(name, number):
+        return cms.SignerIdentifier(
+            name="issuer_and_serial_number", value=cms.IssuerAndSerialNumber({"issuer": name, "serial_number": number})
+        )
+
+    def keyed(octets):
+        return cms.SignerIdentifier(name="subject_key_identifier", value=octets)
+
+    stranger = asn1.Name.load(PKI.untrusted_ca.credential.certificate.subject.public_bytes())
+    for sid, holds in (
+        (numbered(issuer, certificate.serial_number), True),
+        (numbered(issuer, certificate.serial_number + 1), False),
+        (numbered(stranger, certificate.serial_number), False),
+        (keyed(own), True),
+        (keyed(own[:-1] + b"\x00\x01"), False),
+    ):
+        token = rebuilt(lambda signed, sid=sid: named_by(signed, sid))
+        if holds:
+            assert verify(token, OCTETS, TRUST, NOW).at == NOW
+        else:
+            fault = refused(token, "verify.timestamp-untrusted")
+            assert fault.hint == "verify.signing-certificate-mismatch"
+
+
+def _algorithm(**about):
+    def put(signed):
+        for name, value in about.items():
+            signed["signer_infos"][0][name] = {"algorithm": value}
+
+    return put
+
+
+@pytest.mark.parametrize(
+    ("change", "code"),
+    [
+        (_algorithm(digest_algorithm="sha1"), "verify.timestamp-algorithm"),
+        (_algorithm(digest_algorithm="sha384"), "verify.timestamp-signature"),
+        (_algorithm(signature_algorithm="sha1_rsa"), "verify.timestamp-algorithm"),
+        (_algorithm(signature_algorithm="sha256_dsa"), "verify.timestamp-algorithm"),
+        (_algorithm(signature_algorithm="sha256_ecdsa"), "verify.timestamp-signature"),
+        (_algorithm(signature_algorithm="sha512_rsa"), "verify.timestamp-signature"),
+    ],
+)
+def test_an_algorithm_that_is_not_taken_is_called_so_and_a_wrong_one_does_not_hold(change, code):
+    assert refused(rebuilt(change), code).hint == ""
+
+
+@pytest.mark.parametrize("written", ["sha256_rsa", "rsassa_pkcs1v15"])
+def test_plain_rsa_takes_the_digest_of_the_attributes(written):
+    assert verify(rebuilt(_algorithm(signature_algorithm=written)), OCTETS, TRUST, NOW).at == NOW
 
 
 def test_a_response_is_no_token_and_a_huge_one_is_not_read():
