@@ -18,7 +18,8 @@ def command(config: Path, as_json: bool, examples: bool) -> None:
     """Check settings, forms, anchors, routing, seal, store, channels and offices, without opening a connection.
 
     But for the store, if it is there: its layout, and its encryption keys if it has any, are held against the
-    configuration.  Files of keys and passwords that others can read are warnings, in production problems.
+    configuration.  Files of keys and passwords that others can read are warnings, in production problems.  Warnings
+    also tell what keeps a partner from sending: a certificate that does not count now, a box or form of nobody.
 
     Exit status 0 if the broker could run with it, 1 if not, 2 if there is no such file.  Warnings do not count.
     """
