@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
@@ -58,6 +59,41 @@ def test_a_path_is_judged_once_as_long_as_it_holds_and_so_many_are_remembered(mo
         assert len(judged_so_far) == times
     for at in (one.report.not_before, one.report.not_after):
         assert path.find(one, (), trust, at).until == one.report.not_after
+
+
+def test_only_so_many_paths_are_tried(monkeypatch: pytest.MonkeyPatch) -> None:
+    tried: list[object] = []
+
+    def fails(*what: object) -> Fault:
+        tried.append(what)
+        return Fault("verify.chain-weak" if len(tried) == 1 else "verify.chain-expired")
+
+    monkeypatch.setattr(path, "_flaw", fails)
+    with pytest.raises(Fault, match="chain-weak"):  # the first says why
+        path._Judge._best(iter([(None, ())] * 1_000), AT)  # type: ignore[list-item]
+    assert len(tried) == path._TRIES
+    with pytest.raises(Fault) as caught:
+        path._Judge._best(iter(()), AT)
+    assert caught.value.code == "verify.chain-untrusted"
+
+
+def test_a_judgement_that_waits_for_something_is_none() -> None:
+    class Waiting:
+        def __await__(self) -> Iterator[None]:
+            yield
+
+    async def waits() -> None:
+        await Waiting()
+
+    async def does_not() -> None:
+        return
+
+    path.step(does_not())
+    waiting = waits()
+    with pytest.raises(Fault) as caught:
+        path.step(waiting)
+    assert caught.value.code == "verify.chain-unreadable"
+    assert waiting.cr_frame is None  # closed
 
 
 def test_what_is_read_of_certificates_beside_is_remembered_up_to_a_number() -> None:

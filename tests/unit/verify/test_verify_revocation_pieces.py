@@ -139,6 +139,50 @@ def test_a_list_in_pem_keeps_its_address(around: bytes) -> None:
     assert settle(PATH.chain, crls=[broken], at=AT, freshness=DAY).lists == ()
 
 
+def only(*crls: bytes, **how: object):
+    found = settle(PATH.chain, **{"crls": [Raw(octets=it) for it in crls], "at": AT, "freshness": DAY, **how})
+    return next(iter(found.lists), None)
+
+
+def test_a_list_lives_to_its_next_update_however_old_it_is() -> None:
+    octets = a_list(CA.credential, begin=AT - 9 * DAY, end=AT + DAY)
+    assert only(octets) is not None
+    assert only(octets, at=AT + DAY) is not None
+    assert only(octets, at=AT + DAY + timedelta(seconds=1)) is None
+
+
+def test_clocks_may_be_five_minutes_apart() -> None:
+    ahead = AT + timedelta(minutes=5)
+    assert only(a_list(CA.credential, begin=ahead)) is not None
+    assert only(a_list(CA.credential, begin=ahead + timedelta(seconds=1))) is None
+    for produced, counts in ((ahead, True), (ahead + timedelta(seconds=1), False)):
+        answer = Raw(octets=an_answer(PERSON, CA.credential, produced=produced))
+        assert bool(settle(PATH.chain, ocsps=[answer], at=AT, freshness=DAY).statuses) is counts
+
+
+def test_a_freshness_beyond_all_time_is_none() -> None:
+    assert only(a_list(CA.credential, end=None), freshness=timedelta.max) is None
+
+
+def test_of_two_lists_of_one_moment_the_first_counts() -> None:
+    first = a_list(CA.credential)
+    found = only(first, a_list(CA.credential, {serial(PERSON): (AT - DAY, "")}))
+    assert found is not None
+    assert found.digest == hashlib.sha256(first).hexdigest()
+
+
+def test_a_base_that_names_changes_does_not_hide_a_complete_list_behind_it() -> None:
+    names = [asn1.GeneralName(name="uniform_resource_identifier", value="http://example.test/d.crl")]
+    point = asn1.DistributionPointName(name="full_name", value=names)
+    freshest = {"extn_id": "freshest_crl", "critical": False, "extn_value": [{"distribution_point": point}]}
+    base = a_list(CA.credential, begin=AT - 2 * HOUR, extensions=[freshest])
+    indicator = {"extn_id": "delta_crl_indicator", "critical": True, "extn_value": 1}
+    complete = a_list(CA.credential, {serial(PERSON): (AT - DAY, "")})
+    found = only(base, a_list(CA.credential, extensions=[indicator]), complete)
+    assert found is not None
+    assert found.digest == hashlib.sha256(complete).hexdigest()
+
+
 # ── which lists are plain ──
 
 
