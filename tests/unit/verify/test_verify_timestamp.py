@@ -6,7 +6,7 @@ import subprocess
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from asn1crypto import cms
+from asn1crypto import cms, tsp
 from asn1crypto import x509 as asn1
 from cryptography import x509
 from cryptography.x509.oid import ExtendedKeyUsageOID
@@ -19,7 +19,7 @@ from adapters.testkit.tsa import POLICY, Tsa, granted, unit
 from broker.texts import TEXTS
 from broker.verify import TrustSnapshot, anchors
 from broker.verify.fault import VERDICTS, Fault
-from broker.verify.timestamp import verify
+from broker.verify.timestamp import _raw, verify
 
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
 PKI = Pki(at=NOW)
@@ -286,6 +286,47 @@ def test_an_algorithm_that_is_not_taken_is_called_so_and_a_wrong_one_does_not_ho
 @pytest.mark.parametrize("written", ["sha256_rsa", "rsassa_pkcs1v15"])
 def test_plain_rsa_takes_the_digest_of_the_attributes(written):
     assert verify(rebuilt(_algorithm(signature_algorithm=written)), OCTETS, TRUST, NOW).at == NOW
+
+
+def test_signed_attributes_must_say_what_they_are_of_and_its_digest():
+    def without(name):
+        def drop(signed):
+            info = signed["signer_infos"][0]
+            info["signed_attrs"] = cms.CMSAttributes([it for it in info["signed_attrs"] if it["type"].native != name])
+
+        return drop
+
+    def of_something_else(signed):
+        (kind,) = [it for it in signed["signer_infos"][0]["signed_attrs"] if it["type"].native == "content_type"]
+        kind["values"] = ["data"]
+
+    for change in (without("content_type"), without("message_digest"), of_something_else):
+        assert refused(rebuilt(change), "verify.timestamp-unreadable").hint == ""
+
+
+def test_an_elliptic_value_is_no_rsa_value_nor_the_other_way_round():
+    elliptic = tsa(credential=unit(PKI.seal_ca, NOW, kind="ec-256", role="ec-256"))
+    token = elliptic.token(OCTETS)
+    with pytest.raises(Fault) as caught:
+        _raw(GOOD.credential.key.public_key(), b"\x30\x00")
+    assert caught.value.code == "verify.key-mismatch"
+    refused(rebuilt(_algorithm(signature_algorithm="sha256_rsa"), token), "verify.timestamp-signature")
+
+
+def test_a_certificate_may_be_bound_by_any_of_the_digests_and_by_no_other():
+    def bound(name):
+        def put(signed):
+            (one,) = [
+                it for it in signed["signer_infos"][0]["signed_attrs"] if it["type"].native == "signing_certificate_v2"
+            ]
+            held = tsp.ESSCertIDv2({"hash_algorithm": {"algorithm": name}, "cert_hash": bytes(16)})
+            one["values"] = [tsp.SigningCertificateV2({"certs": [held]})]
+
+        return put
+
+    assert refused(rebuilt(bound("md5")), "verify.timestamp-algorithm").hint == ""
+    fault = refused(rebuilt(bound("sha256")), "verify.timestamp-untrusted")
+    assert fault.hint == "verify.signing-certificate-mismatch"
 
 
 def test_a_response_is_no_token_and_a_huge_one_is_not_read():
