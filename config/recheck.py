@@ -18,6 +18,7 @@ from broker.errors import Rejection, Unavailable
 from broker.evidence import Indication, Report, SubIndication, to_json
 from broker.model import Address, Document, Envelope, Submission
 from broker.ports import Clock, Ledger, Stage, Store
+from broker.verify.revocation import UNOBTAINABLE
 
 log = structlog.get_logger(__name__)
 
@@ -70,6 +71,9 @@ class Recheck:
         if report.indication is Indication.PASSED:
             bound.info("verify.confirmed")
             self.store.settle(it.id, "verify.confirmed", "", to_json(report))
+        elif report.code == UNOBTAINABLE:
+            bound.error("verify.unresolved", code=report.code, place=report.place)
+            self.store.settle(it.id, "verify.unresolved", report.code, to_json(report))
         elif report.sub_indication is not SubIndication.TRY_LATER:  # a hold may still be lifted
             bound.error("verify.overturned", code=report.code, place=report.place)
             self.store.settle(it.id, "verify.overturned", report.code, to_json(report))

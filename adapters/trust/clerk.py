@@ -239,7 +239,11 @@ class Clerk:
         item.running = False
         is_new = item.failed_at is None
         self.book.failed(item, now, answered=bool(item.said))
-        if not item.is_list:
+        if not item.is_list and not any(map(self._counter, item.sources)):
+            self.publication.unasked(item.key)
+            if is_new:
+                log.warning("trust.unasked", certificate=item.key, named=[it.url for it in item.sources])
+        elif not item.is_list:
             since = self._silent_since(item, now)
             self.publication.silent(item.key, since)
             if is_new:

@@ -17,6 +17,7 @@ class Publication:
         self._statuses: list[Status] = []
         self._lists: list[RevocationList] = []
         self._silent: dict[str, datetime | None] = {}
+        self._unasked: set[str] = set()
         self._gone: set[str] = set()
 
     def add(self, settled: Settled, wanted: Container[str]) -> None:
@@ -27,6 +28,11 @@ class Publication:
     def silent(self, certificate: str, since: datetime) -> None:
         """Say since when nobody answers for a certificate."""
         self._silent[certificate] = since
+
+    def unasked(self, certificate: str) -> None:
+        """Say that there is nobody who may be asked about a certificate."""
+        if certificate not in self.evidence.unasked:
+            self._unasked.add(certificate)
 
     def heard(self, certificate: str) -> None:
         """Say that somebody does."""
@@ -42,7 +48,7 @@ class Publication:
         evidence = self.evidence
         if self._statuses or self._lists:
             evidence = evidence.adding(Settled(statuses=tuple(self._statuses), lists=tuple(self._lists)))
-        if self._silent or self._gone:
+        if self._silent or self._gone or self._unasked:
             gone = self._gone
             silent = {**evidence.silent, **self._silent}
             evidence = Evidence(
@@ -51,6 +57,7 @@ class Publication:
                 silent=MappingProxyType(
                     {key: since for key, since in silent.items() if since is not None and key not in gone}
                 ),
+                unasked=(evidence.unasked | self._unasked) - gone,
             )
-        self._statuses, self._lists, self._silent, self._gone = [], [], {}, set()
+        self._statuses, self._lists, self._silent, self._gone, self._unasked = [], [], {}, set(), set()
         self.evidence = evidence

@@ -616,6 +616,13 @@ TEXTS: dict[str, Text] = {
         hint_pl="Podpis nie jest przez to nieważny; wystawca certyfikatu zostanie zapytany. Proszę spróbować później.",
         hint_en="That does not make the signature invalid; the certificate's issuer is being asked. Try again later.",
     ),
+    "verify.revocation-unobtainable": Text(
+        number=398,
+        pl="Nie da się ustalić, czy certyfikaty na ścieżce nie zostały unieważnione, a zasady wymagają dowodu.",
+        en="Whether a certificate of the path was revoked cannot be found out, and the policy asks for proof.",
+        hint_pl="Certyfikat nie wskazuje, gdzie o to zapytać, wskazane miejsce nie jest dopuszczone u operatora brokera, albo certyfikat już wygasł. Proszę podpisać innym certyfikatem albo zwrócić się do operatora; czekanie nie pomoże.",
+        hint_en="The certificate names no place to ask, or one that the broker's operator has not allowed, or it has ended meanwhile. Sign with another certificate, or ask the operator; waiting does not help.",
+    ),
     # ── guesses at the cause ──
     "verify.hint-changed": Text(
         number=390,

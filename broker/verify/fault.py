@@ -140,7 +140,11 @@ _BY_VERDICT: Final[Mapping[SubIndication, tuple[str, ...]]] = {
     SubIndication.OUT_OF_BOUNDS_NO_POE: ("certificate-expired", "chain-expired"),
     SubIndication.CHAIN_CONSTRAINTS_FAILURE: ("certificate-is-ca", "key-usage", "chain-invalid", "timestamp-usage"),
     SubIndication.NO_CERTIFICATE_CHAIN_FOUND: ("chain-untrusted", "timestamp-untrusted"),
-    SubIndication.CERTIFICATE_CHAIN_GENERAL_FAILURE: ("chain-unreadable", "chain-too-complex"),
+    SubIndication.CERTIFICATE_CHAIN_GENERAL_FAILURE: (
+        "chain-unreadable",
+        "chain-too-complex",
+        "revocation-unobtainable",
+    ),
     SubIndication.REVOKED: ("revoked",),
     SubIndication.REVOKED_CA_NO_POE: ("ca-revoked",),
     SubIndication.TRY_LATER: ("on-hold", "revocation-stale", "revocation-unknown"),

@@ -34,7 +34,9 @@ CA_REVOKED: Final = "verify.ca-revoked"
 ON_HOLD: Final = "verify.on-hold"
 STALE: Final = "verify.revocation-stale"
 UNKNOWN: Final = "verify.revocation-unknown"
-_GRAVEST_FIRST: Final = (REVOKED, CA_REVOKED, ON_HOLD, STALE, UNKNOWN)
+UNOBTAINABLE: Final = "verify.revocation-unobtainable"
+"""Waiting does not help: nobody may be asked, or nobody can tell any more."""
+_GRAVEST_FIRST: Final = (REVOKED, CA_REVOKED, ON_HOLD, UNOBTAINABLE, STALE, UNKNOWN)
 
 _URLS: Final = 4  # of each kind that a certificate may name
 _URL: Final = 1_000  # characters
@@ -110,12 +112,14 @@ class Settled:
 class Evidence:
     """All that is known at a moment: statuses by SHA-256 of the certificate, lists by `certificate.issuer_key`.
 
-    `silent` says since when nobody answers for a certificate (by SHA-256), for those for which somebody was asked.
+    `silent` says since when nobody answers for a certificate (by SHA-256), for those for which somebody was asked;
+    `unasked` are those for which there is nobody who could be: they name no place, or none that may be called.
     """
 
     statuses: Mapping[str, Status] = field(default_factory=lambda: MappingProxyType({}))
     lists: Mapping[str, RevocationList] = field(default_factory=lambda: MappingProxyType({}))
     silent: Mapping[str, datetime] = field(default_factory=lambda: MappingProxyType({}))
+    unasked: frozenset[str] = frozenset()
 
     def status(self, certificate: Certificate, issuer: str) -> Status | None:
         """Return the newest that is known of a certificate; a final revocation, whichever tells of it."""
@@ -139,7 +143,10 @@ class Evidence:
         told = {status.certificate for status in settled.statuses}
         silent = {certificate: since for certificate, since in self.silent.items() if certificate not in told}
         return Evidence(
-            statuses=MappingProxyType(statuses), lists=MappingProxyType(lists), silent=MappingProxyType(silent)
+            statuses=MappingProxyType(statuses),
+            lists=MappingProxyType(lists),
+            silent=MappingProxyType(silent),
+            unasked=self.unasked,
         )
 
 
@@ -204,8 +211,9 @@ def _report(
     status = evidence.status(certificate, issuer)
     silent = evidence.silent.get(own.sha256)
     if status is None:
+        code = UNOBTAINABLE if own.sha256 in evidence.unasked else UNKNOWN
         return RevocationReport(
-            subject=own.subject, certificate=own.sha256, status="unknown", code=UNKNOWN, silent_since=silent
+            subject=own.subject, certificate=own.sha256, status="unknown", code=code, silent_since=silent
         )
     until = good_until(status, freshness, signer=signer)
     said, code = _verdict(status, certificate, until, at, signer=signer)
@@ -237,7 +245,7 @@ def _verdict(
         return "on-hold", ON_HOLD
     if status.this_update > certificate.report.not_after:
         # Made after the certificate ended: by then its issuer may have forgotten the revocation (RFC 5280 §3.3).
-        return "unknown", UNKNOWN
+        return "unknown", UNOBTAINABLE
     if at > until:
         return "stale", STALE
     return "good", ""

@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives import hashes
 from adapters.testkit.box import Reply
 from adapters.testkit.certificates import QC_PERSON, Credential, statements_of
 from adapters.testkit.pki import JAN, Pki
-from adapters.testkit.responders import Manner, Revocation
+from adapters.testkit.responders import Manner, Revocation, named_services
 from adapters.testkit.signer import sign
 from adapters.testkit.signing.recipe import QUALIFIED
 from broker.model import SubmissionId
@@ -162,7 +162,8 @@ SLOW = [Manner.HANG, Manner.DRIP]
 
 def test_without_an_answer_that_holds_nobody_passes_but_under_a_grace_and_then_the_receipt_says_so(scene):
     here = scene()
-    for number, manner in enumerate((*LIES, *ONLY_OCSP, *SLOW)):
+    # First those in which a list would tell the truth: nobody is asked about yet who names one.
+    for number, manner in enumerate((*ONLY_OCSP, *LIES, *SLOW)):
         # What is said is a lie for the second as well: it is revoked, and those who lie say that it is good.
         signer = here.citizen(crl=manner not in ONLY_OCSP)
         here.service.revoke(signer.certificate, now() - timedelta(days=1))
@@ -176,13 +177,26 @@ def test_without_an_answer_that_holds_nobody_passes_but_under_a_grace_and_then_t
         assert evidence(record)["silent_since"]
         assert "admit.grace" in record.submission.notes
         assert b"INDETERMINATE" in reply.answer().attachment.content
-        assert told_to_try_later(here.put(here.letter(signer, 200 + number))), manner
+        strict = here.put(here.letter(signer, 200 + number))
+        assert told_to_try_later(strict), (manner, code(strict))
     assert here.events("trust.bug") == []
     # Nothing about a certificate's holder is logged, nor told by a file's name.
     said = here.town.log() + " ".join(it.name for it in (here.town.site.folder / "trust-cache").iterdir())
     assert "trust.silent" in said
     for secret in (JAN.family, JAN.given, JAN.pesel, str(signer.certificate.serial_number)):
         assert secret not in said
+
+
+def test_who_names_nobody_that_may_be_asked_is_refused_also_where_a_grace_is_granted(scene):
+    """Neither names its authority's services: the one names none, the other a host that is not listed."""
+    here = scene()
+    extras = [statements_of(QC_PERSON), *named_services(ocsp="http://elsewhere.example/q", crl="")]
+    elsewhere = here.pki.personal(here.pki.qualified_ca, JAN, extras=extras)
+    for number, signer in enumerate((here.citizen(ocsp=False, crl=False), elsewhere)):
+        for box in ("", LENIENT):
+            reply = here.until(here.letter(signer, number), lambda it: it.status != 503, box)
+            assert code(reply) == "verify.revocation-unobtainable"
+    assert len(here.events("trust.unasked")) == 2
 
 
 @pytest.mark.parametrize("manner", [Manner.STRANGER, Manner.HANG])

@@ -215,3 +215,9 @@ def test_what_is_not_kept_any_more_is_told_once(scene):
     scene.job(ledger=Ledger())()
     assert scene.events() == ["verify.unresolved"]
     assert scene.store.awaiting() == []
+
+
+def test_what_can_never_be_known_is_told_at_once_and_does_not_count_as_overturned(scene):
+    scene.now = scene.person.certificate.not_valid_after_utc + HOUR
+    scene.knows(said_at=scene.now)
+    assert scene.run() == ["error verify.unresolved"]

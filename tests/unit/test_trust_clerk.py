@@ -77,7 +77,7 @@ def test_the_authorities_above_a_signer_are_asked_about_too(ca, office):
     assert [it.chain[0] for it in office.asked] == [middle]
     assert office.evidence.status(middle, ca.path(person, between).issuers[1]).good
     # The signer itself names nobody who could be asked.
-    assert office.silent_since(person) == NOON
+    assert office.evidence.unasked == {load(person.der).report.sha256}
 
 
 def test_nobody_is_called_who_is_not_listed(ca):
@@ -143,6 +143,24 @@ def test_who_lies_about_one_is_silent_about_that_one_only(ca, office):
     office.settle(ca.path(lied_about), ca.path(other), said=said)
     assert office.silent_since(lied_about) == NOON
     assert office.status(other).good
+
+
+@pytest.mark.parametrize("url", ["", "http://elsewhere.example/q"])
+def test_who_names_nobody_that_may_be_asked_is_not_taken_for_one_whose_authority_is_silent(url):
+    """Silence is what a grace is granted for, and what makes senders wait: neither would ever end."""
+    ca = Ca(ocsp=url, crl=url)
+    office, person = Office(ca), ca.person()
+    office.settle(ca.path(person))
+    assert office.asked == []
+    assert office.silent_since(person) is None
+    assert office.evidence.unasked == {load(person.der).report.sha256}
+
+
+def test_a_list_that_another_has_brought_tells_of_who_names_nobody(ca, office):
+    person = ca.person(ocsp=False, crl=False)
+    office.settle(ca.path(person))
+    office.settle(ca.path(ca.person(ocsp=False)))
+    assert office.status(person).good
 
 
 def test_a_service_that_is_silent_is_asked_by_one_at_a_time_and_then_left_alone(ca, office):
