@@ -204,7 +204,7 @@ class Keeper:
         """Judge what the cache has, as of when it was fetched, as far as it still leads to an anchor."""
         try:
             trust, count = self._trust(), 0
-            anchors = {anchor.der for anchor in trust.anchors}
+            anchors = {anchor.der for anchor in (*trust.anchors, *trust.timestamp_anchors)}
             for kept in cache.load():
                 if self._stopping.is_set():
                     return

@@ -120,6 +120,28 @@ def test_what_is_asked_for_is_there_soon_and_kept_over_a_restart_with_a_dead_aut
     assert status(stranger, by_ocsp) is None  # its anchor is not trusted here
 
 
+def test_what_is_known_of_those_who_stamp_time_is_kept_over_a_restart_too(place, keep, tmp_path):
+    here = place()
+    asked = way(here.person("unit", crl=False), here)
+    keeper = keep(here, cache=Cache(tmp_path))
+    keeper.ask(asked)
+    until(lambda: status(keeper, asked))
+    keeper.stop()
+    here.service.behave(Manner.DOWN)
+    for_time_alone = TrustSnapshot(timestamp_anchors=trust_of(here).anchors, revocation="require")
+    again = Keeper(
+        fetcher=Fetcher(hosts=Hosts(here.service.hosts)),
+        trust=lambda: for_time_alone,
+        clock=now,
+        cache=Cache(tmp_path),
+    )
+    again.start()
+    try:
+        assert status(again, asked).good
+    finally:
+        again.stop()
+
+
 def test_a_revocation_is_remembered_over_a_restart_although_the_evidence_of_it_has_ended(place, keep, tmp_path):
     here = place(life=timedelta(seconds=1))
     person = here.person("revoked", crl=False)
