@@ -43,6 +43,13 @@ def test_an_instruction_that_was_added_after_signing_is_recognised() -> None:
     assert _hint(b'<?xml-stylesheet href="x"?>' + signed) == "verify.hint-processing-instruction"
 
 
+def test_a_long_document_is_guessed_about_as_long_as_it_is_not_too_long() -> None:
+    long = b'<w:r xmlns:w="urn:w"><w:a>' + b"text " * 60_000 + b"</w:a></w:r>"
+    assert _hint(sign(long, PKI.person, AT).replace(b"</w:r>", b"\n</w:r>")) == "verify.hint-white-space"
+    longer = long.replace(b"text", b"a longer text")
+    assert _hint(sign(longer, PKI.person, AT).replace(b"</w:r>", b"\n</w:r>")) == "verify.hint-changed"
+
+
 @pytest.mark.parametrize("method", [C14N, EXCLUSIVE])
 @pytest.mark.parametrize("recipe", [BASELINE, QUALIFIED], ids=["enveloped", "xpath"])
 def test_an_instruction_is_recognised_by_whichever_canonicalisation_was_named(method: str, recipe: Recipe) -> None:

@@ -153,6 +153,14 @@ def test_names_of_several_parts_are_told_together_and_empty_ones_left_out():
     assert one.common_name == "ANNA EWA TESTOWA PRÓBNA"
 
 
+def test_a_second_person_is_one_too_many_and_a_third_is_not_even_read():
+    def endless():
+        yield from roles(new(PersonalIdentifier="90010100016"), new(PersonalIdentifier="85022800027"))
+        raise AssertionError("read on")
+
+    assert claimed(endless()) is None
+
+
 def test_a_part_that_is_said_twice_or_holds_more_than_text_says_nothing():
     twice = new(PersonalIdentifier="90010100016", CurrentFamilyName="T").replace(
         "</p:NaturalPerson>",
