@@ -13,7 +13,7 @@ from typing import Final
 from cryptography import x509
 
 from broker.errors import ConfigError
-from broker.partner import Partner, Proof
+from broker.partner import Partner, Proof, fingerprint
 from broker.verify import certificates
 from config.settings import Settings, raw
 from config.sources import of_file
@@ -37,7 +37,7 @@ def about_partners(
             yield f"{place}: has neither certificates nor users: it can prove itself nowhere"
         for one in partner.certificates:
             for words in _span(one, at):
-                yield f"{place}.certificates: {one.subject.rfc4514_string() or one.serial_number}: {words}"
+                yield f"{place}.certificates: SHA-256 {fingerprint(one)}: {words}"
         for box in sorted(partner.to):
             if not any(known == box or (box.endswith("/") and known.startswith(box)) for known in table.boxes):
                 yield f"{place}.to: {box}: no such box; /office/ means all boxes whose address begins so"
