@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 import pytest
@@ -10,7 +11,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from lxml import etree
 
 from adapters.testkit.signer import sign
-from adapters.testkit.signing.recipe import ENVELOPING, PLAIN
+from adapters.testkit.signing.recipe import ENVELOPING, PLAIN, QUALIFIED
 from broker.errors import ConfigError
 from broker.evidence import UNSIGNED, Indication, Level
 from broker.model import Form, FormKey, Valid
@@ -96,6 +97,26 @@ def test_a_signature_counts_only_for_the_form_that_was_validated() -> None:
     assert (report.code, report.place, report.hint) == ("verify.enveloping-form", "ds:Object", "")
     assert (report.indication, report.revocation, report.judged_at) == (Indication.FAILED, "require", AT)
     assert (report.sub_indication, report.signatures) == (VERDICTS["verify.enveloping-form"], ())
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_what_can_still_become_known_comes_last_and_a_failure_first(order: int) -> None:
+    def both(*signers) -> bytes:
+        document = FORM
+        for signer in signers[::order]:
+            document = sign(document, signer, AT, QUALIFIED)
+        return document
+
+    def told(document: bytes) -> tuple[str, Level]:
+        report = examine(read(document, Limits()), REQUIRE, AT)
+        return report.code, report.level
+
+    # Nothing is known of revocations: the signature waits, and its level stands for when it will be known.
+    assert told(sign(FORM, PKI.person, AT)) == ("verify.revocation-unknown", Level.QUALIFIED)
+    assert told(both(PKI.person, PKI.local_person)) == ("verify.revocation-unknown", Level.LOCAL)
+    assert told(both(PKI.person, PKI.stranger)) == ("verify.chain-untrusted", Level.NONE)
+    broken = re.sub(rb"(<xades:SigningTime>)2026", rb"\g<1>2025", both(PKI.stranger, PKI.person), count=1)
+    assert told(broken) == ("verify.digest-mismatch", Level.NONE)
 
 
 def test_a_form_without_canonical_octets_is_kept_as_it_is() -> None:
