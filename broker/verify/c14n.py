@@ -173,14 +173,12 @@ def _hand_down(element: etree._Element, part: etree._Element, method: Method) ->
 
 
 def _take_out(child: etree._Element) -> None:
-    """Remove the element and nothing else: the text behind it stays."""
-    parent, tail = child.getparent(), child.tail
-    if parent is None:
-        return
-    if tail:
-        before = child.getprevious()
-        if before is None:
-            parent.text = (parent.text or "") + tail
-        else:
-            before.tail = (before.tail or "") + tail
-    parent.remove(child)
+    """Put an empty comment in the element's place, which no octets show: the text behind stays where it is.
+
+    Joined to the text before, as it would be without, it would be copied again for every signature.
+    """
+    parent = child.getparent()
+    if parent is not None:
+        place = etree.Comment()
+        place.tail = child.tail
+        parent.replace(child, place)

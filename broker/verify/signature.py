@@ -41,7 +41,7 @@ from broker.verify.signer import Policy, Signer
 from broker.verify.trust import REVOCATION_OFF, PublicKey, TrustSnapshot
 
 CLAIM_NOT_BELIEVED = "verify.hint-claimed-role"
-_LARGEST: Final = 200_000  # octets of a SignedInfo; real ones have some thousand
+_LARGEST: Final = 1_000_000  # octets of a SignedInfo; real ones have some thousand
 _OTHERS: Final = 3  # keys that are tried for a hint: so many stand above a signer's
 WRONG_CERTIFICATE = "verify.hint-wrong-certificate"
 

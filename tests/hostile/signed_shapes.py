@@ -105,9 +105,9 @@ def thousand(weight: float) -> bytes:
     return with_signatures(letter(), forged(0, reference() * max(int(1_000 * weight), 30)))
 
 
-@shape("3,000 References", "verify.too-many-references")
+@shape("2,500 References", "verify.too-many-references")
 def fifteen_thousand(weight: float) -> bytes:
-    return with_signatures(letter(), forged(0, reference() * max(int(3_000 * weight), 30)))
+    return with_signatures(letter(), forged(0, reference() * max(int(2_500 * weight), 30)))
 
 
 # ── many signatures ──
