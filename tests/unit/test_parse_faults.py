@@ -99,6 +99,10 @@ CAPS = {
     # 3 characters at `a` and its attribute; 5 at `b`; still 5 at `c` and its two, for the longest counts.
     "naming": (b"<a xmlns='abc' x=''><b xmlns='abcde'/><c y='' z=''/></a>", 26),
     "outside": (b"<?x?><a/><?y?><!---->", 3),
+    "declarations": (b"<a xmlns='u' xmlns:b='v' c=''/>", 2),
+    "remarks": (b"<a><?x?><!--y--><![CDATA[z]]></a>", 3),
+    "name": (b"<a xmlns='abc'><b xmlns='abcde'/></a>", 5),
+    "sorting": (b"<a b='' c=''><d e='' f='' g=''/></a>", 13),  # 2 x 2 + 3 x 3
 }  # fmt: skip
 
 
@@ -130,6 +134,11 @@ def test_a_crowd_is_looked_for_only_where_it_could_be_and_only_above_what_a_tag_
     with pytest.raises(TooLarge) as caught:
         read(b"<a>" + signs + one_more + b"</a>", Limits())
     assert caught.value.place == ""  # told from the text, before the tree
+
+
+@pytest.mark.parametrize("text", [b"=" * 40_001, b"xmlns " * 40_001])
+def test_what_only_looks_like_declarations_are_none(text):
+    assert read(b"<a>" + text + b"</a>", Limits()).text.encode() == text
 
 
 @pytest.mark.parametrize("mark", [b"", b"\xef\xbb\xbf"])
