@@ -99,10 +99,6 @@ CAPS = {
     # 3 characters at `a` and its attribute; 5 at `b`; still 5 at `c` and its two, for the longest counts.
     "naming": (b"<a xmlns='abc' x=''><b xmlns='abcde'/><c y='' z=''/></a>", 26),
     "outside": (b"<?x?><a/><?y?><!---->", 3),
-    "declarations": (b"<a xmlns='u' xmlns:b='v' c=''/>", 2),
-    "remarks": (b"<a><?x?><!--y--><![CDATA[z]]></a>", 3),
-    "name": (b"<a xmlns='abc'><b xmlns='abcde'/></a>", 5),
-    "sorting": (b"<a b='' c=''><d e='' f='' g=''/></a>", 13),  # 2 x 2 + 3 x 3
 }  # fmt: skip
 
 
