@@ -135,6 +135,7 @@ def test_a_crowd_is_looked_for_only_where_it_could_be_and_only_above_what_a_tag_
 @pytest.mark.parametrize("text", [b"=" * 40_001, b"xmlns " * 40_001])
 def test_what_only_looks_like_declarations_are_none(text):
     assert read(b"<a>" + text + b"</a>", Limits()).text.encode() == text
+    assert read(b"<a xmlns='u' xmlns:b='v' c=''/>", Limits(declarations=2)).get("c") == ""
 
 
 @pytest.mark.parametrize("mark", [b"", b"\xef\xbb\xbf"])
