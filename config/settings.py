@@ -137,7 +137,7 @@ class Stamping(_Section):
 
 
 class Caps(_Section):
-    """The caps on what may come in (`broker.parse.Limits`); the defaults are that file's."""
+    """The caps on what may come in (`broker.caps.Limits`); the defaults are that file's."""
 
     payload: PositiveInt | None = None
     depth: PositiveInt | None = None

@@ -12,7 +12,8 @@ import pika
 import pytest
 
 from adapters.channels.amqp import KIND
-from adapters.testkit.channels import PATIENCE, Answer, ChannelSuite, Desk, Message, Word
+from adapters.testkit.channels import PATIENCE, Answer, ChannelSuite, Message, Word
+from adapters.testkit.desk import Desk
 from adapters.wire.kind import Surroundings
 from broker.parse import Limits
 from broker.partner import NOBODY, Partners

@@ -14,7 +14,8 @@ from typing import Any
 import pytest
 
 from adapters.channels.directory import KIND
-from adapters.testkit.channels import PATIENCE, Answer, ChannelSuite, Desk, Message, Word
+from adapters.testkit.channels import PATIENCE, Answer, ChannelSuite, Message, Word
+from adapters.testkit.desk import Desk
 from broker.parse import Limits
 from broker.ports import Channel
 from tests.around import surroundings

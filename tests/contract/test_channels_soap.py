@@ -11,7 +11,8 @@ import pytest
 
 from adapters.channels.soap import SoapChannel
 from adapters.testkit.box import Box, Submission
-from adapters.testkit.channels import PATIENCE, Answer, ChannelSuite, Desk, Message, Word
+from adapters.testkit.channels import PATIENCE, Answer, ChannelSuite, Message, Word
+from adapters.testkit.desk import Desk
 from adapters.wire import mtom, ob
 from adapters.wire.soap import SOAP11, SOAP12, Version
 from broker.parse import Limits

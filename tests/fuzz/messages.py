@@ -17,7 +17,7 @@ from adapters.channels.soap.sender import Gate
 from adapters.channels.soap.skrytka import SERVICE
 from adapters.testkit.box import NS, Submission
 from adapters.testkit.certificates import Credential, key
-from adapters.testkit.channels import Desk
+from adapters.testkit.desk import Desk
 from adapters.testkit.wss import ALL, NODE, ZEEP, secure
 from adapters.wire import mtom, ob, soap
 from adapters.wire.soap import SOAP11, SOAP12

@@ -17,7 +17,7 @@ from threading import Event, Thread
 import structlog
 from cryptography import x509
 
-from adapters.testkit.channels import receipt_for
+from adapters.testkit.desk import receipt_for
 from broker.partner import Partner, Partners
 from tests.soap_serving import a_channel
 

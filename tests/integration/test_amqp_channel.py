@@ -14,7 +14,8 @@ import pika
 import pytest
 
 from adapters.channels import amqp
-from adapters.testkit.channels import PATIENCE, Answer, Desk, Message, Word, always, receipt_for
+from adapters.testkit.channels import PATIENCE, Answer, Message, Word
+from adapters.testkit.desk import Desk, always, receipt_for
 from adapters.testkit.proxy import Mood, Proxy
 from broker.errors import Malformed, NotYet, Unavailable, Unroutable
 from tests.contract.test_channels_amqp import AmqpHarness
@@ -330,7 +331,7 @@ DEADLY = """
 import os, sys
 from threading import Event
 from tests.contract.test_channels_amqp import AmqpHarness
-from adapters.testkit.channels import Desk
+from adapters.testkit.desk import Desk
 url, queue = sys.argv[1:]
 AmqpHarness(url, queue, Desk()).make(url, redeliveries=2).serve(lambda envelope: os._exit(9), Event())
 """

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pika
 import pytest
 
-from adapters.testkit.channels import Desk, Word
+from adapters.testkit.channels import Word
+from adapters.testkit.desk import Desk
 from broker.partner import Partner, Partners, Proof
 from tests.contract.test_channels_amqp import AmqpHarness
 from tests.integration.test_amqp_channel import left_in, serving

@@ -11,7 +11,8 @@ import pika
 from pika.exceptions import AMQPError
 
 from adapters.offices.amqp import KIND
-from adapters.testkit.channels import PATIENCE, receipt_for
+from adapters.testkit.channels import PATIENCE
+from adapters.testkit.desk import receipt_for
 from adapters.testkit.dms_amqp import MockAmqpDms
 from adapters.testkit.offices import a_parcel
 from broker.errors import Unavailable

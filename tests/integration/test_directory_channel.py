@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from adapters.testkit.channels import PATIENCE, Desk, Message, Word, receipt_for
+from adapters.testkit.channels import PATIENCE, Message, Word
+from adapters.testkit.desk import Desk, receipt_for
 from broker.errors import NotYet
 from broker.partner import Proof
 from tests.contract.test_channels_directory import Harness

@@ -17,7 +17,8 @@ import pytest
 from adapters.channels import directory as channel_module
 from adapters.channels.directory import KIND as CHANNEL
 from adapters.offices.directory import KIND as OFFICE
-from adapters.testkit.channels import PATIENCE, Desk, always
+from adapters.testkit.channels import PATIENCE
+from adapters.testkit.desk import Desk, always
 from adapters.wire import durable
 from broker.errors import Unavailable
 from tests.around import a_parcel, surroundings

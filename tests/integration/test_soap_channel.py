@@ -18,7 +18,7 @@ import structlog.testing
 
 from adapters.channels.soap.server import Watchful
 from adapters.testkit.box import NS, Box, Submission
-from adapters.testkit.channels import Desk, always, receipt_for
+from adapters.testkit.desk import Desk, always, receipt_for
 from adapters.wire import mtom, ob, soap
 from adapters.wire.base64_text import encode
 from adapters.wire.soap import SOAP11, SOAP12, WSA, WSSE

@@ -17,7 +17,7 @@ import pytest
 
 from adapters.channels.soap.endpoint import largest
 from adapters.testkit.box import Box, Submission
-from adapters.testkit.channels import Desk
+from adapters.testkit.desk import Desk
 from adapters.wire.soap import SOAP11
 from broker.parse import Limits
 from tests.soap_serving import serving
@@ -185,7 +185,7 @@ def test_processes_can_share_one_listening_socket(tmp_path: Path) -> None:
         import os, signal, sys
         from threading import Event
         import structlog
-        from adapters.testkit.channels import Desk
+        from adapters.testkit.desk import Desk
         from tests.soap_serving import a_channel
 
         structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))

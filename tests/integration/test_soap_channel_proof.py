@@ -13,7 +13,7 @@ import pytest
 from adapters.channels.soap.sender import Gate
 from adapters.testkit.box import Box, Reply, Submission
 from adapters.testkit.certificates import Credential
-from adapters.testkit.channels import Desk, always
+from adapters.testkit.desk import Desk, always
 from adapters.wire import ob, soap, wss
 from adapters.wire.soap import SOAP11, SOAP12, WSA
 from broker.errors import Unauthorised, Unroutable

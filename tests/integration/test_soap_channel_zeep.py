@@ -12,7 +12,7 @@ from lxml import etree
 from zeep.exceptions import Fault
 from zeep.transports import Transport
 
-from adapters.testkit.channels import Desk, always, receipt_for
+from adapters.testkit.desk import Desk, always, receipt_for
 from broker.errors import Malformed, Unavailable
 from tests.soap_serving import serving
 

@@ -24,7 +24,7 @@ from adapters.channels.soap.notes import PER_MINUTE, Notes
 from adapters.channels.soap.shares import Line, Lines, Memory, place, sort_of
 from adapters.testkit.box import Box, Submission
 from adapters.testkit.certificates import Credential
-from adapters.testkit.channels import Desk, receipt_for
+from adapters.testkit.desk import Desk, receipt_for
 from adapters.wire.soap import SOAP11
 from broker.errors import Unavailable
 from broker.model import Envelope, Receipt

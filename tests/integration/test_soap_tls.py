@@ -20,7 +20,7 @@ from cryptography import x509
 from adapters.channels.soap import SoapChannel
 from adapters.testkit.box import Box, Reply, Submission
 from adapters.testkit.certificates import Authority, Credential
-from adapters.testkit.channels import Desk
+from adapters.testkit.desk import Desk
 from adapters.wire.soap import SOAP11
 from broker.errors import ConfigError
 from broker.partner import Partner, Partners, Proof

@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from adapters.testkit.channels import receipt_for
+from adapters.testkit.desk import receipt_for
 from broker.errors import Unroutable
 from broker.model import Envelope, Receipt
 from tests.soap_serving import serving

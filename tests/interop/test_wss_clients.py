@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from adapters.testkit.channels import receipt_for
+from adapters.testkit.desk import receipt_for
 from broker.model import Envelope, Receipt
 from broker.partner import Coverage, Partners, Proof
 from broker.texts import TEXTS

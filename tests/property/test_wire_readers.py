@@ -11,7 +11,7 @@ from lxml import etree
 from adapters.channels.soap.endpoint import Endpoint, Request
 from adapters.channels.soap.skrytka import SERVICE
 from adapters.testkit.box import NS, Submission
-from adapters.testkit.channels import Desk
+from adapters.testkit.desk import Desk
 from adapters.wire import mtom, ob, soap
 from adapters.wire.base64_text import decode, encode
 from adapters.wire.media import media_type

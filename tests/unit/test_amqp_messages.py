@@ -19,7 +19,7 @@ from pika.spec import BasicProperties
 
 from adapters.channels.amqp import KIND, _Health
 from adapters.channels.amqp_messages import LONGEST, Message, dead_letter, envelope_of, receipt_reply, refusal_reply
-from adapters.testkit.channels import receipt_for
+from adapters.testkit.desk import receipt_for
 from adapters.testkit.offices import a_parcel
 from adapters.wire.amqp import HEADERS
 from adapters.wire.amqp_address import on_loopback, parameters_of

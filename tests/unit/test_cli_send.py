@@ -14,7 +14,7 @@ from threading import Thread
 import pytest
 import structlog
 
-from adapters.testkit.channels import Desk, always
+from adapters.testkit.desk import Desk, always
 from adapters.testkit.pki import Pki
 from broker.errors import Unauthorised, Unavailable
 from broker.model import Envelope

@@ -42,7 +42,7 @@ WINDOW: Final = timedelta(minutes=5)
 """How old a message may be, and how far ahead of us."""
 
 _BUDGET: Final = 400_000_000
-"""Octets of canonical form: what the largest message costs, and what its namespaces may add (`broker.parse.Limits`)."""
+"""Octets of canonical form: what the largest message costs, and what its namespaces may add (`broker.caps.Limits`)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
