@@ -1,0 +1,79 @@
+"""What several signatures are worth together: the weakest, by its own words, and the octets that all of them cover."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from adapters.testkit.signer import sign, sign_on_platform
+from adapters.testkit.signing.recipe import QUALIFIED
+from adapters.testkit.signing.roles import ep_signature
+from broker.evidence import Indication, Level, SignatureReport, SubIndication
+from broker.parse import Limits, read
+from broker.verify.judgement import _together, judge_document
+from broker.verify.revocation import NOTHING_KNOWN
+from broker.verify.signer import Policy
+from tests.corpus.verify.scene import AT, FORM, PKI, TRUST, judged
+
+PASSED = SignatureReport(id="a", indication=Indication.PASSED, level=Level.QUALIFIED)
+FAILED = SignatureReport(
+    id="b",
+    indication=Indication.FAILED,
+    sub_indication=SubIndication.HASH_FAILURE,
+    code="verify.digest-mismatch",
+    place="ds:Reference[1]",
+    hint="verify.hint-changed",
+)
+
+
+def together(*reports):
+    return _together(reports, TRUST, AT)
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_the_weakest_level_is_that_of_the_document_whatever_the_levels_are_called(first):
+    levels = (Level.QUALIFIED, Level.TRUSTED_PROFILE)
+    reports = [replace(PASSED, level=level) for level in (levels if first else levels[::-1])]
+    assert together(*reports).level is Level.TRUSTED_PROFILE
+
+
+def test_a_citizen_and_an_official_together_are_worth_the_weaker_of_both():
+    document = sign(sign_on_platform(FORM, PKI.platform, PKI.person.person, AT), PKI.person, AT, QUALIFIED)
+    assert judged(document).level is Level.TRUSTED_PROFILE
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_the_hint_is_of_the_signature_that_decides_and_of_no_other(first):
+    hinting = replace(PASSED, hint="verify.hint-claimed-role")
+    silent = replace(FAILED, hint="")
+    assert together(*((hinting, silent) if first else (silent, hinting))).hint == ""
+    assert together(hinting, FAILED).hint == "verify.hint-changed"
+    assert together(PASSED, hinting).hint == "verify.hint-claimed-role"
+
+
+@pytest.mark.parametrize(
+    ("place", "told"), [("ds:Reference[1]", "ds:Signature[2]/ds:Reference[1]"), ("", "ds:Signature[2]")]
+)
+def test_the_place_names_the_signature_and_what_in_it_if_that_is_known(place, told):
+    assert together(PASSED, replace(FAILED, place=place)).place == told
+
+
+def content_of(document):
+    root = read(document, Limits())
+    judgement = judge_document(root, root, trust=TRUST, known=NOTHING_KNOWN, at=AT, policy=Policy(), size=len(document))
+    assert judgement.report.indication is Indication.PASSED
+    return judgement.content
+
+
+def test_what_is_read_of_a_form_with_two_signatures_holds_neither():
+    # The first leaves every signature out, the second itself alone: its octets hold the first.
+    two = sign(sign(FORM, PKI.person, AT, QUALIFIED), PKI.other_person, AT)
+    assert b"Signature" not in content_of(two)
+    assert content_of(two) == content_of(sign(FORM, PKI.person, AT, QUALIFIED))
+
+
+def test_a_platforms_role_makes_nobody_elses_signature_stronger():
+    document = sign(FORM, PKI.local_person, AT, claimed_role=ep_signature(PKI.person.person, AT))
+    report = judged(document)
+    assert (report.level, report.hint) == (Level.LOCAL, "verify.hint-claimed-role")
