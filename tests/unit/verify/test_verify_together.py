@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from adapters.testkit.signer import sign, sign_on_platform
-from adapters.testkit.signing.recipe import QUALIFIED
+from adapters.testkit.signing.recipe import EXCLUSIVE, QUALIFIED
 from adapters.testkit.signing.roles import ep_signature
 from broker.evidence import Indication, Level, SignatureReport, SubIndication
 from broker.parse import Limits, read
@@ -77,3 +77,12 @@ def test_a_platforms_role_makes_nobody_elses_signature_stronger():
     document = sign(FORM, PKI.local_person, AT, claimed_role=ep_signature(PKI.person.person, AT))
     report = judged(document)
     assert (report.level, report.hint) == (Level.LOCAL, "verify.hint-claimed-role")
+
+
+def test_a_comment_that_is_signed_in_a_reference_stands_in_no_ones_way():
+    def commented(text):
+        return text.replace("</ds:Reference>", "<!-- signed, too --></ds:Reference>")
+
+    document = sign(FORM, PKI.person, AT, signed_info=EXCLUSIVE + "WithComments", rewrite=commented)
+    assert b"<!-- signed, too --></ds:Reference>" in document
+    assert judged(document).indication is Indication.PASSED
