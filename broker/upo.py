@@ -16,6 +16,7 @@ from datetime import UTC, datetime
 from broker.errors import Rejection
 from broker.model import Admitted, Envelope, Submission
 from broker.texts import TEXTS
+from broker.xml_text import legal
 
 NAMESPACE = "http://crd.gov.pl/xml/schematy/UPO/2008/05/09/"  # the trailing slash belongs to it
 
@@ -29,7 +30,6 @@ UNSIGNED = "NIEPODPISANY"
 LEVEL = "PoziomPodpisu"
 REVOCATION = "SprawdzenieUniewaznien"  # the policy by name
 
-_ILLEGAL = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _ESCAPES = str.maketrans(
     # White space as references too, so that neither the parser nor an attribute's normalisation changes it.
     {"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "\r": "&#13;", "\n": "&#10;", "\t": "&#9;"}
@@ -172,7 +172,7 @@ def _information(pairs: Iterable[tuple[str, str]]) -> str:
 
 def _escape(text: str) -> str:
     """Escape for element and attribute alike; what XML cannot hold becomes U+FFFD."""
-    return _ILLEGAL.sub("\ufffd", text).translate(_ESCAPES)
+    return legal(text).translate(_ESCAPES)
 
 
 def _base64(hexadecimal: str) -> str:

@@ -8,7 +8,6 @@ Sources: SOAP 1.1 (W3C Note, 2000) §4; SOAP 1.2 part 1 §5, part 2 §7.5.2 (sta
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection
 from dataclasses import dataclass
 from enum import StrEnum
@@ -18,6 +17,7 @@ from lxml import etree
 from broker.errors import Malformed
 from broker.parse import Limits
 from broker.parse import read as read_xml
+from broker.xml_text import legal
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -203,13 +203,12 @@ def read_fault(message: Message) -> ReceivedFault | None:
 
 # ── writing ──────────────────────────────────────────────────────────────────────────────────────────────
 
-_FORBIDDEN = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _SPECIAL = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "\r": "&#13;"})
 
 
 def escape(text: str) -> bytes:
     """Return text as UTF-8 fit for element content and attribute values; what XML forbids becomes U+FFFD."""
-    return _FORBIDDEN.sub("\ufffd", text).translate(_SPECIAL).encode()
+    return legal(text).translate(_SPECIAL).encode()
 
 
 def write(version: Version, body: bytes, headers: bytes = b"") -> bytes:
