@@ -175,7 +175,7 @@ def test_rekey_that_was_broken_off_goes_on_where_work_is_left(opened):
     assert lie_in(first) == {ONE.key, BOTH.key}
     store = opened(BOTH)
     rewritten = []
-    store._write = lambda work, asked, write=store._write: (rewritten.append(asked), write(work, asked))[1]
+    store.write = lambda work, asked, write=store.write: (rewritten.append(asked), write(work, asked))[1]
     assert sum(store.rekey()) == 40
     assert sum(len(some) for some in rewritten if not isinstance(some, str)) == 24
     for it in letters:

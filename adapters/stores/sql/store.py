@@ -113,11 +113,12 @@ class SqlStore:
             self._reading.dispose()
             raise
 
-    def _write(self, work: Work[Asked, Result], asked: Asked) -> Result:
+    def write(self, work: Work[Asked, Result], asked: Asked) -> Result:
+        """Do a write through the one writer (see `Access`)."""
         return self._open().write(work, asked)
 
     @contextmanager
-    def _read(self) -> Iterator[Connection]:
+    def read(self) -> Iterator[Connection]:
         """Yield a connection that sees one moment of the database."""
         self._open()
         with translated(), self._reading.connect() as connection:
@@ -134,14 +135,14 @@ class SqlStore:
     # ── Store ──
 
     def enrol(self, offices: Sequence[OfficeLimits]) -> None:
-        self._write(ENROL, offices)
+        self.write(ENROL, offices)
 
     def find(self, message: Fingerprint) -> Receipt | None:
-        with self._read() as connection:
+        with self.read() as connection:
             known = custody.find(connection, message)
         if known is None:
             return None
-        return known.receipt if known.bound else self._write(ACCEPT, message)
+        return known.receipt if known.bound else self.write(ACCEPT, message)
 
     def accept(self, acceptance: Acceptance) -> Receipt:
         self._open()
@@ -151,33 +152,33 @@ class SqlStore:
         it, of = acceptance, acceptance.submission.id
         document = self._at_rest.stored(of, Content.DOCUMENT, it.document)
         report = self._at_rest.stored(of, Content.REPORT, it.report)
-        return self._write(ACCEPT, replace(it, document=document, report=report))
+        return self.write(ACCEPT, replace(it, document=document, report=report))
 
     def first_use(self, token: str, until: datetime) -> bool:
-        return self._write(FIRST_USE, tokens.Use(token=token, until=until))
+        return self.write(FIRST_USE, tokens.Use(token=token, until=until))
 
     def forget_use(self, token: str) -> None:
-        self._write(FORGET_USE, token)
+        self.write(FORGET_USE, token)
 
     def refuse(self, refusal: Refusal) -> None:
-        self._write(self._refuse, refusal)
+        self.write(self._refuse, refusal)
 
     def claim(self, lease: timedelta, most: int = 1) -> Sequence[Claim]:
-        return self._write(CLAIM, claims.Demand(lease=lease, most=most))
+        return self.write(CLAIM, claims.Demand(lease=lease, most=most))
 
     def renew(self, claim: Claim, lease: timedelta) -> Claim:
-        return self._write(RENEW, claims.Renewal(claim=claim, lease=lease))
+        return self.write(RENEW, claims.Renewal(claim=claim, lease=lease))
 
     def release(self, claim: Claim, wait: timedelta = timedelta(0)) -> None:
-        self._write(RELEASE, claims.Return(claim=claim, wait=wait))
+        self.write(RELEASE, claims.Return(claim=claim, wait=wait))
 
     def record(self, claim: Claim, outcome: Outcome) -> None:
         if outcome.event not in OUTCOMES or follow(DeliveryState.SENDING, outcome.event) is not outcome.state:
             raise IllegalTransition(f"{outcome.event} to {outcome.state} as an outcome")
-        self._write(RECORD, claims.Ending(claim=claim, outcome=outcome))
+        self.write(RECORD, claims.Ending(claim=claim, outcome=outcome))
 
     def parcel(self, claim: Claim) -> Parcel:
-        with self._read() as connection:
+        with self.read() as connection:
             it = custody.parcel(connection, claim)
         of = it.submission.id
         return replace(
@@ -187,31 +188,31 @@ class SqlStore:
         )
 
     def keep_seal(self, sha256: str, pem: bytes, at: datetime) -> None:
-        self._write(KEEP_SEAL, proofs.SealSeen(sha256=sha256, pem=pem, at=at))
+        self.write(KEEP_SEAL, proofs.SealSeen(sha256=sha256, pem=pem, at=at))
 
     def unstamped(self, most: int = 100) -> Sequence[Receipt]:
-        with self._read() as connection:
+        with self.read() as connection:
             return proofs.without_copy(connection, most)
 
     def stamp(self, receipt: str, xml: bytes, at: datetime) -> None:
-        self._write(STAMP, proofs.Copy(receipt=receipt, xml=xml, at=at))
+        self.write(STAMP, proofs.Copy(receipt=receipt, xml=xml, at=at))
 
     def awaiting(self, most: int = 100, after: str = "") -> Sequence[Record]:
-        with self._read() as connection:
+        with self.read() as connection:
             return ledger.these(connection, proofs.waiting_to_be_judged(connection, most, after))
 
     def settle(self, submission: SubmissionId, event: str, detail: str, report: bytes) -> None:
         written = self._at_rest.stored(submission, Content.LATER_REPORT, report)
-        self._write(SETTLE, proofs.Settlement(submission=submission, event=event, detail=detail, report=written))
+        self.write(SETTLE, proofs.Settlement(submission=submission, event=event, detail=detail, report=written))
 
     # ── Ledger ──
 
     def list(self, wanted: Filter) -> Sequence[Record]:
-        with self._read() as connection:
+        with self.read() as connection:
             return ledger.page(connection, wanted)
 
     def show(self, submission: SubmissionId) -> Record | None:
-        with self._read() as connection:
+        with self.read() as connection:
             record = ledger.show(connection, submission)
         return None if record is None else self._clear(record)
 
@@ -225,26 +226,26 @@ class SqlStore:
         )
 
     def document(self, submission: SubmissionId) -> bytes | None:
-        with self._read() as connection:
+        with self.read() as connection:
             stored = ledger.document(connection, submission)
         return None if stored is None else self._at_rest.content(submission, Content.DOCUMENT, stored)
 
     def seals(self) -> Sequence[bytes]:
-        with self._read() as connection:
+        with self.read() as connection:
             return proofs.all_seals(connection)
 
     def refusals(self, since: datetime | None = None, most: int = 100) -> Sequence[Refusal]:
-        with self._read() as connection:
+        with self.read() as connection:
             return ledger.turned_away(connection, since, most)
 
     def requeue(self, deliveries: Iterable[DeliveryId], reason: str) -> Sequence[DeliveryId]:
-        return self._write(REQUEUE, ledger.Requeue(deliveries=tuple(deliveries), reason=reason))
+        return self.write(REQUEUE, ledger.Requeue(deliveries=tuple(deliveries), reason=reason))
 
     def pause(self, office: OfficeId, paused: bool) -> bool:
-        return self._write(PAUSE, ledger.Pause(office=office, paused=paused))
+        return self.write(PAUSE, ledger.Pause(office=office, paused=paused))
 
     def stats(self) -> Stats:
-        with self._read() as connection:
+        with self.read() as connection:
             return ledger.stats(connection)
 
     # ── content keys ──
@@ -258,7 +259,7 @@ class SqlStore:
 
     def contents(self) -> int:
         """Return how many rows hold content."""
-        with self._read() as connection:
+        with self.read() as connection:
             return keys.count(connection)
 
     def rekey(self) -> Iterator[int]:
@@ -272,7 +273,7 @@ class SqlStore:
         yield from (seen for seen, _ in self._rewrite())
         while any(old for _, old in self._rewrite()):  # what a slow node has written meanwhile
             pass
-        self._write(DROP_OLD_KEYS, self._at_rest.key)
+        self.write(DROP_OLD_KEYS, self._at_rest.key)
 
     def _rewrite(self) -> Iterator[tuple[int, int]]:
         """Go through all content once; yield how many rows were seen and how many of them written anew."""
@@ -283,5 +284,5 @@ class SqlStore:
             if not seen:
                 return
             if old:
-                self._write(REWRITE, old)
+                self.write(REWRITE, old)
             yield seen, len(old)

@@ -197,8 +197,84 @@ events = Table(
     Column("delivery", String),
     Column("detail", Words, nullable=False),
     Column("batch", BigInteger),  # the journal's batch that chains it; null until then
+    Column("position", Integer),  # in its batch, from 0
+    Column("leaf", LargeBinary),  # its hash, as the batch's tree has it
     Index("events_by_submission", "submission", "id"),
     Index("events_unchained", "id", sqlite_where=text("batch IS NULL"), postgresql_where=text("batch IS NULL")),
+    Index(
+        "events_chained",
+        "batch",
+        "position",
+        sqlite_where=text("batch IS NOT NULL"),
+        postgresql_where=text("batch IS NOT NULL"),
+    ),
+)
+
+# The journal: each batch of events has the root of a hash tree, and a head that depends on all batches before it.
+batches = Table(
+    "batches",
+    metadata,
+    Column("number", BigInteger, primary_key=True, autoincrement=False),
+    Column("at", Moment, nullable=False),
+    Column("size", Integer, nullable=False),  # events
+    Column("root", LargeBinary, nullable=False),
+    Column("previous", LargeBinary, nullable=False),  # the head before
+    Column("head", LargeBinary, nullable=False),
+    Column("sealed", LargeBinary),  # the head under the broker's seal, XML; null until it is sealed
+    Column("stamp", LargeBinary),  # a time-stamp on the head (RFC 3161), DER; null while there is none
+)
+
+# The processes that serve, and those that did until lately.
+nodes = Table(
+    "nodes",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("host", String, nullable=False),
+    Column("pid", Integer, nullable=False),
+    Column("version", String, nullable=False),
+    Column("layout", String, nullable=False),
+    Column("started_at", Moment, nullable=False),
+    Column("seen_at", Moment, nullable=False),
+    Column("draining", Boolean, nullable=False),
+)
+
+# What only one node does at a time, and which one, until when.
+duties = Table(
+    "duties",
+    metadata,
+    Column("name", String, primary_key=True),
+    Column("node", String, nullable=False),
+    Column("until", Moment, nullable=False),
+)
+
+# Which deliveries were told to be late, so that each is told once.
+overdue = Table(
+    "overdue",
+    metadata,
+    Column("delivery", String, primary_key=True),
+    Column("stage", String, primary_key=True),
+    Column("level", String, primary_key=True),
+    Column("submission", String, nullable=False),
+    Column("at", Moment, nullable=False),
+)
+
+# Sealed evidence that something did not happen in time.
+evidences = Table(
+    "evidences",
+    metadata,
+    Column("submission", String, primary_key=True),
+    Column("kind", String, primary_key=True),
+    Column("id", String, nullable=False),
+    Column("at", Moment, nullable=False),
+    Column("xml", LargeBinary, nullable=False),
+)
+
+# One row: the layouts of the oldest and the newest version that may serve from this database.
+layouts = Table(
+    "layouts",
+    metadata,
+    Column("oldest", String, nullable=False),
+    Column("newest", String, nullable=False),
 )
 
 refusals = Table(
