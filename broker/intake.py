@@ -14,11 +14,11 @@ import structlog
 from broker.admit import GRACE
 from broker.errors import Rejection, TooLarge, Unauthorised, Unavailable
 from broker.evidence import to_json
+from broker.identity import delivery_id
 from broker.model import (
     Acceptance,
     Admitted,
     Delivery,
-    DeliveryId,
     Document,
     Envelope,
     Once,
@@ -153,7 +153,11 @@ class Intake:
             accepted_at=now,
         )
         delivery = Delivery(
-            id=DeliveryId(self.ids()), submission=submission.id, office=target.office, since=now, due_at=now
+            id=delivery_id(envelope.fingerprint, target.office),
+            submission=submission.id,
+            office=target.office,
+            since=now,
+            due_at=now,
         )
         return Acceptance(
             submission=submission,

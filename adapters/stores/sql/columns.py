@@ -5,13 +5,14 @@ Here: moments, texts and keys.  Which columns there are is in tables.py.
 
 from __future__ import annotations
 
-import hashlib
 import re
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import BigInteger, DateTime, Dialect, LargeBinary, Text
 from sqlalchemy.types import TypeDecorator, TypeEngine
+
+from broker.identity import octets
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
@@ -87,13 +88,9 @@ class Key(LargeBinary):
 
 
 def key(*parts: str | bool) -> bytes:
-    """Return 32 bytes that are equal only for equal parts.  Lengths are digested too, so parts cannot run together.
+    """Return 32 bytes that are equal only for equal parts.
 
     An index over the texts themselves would grow with what a stranger writes, and PostgreSQL refuses entries
     over 2.7 kB.
     """
-    digest = hashlib.sha256()
-    for part in parts:
-        written = str(part).encode("utf-8", "surrogatepass")
-        digest.update(len(written).to_bytes(8, "big") + written)
-    return digest.digest()
+    return octets(*parts)
