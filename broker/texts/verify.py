@@ -149,6 +149,13 @@ TEXTS: dict[str, Text] = {
         hint_pl=_SUSPECT_PL,
         hint_en=_SUSPECT_EN,
     ),
+    "verify.prefix-unsigned": Text(
+        number=319,
+        pl="Wartość xsi:type używa prefiksu przestrzeni nazw, którego deklaracji podpis nie obejmuje: po drodze można by zmienić jego znaczenie.",
+        en="A value of xsi:type uses a namespace prefix whose declaration the signature does not cover: its meaning could be changed on the way.",
+        hint_pl="Proszę podpisać z kanonizacją włączną (inclusive, Canonical XML 1.0) albo wymienić ten prefiks w InclusiveNamespaces/@PrefixList.",
+        hint_en="Sign with inclusive canonicalisation (Canonical XML 1.0), or name the prefix in InclusiveNamespaces/@PrefixList.",
+    ),
     # ── references ──
     "verify.no-references": Text(
         number=320,

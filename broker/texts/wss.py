@@ -247,4 +247,12 @@ TEXTS: dict[str, Text] = {
         hint_pl=_CLOCK_PL,
         hint_en=_CLOCK_EN,
     ),
+    # ── what exclusive canonicalisation leaves out ──
+    "wss.prefix-unsigned": Text(
+        number=1082,
+        pl="Wartość xsi:type w treści komunikatu używa prefiksu przestrzeni nazw, którego deklaracji podpis komunikatu nie obejmuje.",
+        en="A value of xsi:type in the Body uses a namespace prefix whose declaration the message's signature does not cover.",
+        hint_pl="Proszę wymienić ten prefiks w InclusiveNamespaces/@PrefixList odwołania do Body albo nie wysyłać atrybutów xsi:type.",
+        hint_en="Name the prefix in InclusiveNamespaces/@PrefixList of the Reference to the Body, or send no xsi:type attributes.",
+    ),
 }

@@ -89,6 +89,7 @@ _BY_VERDICT: Final[Mapping[SubIndication, tuple[str, ...]]] = {
         "root-not-covered",
         "instruction-unsigned",
         "foreign-unsigned",
+        "prefix-unsigned",
         "manifest",
         "too-many-references",
         "reference-no-uri",

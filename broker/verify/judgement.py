@@ -10,7 +10,7 @@ from typing import Final
 from lxml import etree
 
 from broker.evidence import AWAITED, UNSIGNED, Indication, Level, Report, SignatureReport
-from broker.verify import unsigned
+from broker.verify import prefixes, unsigned
 from broker.verify.algorithms import INCLUSIVE
 from broker.verify.c14n import Canon, reread, weight
 from broker.verify.fault import Fault
@@ -79,6 +79,7 @@ def _judge_document(
         report = _together([it.report for it in judged], trust, at)
         if report.indication is Indication.PASSED or report.awaits:
             unsigned.require_nothing(layout, [it.covering for it in judged if it.covering is not None])
+            _require_prefixes(judged, root)
             return Judgement(report=report, content=_covered(judged, layout, canon))
     except Fault as fault:
         report = Report(
@@ -110,6 +111,21 @@ def _require_same(covered: etree._Element, claimed: etree._Element) -> None:
     """Raise Fault unless what went through validation is what the signature was made for."""
     if covered is not claimed:
         raise Fault("verify.enveloping-form", "ds:Object")
+
+
+def _require_prefixes(judged: Sequence[Judged], root: etree._Element) -> None:
+    """Raise Fault if something that any of the signatures covers holds a prefix that it does not cover."""
+    seen = set()
+    for number, one in enumerate(judged, start=1):
+        for place, it in enumerate(one.covered, start=1):
+            what = (it.target, it.method, it.out)
+            if what in seen:  # its octets were made once, and so they are read once
+                continue
+            seen.add(what)
+            try:
+                prefixes.require_signed(it, root)
+            except Fault as fault:
+                raise fault.at(f"ds:Signature[{number}]/ds:Reference[{place}]") from None
 
 
 def _together(reports: Sequence[SignatureReport], trust: TrustSnapshot, at: datetime) -> Report:

@@ -46,7 +46,6 @@ class Signature:
     """One `ds:Signature`, taken apart."""
 
     element: etree._Element
-    name: str  # its Id, or its position: "#1"
     signed_info: etree._Element
     value: etree._Element
     key_info: etree._Element | None
@@ -154,7 +153,7 @@ def _has_text(element: etree._Element) -> bool:
 # ── one signature ────────────────────────────────────────────────────────────────────────────────────────
 
 
-def take_apart(signature: etree._Element, number: int, form: etree._Element) -> Signature:
+def take_apart(signature: etree._Element, form: etree._Element) -> Signature:
     """Return the parts of a signature; raise Fault if there is one too many, too few, or of a kind not known."""
     if _has_text(signature):
         raise Fault("verify.signature-text", "ds:Signature")
@@ -172,7 +171,6 @@ def take_apart(signature: etree._Element, number: int, form: etree._Element) -> 
     qualifying = _qualifying(objects, form)
     return Signature(
         element=signature,
-        name=signature.get("Id") or f"#{number}",
         signed_info=head[0],
         value=head[1],
         key_info=key_info,

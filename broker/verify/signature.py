@@ -61,9 +61,10 @@ class Case:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Judged:
-    """One signature: its line in the report, and the Reference that covers the form, if one does."""
+    """One signature: its line in the report, what it covers, and the Reference that covers the form, if one does."""
 
     report: SignatureReport
+    covered: tuple[Covered, ...]
     covering: Covered | None
 
 
@@ -100,7 +101,7 @@ class _Judgement:
             self.faults.append(fault)
 
     def _judge(self) -> None:
-        parts = self.parts = take_apart(self.element, self.number, self.case.layout.form)
+        parts = self.parts = take_apart(self.element, self.case.layout.form)
         how, octets, signed_info = self._signed_info(parts)
         self.covered = references.judge_all(
             signed_info, parts.signed_info, self.element, self.case.layout, self.case.canon
@@ -295,7 +296,7 @@ class _Judgement:
             extensions=self.timing.others if self.timing else (),
             counter_signatures=self.counters,
         )
-        return Judged(report=report, covering=covering)
+        return Judged(report=report, covered=self.covered, covering=covering)
 
     def _shape(self) -> str:
         if self.of is not None:

@@ -1,7 +1,8 @@
 """What nobody has signed may stand in a document only where nobody reads it for what was signed (decision 0021).
 
 Asked last, of documents whose signatures hold.  Two places are left that no Reference need cover: around the root,
-where an instruction may send a reader to another stylesheet, and inside the signatures themselves.
+where an instruction may send a reader to another stylesheet, and inside the signatures themselves.  And one kind of
+letters within what is covered: declarations of prefixes (`prefixes.py`).
 """
 
 from __future__ import annotations

@@ -141,6 +141,7 @@ EARLIER = frozenset(
             "wrapping/enveloping-form--enveloping-form-beside-covered-object",
             "wrapping/enveloping-form--enveloping-swapped",
         ),
+        "invalid": ("prefixes/prefix-unsigned--type-of-the-root",),
         "enveloped-base64": ("structure/enveloping-base64--said",),
     }.items()
     for place in places

@@ -218,6 +218,45 @@ def test_an_instruction_around_the_root_is_signed_or_refused(shape: str, where: 
     assert accepted(etree.tostring(root.getroottree())) is None
 
 
+TYPE = "{http://www.w3.org/2001/XMLSchema-instance}type"
+TYPED = tuple(sorted(path.stem for path in (ROOT / "accepted").glob("prefix-*.xml")))
+
+
+def meanings(document: bytes) -> list[str]:
+    """What the types in the form are bound to, as a reader of the bytes finds it."""
+    found = []
+    for element in read(document, LIMITS).iter(etree.Element):
+        said = element.get(TYPE)
+        if said is not None and not in_unsigned_part(element):
+            found.append(element.nsmap.get(said.strip().rpartition(":")[0] or None) or "")
+    return found
+
+
+def rebound(document: bytes) -> Iterator[bytes]:
+    """Yield the document with each of its declarations changed, and with each prefix declared on each element."""
+    for declaration in re.finditer(rb' xmlns(:\w+)?="([^"]*)"', document):
+        yield document[: declaration.start(2)] + b"urn:evil" + document[declaration.end(2) :]
+        yield document[: declaration.start()] + document[declaration.end() :]
+    for tag in re.finditer(rb"<[A-Za-z][\w:]*", document):
+        for prefix in (b"", b":o", b":wnio"):
+            yield document[: tag.end()] + b" xmlns%b='urn:evil'" % prefix + document[tag.end() :]
+
+
+@pytest.mark.parametrize("shape", TYPED)
+def test_no_prefix_in_a_value_can_be_bound_to_something_else(shape: str) -> None:
+    before = accepted(original(shape))
+    assert before is not None
+    refused = 0
+    for document in rebound(original(shape)):
+        after = accepted(document)
+        if after is None:
+            refused += 1
+            continue
+        assert told(after) == told(before)
+        assert meanings(document) == meanings(original(shape))
+    assert refused
+
+
 def test_every_octet_of_a_document_is_signed_or_changes_nothing() -> None:
     document = original("ecdsa-ec-256")
     before = accepted(document)

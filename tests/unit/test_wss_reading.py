@@ -75,6 +75,29 @@ def test_the_prefixes_of_exclusive_canonicalisation_are_kept_to(prefixes) -> Non
     assert read(secure(envelope, BY, AT, prefixes=prefixes)) is not None
 
 
+XSI = b'xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance"'
+
+
+def typed(kind: bytes, **how) -> bytes:
+    letter = b'<o:letter xmlns:o="urn:o" xmlns:k="urn:k" %b xsi:type="%b"/>' % (XSI, kind)
+    return secure(Submission(document=letter, any=True).envelope(SOAP11), BY, AT, **how)
+
+
+def test_a_prefix_that_a_value_in_the_body_uses_must_be_signed() -> None:
+    assert read(typed(b"o:Letter")) is not None
+    assert read(typed(b"k:Letter", prefixes="k")) is not None
+    for message in typed(b"k:Letter"), typed(b"k:Letter", prefixes="o"):
+        refused("wss.prefix-unsigned", message)
+        refused("wss.prefix-unsigned", message.replace(b"urn:k", b"urn:evil"))
+    refused("wss.digest-mismatch", typed(b"k:Letter", prefixes="k").replace(b"urn:k", b"urn:evil"))
+    refused("wss.prefix-unsigned", typed(b"Letter").replace(b"<o:letter ", b'<o:letter xmlns="urn:evil" '))
+
+
+def test_headers_are_text_and_may_say_of_which_type_they_are() -> None:
+    header = b'<h:x xmlns:h="urn:h" xmlns:k="urn:k" %b xsi:type="k:T"/>' % XSI
+    assert read(secure(Submission(headers=header).envelope(SOAP11), BY, AT)) is not None
+
+
 def test_a_message_without_a_signature_for_us_proves_nothing() -> None:
     assert read(LETTER.envelope(SOAP11)) is None
     only_a_time = signed(order=("timestamp", "signature")).replace(b"ds:Signature>", b"ds:Other>")

@@ -18,7 +18,7 @@ from adapters.wire.soap import Message, elements, name_of
 from adapters.wire.wss.header import Security
 from adapters.wire.wss.names import DS, DS_NS, WSU_NS
 from adapters.wire.wss.refusal import no
-from broker.verify import references
+from broker.verify import prefixes, references
 from broker.verify.algorithms import ENVELOPED, EXCLUSIVE
 from broker.verify.c14n import Canon
 from broker.verify.shape import Layout, Signature
@@ -66,6 +66,8 @@ def judge(
     for found in references.judge_all(signed_info, parts.signed_info, security.signature, layout, canon):
         if found.fault is not None:
             raise found.fault
+        if found.target is body:  # `nadajAny` hands on what stands in it, with its declarations; headers are text
+            prefixes.require_signed(found, message.root)
     return Covered(
         body=body in targets,
         timestamp=security.timestamp is not None and security.timestamp in targets,

@@ -112,7 +112,7 @@ def _read(
 ) -> Secured:
     ids = bearers(message.root)
     span = None if security.timestamp is None else timestamp.read(security.timestamp, at, window)
-    parts = take_apart(security.signature, 1, security.signature)
+    parts = take_apart(security.signature, security.signature)
     if parts.objects:
         raise no("wss.signature-shape", "ds:Object")
     canon = Canon(message.root, _BUDGET)

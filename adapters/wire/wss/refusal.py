@@ -46,6 +46,7 @@ _FAULTS: Final[Mapping[str, str]] = MappingProxyType(
         "verify.digest-md5": "wss.digest-algorithm",
         "verify.digest-unknown": "wss.digest-algorithm",
         "verify.digest-mismatch": "wss.digest-mismatch",
+        "verify.prefix-unsigned": "wss.prefix-unsigned",
         "verify.signature-sha1": "wss.signature-algorithm",
         "verify.signature-md5": "wss.signature-algorithm",
         "verify.signature-hmac": "wss.signature-algorithm",

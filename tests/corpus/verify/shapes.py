@@ -34,6 +34,7 @@ from adapters.testkit.signing.template import reference
 from config.demo.forms import Kind, form
 from config.demo.offices import offices
 from tests.corpus.verify.chains import below
+from tests.corpus.verify.prefixes import COVERED
 from tests.corpus.verify.scene import AT, FORM, FORM_WITH_ID, PKI
 
 ACCEPTED: dict[str, tuple[Callable[[], bytes], str]] = {}
@@ -177,6 +178,11 @@ for _name, (_old, _new) in {
     "white-space-in-the-value": (b"</ds:SignatureValue>", b"\n</ds:SignatureValue>"),
 }.items():
     _accept(f"later-{_name}", lambda old=_old, new=_new: _signed().replace(old, new))  # type: ignore[misc]
+
+# ── prefixes in values ──
+
+for _name, _maker in COVERED.items():
+    _accept(f"prefix-{_name}", _maker)
 
 # ── forms in use ──
 
