@@ -77,7 +77,8 @@ def _holds(report: Report, policy: BoxPolicy, at: datetime) -> tuple[str, ...]:
     silent = report.silent_since
     if policy.grace and silent is not None and at - silent <= policy.grace:
         return (GRACE,)
-    raise NotYet("it is not known yet whether a certificate is revoked", retry_after=RETRY_AFTER)
+    reason = "it is not known yet whether a certificate is revoked"
+    raise NotYet(reason, retry_after=RETRY_AFTER, condition="evidence")
 
 
 def _suffices(report: Report, form: Form, policy: BoxPolicy, box: str) -> None:

@@ -103,13 +103,14 @@ class Unavailable(BrokerError):
     """Something needed is out of reach; the same call may work later.
 
     `reason` is for operators and logs and names no data of a document; `retry_after` is a wait that the far
-    side asked for, if it did.
+    side asked for, if it did; `condition` is one word for what is missing, by which such cases are counted.
     """
 
-    def __init__(self, reason: str, *, retry_after: timedelta | None = None) -> None:
+    def __init__(self, reason: str, *, retry_after: timedelta | None = None, condition: str = "") -> None:
         super().__init__(reason)
         self.reason = reason
         self.retry_after = retry_after
+        self.condition = condition
 
 
 class NotYet(Unavailable):

@@ -32,6 +32,7 @@ from broker.model import (
 )
 from broker.partner import NOBODY, Partner, Partners
 from broker.ports import Clock, Ids, Pace, Stage, Store
+from broker.pressure import NONE, Pressure
 from broker.receipt import Registrar
 
 log = structlog.get_logger(__name__)
@@ -52,6 +53,7 @@ class Intake:
     ids: Ids
     partners: Callable[[], Partners] = lambda: NOBODY
     pace: Pace = lambda partner: None  # noqa: ARG005 - nobody is held back
+    pressure: Callable[[], Pressure] = lambda: NONE
 
     def accept(self, envelope: Envelope) -> Receipt:
         """Take custody and return the receipt; a repeat gets the receipt given then, byte for byte.
@@ -63,6 +65,7 @@ class Intake:
         marked: Once | None = None
         try:
             try:
+                self.pressure().demand_store()
                 self._enter(envelope, self.partners().sender(envelope.sender, envelope.proof))
                 marked = self._mark(envelope.once)
                 return self._take(envelope, bound)
@@ -72,7 +75,9 @@ class Intake:
                 raise
         except Rejection:
             raise
-        except Exception:
+        except Exception as failed:
+            if isinstance(failed, Unavailable):
+                bound.info("intake.put-off", condition=failed.condition or "other", reason=failed.reason)
             # Nothing was taken and nobody was told no, so the sender may send the very same again.
             if marked is not None:
                 self._unmark(marked, bound)
@@ -108,7 +113,10 @@ class Intake:
         if known is not None:
             bound.info("intake.repeated", submission=known.submission)
             return known
+        self.pressure().demand()
         admitted = self.admit(self.route(self.verify(self.validate(self.parse(envelope)))))
+        if not envelope.trial:
+            self.pressure().demand_room_for(admitted.target.office)
         acceptance = self._custody(admitted)
         receipt = self.store.accept(acceptance)
         if receipt.submission == acceptance.submission.id:

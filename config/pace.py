@@ -38,4 +38,4 @@ class Turnstile:
             self._levels[partner.id] = (tokens - passes, now)
         if not passes:
             wait = timedelta(seconds=(1 - tokens) * _MINUTE / partner.rate)
-            raise NotYet("a partner sends faster than agreed", retry_after=wait)
+            raise NotYet("a partner sends faster than agreed", retry_after=wait, condition="pace")
