@@ -45,6 +45,7 @@ from config.pace import Turnstile
 from config.partners import partners
 from config.recheck import Recheck
 from config.rotation import Configured, Rotation
+from config.schedule import Chore
 from config.settings import Settings
 from config.snapshot import Snapshot
 from config.sources import Problems, limits_of, load_catalogue, load_routing, load_trust, shelf_of
@@ -54,6 +55,7 @@ from schemas.catalogue import FormCatalogue
 
 log = structlog.get_logger(__name__)
 
+REPORT_EVERY = timedelta(minutes=1)
 BUNDLE_EVERY = timedelta(minutes=1)  # other nodes have seals too
 LISTS_DEADLINE = timedelta(minutes=1)  # for a trusted list, which has up to 10 MB
 
@@ -87,19 +89,8 @@ class Broker:
     refreshers: Mapping[str, Callable[[], None]]
     ledger: Ledger
     keeper: Keeper | None  # None: nobody asks whether certificates were revoked
-    chores: Mapping[str, tuple[timedelta, Callable[[], None]]]  # how often, and what
+    chores: Mapping[str, Chore]
     close: Callable[[], None]
-
-    def report(self) -> None:
-        """Log how much there is and how old the oldest waiting delivery is: what operators watch."""
-        stats = self.ledger.stats()
-        log.info(
-            "queue.report",
-            submissions=stats.submissions,
-            refusals=stats.refusals,
-            oldest_waiting=stats.oldest_waiting,
-            **{str(state): count for state, count in stats.deliveries.items()},
-        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,6 +225,18 @@ def _issuer(settings: Settings) -> Party | None:
     return None if it is None else Party(name=it.name, id=it.id, kind=it.id_kind)
 
 
+def report(ledger: Ledger) -> None:
+    """Log how much there is and how old the oldest waiting delivery is: what operators watch."""
+    stats = ledger.stats()
+    log.info(
+        "queue.report",
+        submissions=stats.submissions,
+        refusals=stats.refusals,
+        oldest_waiting=stats.oldest_waiting,
+        **{str(state): count for state, count in stats.deliveries.items()},
+    )
+
+
 def assemble(settings: Settings) -> Broker:
     """Make a broker; raise ConfigError with every problem, or Unavailable if the store cannot be opened."""
     made = parts(settings)
@@ -310,9 +313,10 @@ def assemble(settings: Settings) -> Broker:
         ledger=store,
         keeper=keeper,
         chores={
-            "bundle": (BUNDLE_EVERY, made.bundle.refresh),
-            "recheck": (settings.trust.recheck, again),
-            "seal-end": (timedelta(days=1), made.seal.watch),
+            "bundle": Chore(BUNDLE_EVERY, made.bundle.refresh),
+            "report": Chore(REPORT_EVERY, partial(report, store), alone=True),
+            "recheck": Chore(settings.trust.recheck, again, alone=True),
+            "seal-end": Chore(timedelta(days=1), made.seal.watch),
             **stamping.chores(settings, store, made.stamps),
         },
         close=close,

@@ -27,7 +27,6 @@ from config.settings import Settings
 log = structlog.get_logger(__name__)
 
 CHANNEL_PAUSE = timedelta(seconds=5)  # before a channel that could not be opened is tried again
-REPORT_EVERY = timedelta(minutes=1)
 REFRESH_EVERY = timedelta(seconds=2)
 ENDING = frozenset({signal.SIGTERM, signal.SIGINT})
 
@@ -68,9 +67,8 @@ def run(broker: Broker, stop: Event) -> None:
     housekeeping = Housekeeping()
     for name, refresh in broker.refreshers.items():
         housekeeping.every(REFRESH_EVERY, name, refresh)
-    housekeeping.every(REPORT_EVERY, "report", broker.report)
-    for name, (pause, chore) in broker.chores.items():
-        housekeeping.every(pause, name, chore)
+    for name, chore in broker.chores.items():
+        housekeeping.every(chore.pause, name, chore.job)
 
     def accept(envelope: Envelope) -> Receipt:
         receipt = broker.intake.accept(envelope)

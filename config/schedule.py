@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import KW_ONLY, dataclass
 from datetime import timedelta
 from typing import Final
 
@@ -18,6 +19,21 @@ log = structlog.get_logger(__name__)
 # More than there are jobs, and made when needed: one that waits for a foreign server or goes through a long queue must
 # not keep a partner from being taken away.
 _THREADS: Final = 24
+
+
+@dataclass(frozen=True, slots=True)
+class Chore:
+    """A job, and how long after each run the next one begins.
+
+    `alone`: of all the nodes of one store, one does it: the one that holds the duty of the chore's name, for as long
+    as it lives.  A node that stood still may wake up in the middle of a job that another has taken over meanwhile, so
+    the job must do no harm when two do it at once: what it writes is guarded by the store, as everything is.
+    """
+
+    pause: timedelta
+    job: Callable[[], None]
+    _: KW_ONLY
+    alone: bool = False
 
 
 class Housekeeping:

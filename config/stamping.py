@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from datetime import timedelta
 from threading import Event
 from urllib.parse import urlsplit
 
@@ -25,6 +24,7 @@ from broker.stamped import to_stamp, with_stamp
 from broker.verify import TrustSnapshot, anchors
 from broker.verify.timestamp import TimeStamp
 from config import clock
+from config.schedule import Chore
 from config.settings import Settings
 from config.sources import Problems, of_file
 
@@ -95,12 +95,10 @@ def authority(settings: Settings) -> Authority | None:
     return Authority(fetcher=fetcher, url=own.url, trust=trust, clock=clock.now, policy=own.policy)
 
 
-def chores(
-    settings: Settings, store: Store, stamps: Authority | None
-) -> dict[str, tuple[timedelta, Callable[[], None]]]:
+def chores(settings: Settings, store: Store, stamps: Authority | None) -> dict[str, Chore]:
     """Return what housekeeping is to do, and how often."""
     own = settings.stamping
     if stamps is None:
         return {}
     job = Stamping(store=store, stamp=stamps.stamp, clock=clock.now, most=own.most, parallel=own.parallel)
-    return {"stamping": (own.every, job.run)}
+    return {"stamping": Chore(own.every, job.run, alone=True)}
