@@ -27,6 +27,7 @@ from adapters.stores.sql.tables import (
     unstamped,
 )
 from broker.errors import BrokerError, Reused, Unavailable
+from broker.journal import acceptance_detail
 from broker.model import Acceptance, Claim, Fingerprint, Parcel, Receipt, ReceiptKind, Refusal, SubmissionId
 from broker.ports import EventRecord
 
@@ -174,7 +175,12 @@ def _keep(connection: Connection, now: datetime, kept: Sequence[Acceptance]) -> 
     if due:
         connection.execute(insert(deliveries), due)
     told = (
-        EventRecord(at=now, name="intake.accepted", submission=it.submission.id, detail=it.submission.digest)
+        EventRecord(
+            at=now,
+            name="intake.accepted",
+            submission=it.submission.id,
+            detail=acceptance_detail(it.submission.digest, it.receipt),
+        )
         for it in kept
     )
     connection.execute(insert(events), [rows.event_values(event) for event in told])

@@ -222,6 +222,8 @@ batches = Table(
     Column("head", LargeBinary, nullable=False),
     Column("sealed", LargeBinary),  # the head under the broker's seal, XML; null until it is sealed
     Column("stamp", LargeBinary),  # a time-stamp on the head (RFC 3161), DER; null while there is none
+    Index("batches_unsealed", "number", sqlite_where=text("sealed IS NULL"), postgresql_where=text("sealed IS NULL")),
+    Index("batches_unstamped", "number", sqlite_where=text("stamp IS NULL"), postgresql_where=text("stamp IS NULL")),
 )
 
 # The processes that serve, and those that did until lately.

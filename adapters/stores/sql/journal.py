@@ -1,0 +1,237 @@
+"""The journal's tables: events are chained into batches, heads get their seal and their time-stamp.
+
+Events are read and hashed outside of the write, so that the one writer is held up for as long as it takes to note
+their places.  A batch follows the one that was last when its events were read, or it is not written: whoever chains
+at the same time waits for the last batch's row, and finds that it is the last no more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Column, Connection, Integer, Row, Select, bindparam, func, insert, select, union, update
+
+from adapters.stores.sql import rows
+from adapters.stores.sql.access import Access
+from adapters.stores.sql.tables import batches, deliveries, events, receipts, submissions
+from adapters.stores.sql.writer import Work
+from broker.errors import Unavailable
+from broker.journal import Batch, Entry, Lag, chained, leaf_of
+from broker.model import SubmissionId
+
+_MOST = bindparam("most", type_=Integer)
+_LAST = select(batches).order_by(batches.c.number.desc()).limit(1)
+_LAST_LOCKED = _LAST.with_for_update()
+# Never "id > last": who took an id may commit after a later one was chained (DESIGN §4.13).
+_UNCHAINED = select(events).where(events.c.batch.is_(None)).order_by(events.c.id).limit(_MOST)
+_CHAIN = (
+    update(events)
+    .where(events.c.id == bindparam("one"))
+    .values(batch=bindparam("number"), position=bindparam("place"), leaf=bindparam("hash"))
+)
+_AFTER = select(batches).where(batches.c.number > bindparam("after")).order_by(batches.c.number).limit(_MOST)
+_OF = select(events).where(events.c.batch == bindparam("number")).order_by(events.c.position, events.c.id)
+_STRAYS = (
+    select(events)
+    .where(events.c.batch.is_not(None))
+    .where(~select(batches.c.number).where(batches.c.number == events.c.batch).exists())
+    .order_by(events.c.batch, events.c.position)
+    .limit(_MOST)
+)
+_ABOUT = select(events).where(events.c.submission == bindparam("submission")).order_by(events.c.id)
+_NAMED = union(
+    select(submissions.c.id).where(submissions.c.id == bindparam("word")),
+    select(submissions.c.id).where(submissions.c.digest == func.lower(bindparam("word"))),
+    select(deliveries.c.submission).where(deliveries.c.id == bindparam("word")),
+    select(receipts.c.submission).where(receipts.c.id == bindparam("word")),
+).order_by("id")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Chaining:
+    """Events in the order of their ids, as they were read when `last` was the last batch."""
+
+    last: Batch | None
+    entries: Sequence[Entry]
+    leaves: Sequence[bytes]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Kept:
+    """What a batch's head gets later."""
+
+    number: int
+    octets: bytes
+
+
+def _chain(connection: Connection, now: datetime, members: Sequence[_Chaining]) -> Sequence[Batch | None]:
+    return [_chain_one(connection, now, it) for it in members]
+
+
+def _chain_one(connection: Connection, now: datetime, it: _Chaining) -> Batch | None:
+    last = connection.execute(_LAST_LOCKED).one_or_none()
+    if (None if last is None else last.number) != (None if it.last is None else it.last.number):
+        return None
+    batch = chained(it.last, it.leaves, now)
+    # The batch first: of two who make the very first one, the second fails here and has touched no event.
+    connection.execute(insert(batches), _values(batch))
+    connection.execute(
+        _CHAIN,
+        [
+            {"one": entry.id, "number": batch.number, "place": place, "hash": leaf}
+            for place, (entry, leaf) in enumerate(zip(it.entries, it.leaves, strict=True))
+        ],
+    )
+    return batch
+
+
+def _keeping(column: Column[Any]) -> Work[_Kept, None]:
+    """Return the work that writes this column of batches which have nothing in it."""
+    writing = (
+        update(batches)
+        .where(batches.c.number == bindparam("which"), column.is_(None))
+        .values({column: bindparam("octets")})
+    )
+
+    def keep(connection: Connection, now: datetime, members: Sequence[_Kept]) -> Sequence[None]:  # noqa: ARG001 - a work has this shape
+        for it in members:
+            connection.execute(writing, {"which": it.number, "octets": it.octets})
+        return [None] * len(members)
+
+    return Work(rank=31, do=keep)
+
+
+CHAIN = Work(rank=30, do=_chain)
+SEALED = _keeping(batches.c.sealed)
+STAMPED = _keeping(batches.c.stamp)
+
+
+class SqlJournal:
+    """The journal of a SQL store (`broker.journal.Journal`)."""
+
+    def __init__(self, access: Access) -> None:
+        self._access = access
+
+    @contextmanager
+    def _read(self) -> Iterator[Connection]:
+        """Yield a connection; what no version of ours can have written there is told as such."""
+        try:
+            with self._access.read() as connection:
+                yield connection
+        except (TypeError, ValueError, OverflowError, AttributeError) as strange:
+            raise Unavailable(f"the journal holds what cannot be read: {type(strange).__name__}") from strange
+
+    def chain(self, most: int) -> Batch | None:
+        with self._read() as connection:
+            last = _one(connection, _LAST)  # before the events: if another chains them meanwhile, it is found out
+            entries = [_entry(row) for row in connection.execute(_UNCHAINED, {"most": most})]
+        if not entries:
+            return None
+        leaves = [leaf_of(entry) for entry in entries]
+        return self._access.write(CHAIN, _Chaining(last=last, entries=entries, leaves=leaves))
+
+    def unsealed(self, most: int = 100) -> Sequence[Batch]:
+        return self._lacking(batches.c.sealed, most)
+
+    def keep_sealed(self, number: int, sealed: bytes) -> None:
+        self._access.write(SEALED, _Kept(number=number, octets=sealed))
+
+    def unstamped(self, most: int = 100) -> Sequence[Batch]:
+        return self._lacking(batches.c.stamp, most)
+
+    def keep_stamp(self, number: int, stamp: bytes) -> None:
+        self._access.write(STAMPED, _Kept(number=number, octets=stamp))
+
+    def _lacking(self, column: Column[Any], most: int) -> Sequence[Batch]:
+        query = select(batches).where(column.is_(None)).order_by(batches.c.number).limit(_MOST)
+        with self._read() as connection:
+            return [_batch(row) for row in connection.execute(query, {"most": most})]
+
+    def last(self, *, sealed: bool = False, stamped: bool = False) -> Batch | None:
+        query = _LAST
+        if sealed:
+            query = query.where(batches.c.sealed.is_not(None))
+        if stamped:
+            query = query.where(batches.c.stamp.is_not(None))
+        with self._read() as connection:
+            return _one(connection, query)
+
+    def batches(self, after: int = 0, most: int = 100) -> Sequence[Batch]:
+        with self._read() as connection:
+            return [_batch(row) for row in connection.execute(_AFTER, {"after": after, "most": most})]
+
+    def entries(self, batch: int) -> Sequence[Entry]:
+        with self._read() as connection:
+            return [_entry(row) for row in connection.execute(_OF, {"number": batch})]
+
+    def strays(self, most: int = 100) -> Sequence[Entry]:
+        with self._read() as connection:
+            return [_entry(row) for row in connection.execute(_STRAYS, {"most": most})]
+
+    def about(self, submission: SubmissionId) -> Sequence[Entry]:
+        with self._read() as connection:
+            return [_entry(row) for row in connection.execute(_ABOUT, {"submission": submission})]
+
+    def named(self, word: str) -> Sequence[SubmissionId]:
+        with self._read() as connection:
+            return [SubmissionId(one) for one in connection.execute(_NAMED, {"word": word}).scalars()]
+
+    def lag(self) -> Lag:
+        with self._read() as connection:
+            unchained, since = _behind(connection, events.c.batch, events.c.id, events.c.at)
+            unsealed, sealed_since = _behind(connection, batches.c.sealed, batches.c.number, batches.c.at)
+            unstamped, stamped_since = _behind(connection, batches.c.stamp, batches.c.number, batches.c.at)
+        return Lag(
+            unchained=unchained,
+            unchained_since=since,
+            unsealed=unsealed,
+            unsealed_since=sealed_since,
+            unstamped=unstamped,
+            unstamped_since=stamped_since,
+        )
+
+
+def _behind(
+    connection: Connection, lacking: Column[Any], order: Column[Any], at: Column[Any]
+) -> tuple[int, datetime | None]:
+    """Return how many rows lack a column, and the moment of the first of them."""
+    missing = lacking.is_(None)
+    number: int = connection.execute(select(func.count()).where(missing)).scalar_one()
+    first: datetime | None = connection.execute(select(at).where(missing).order_by(order).limit(1)).scalar()
+    return number, first
+
+
+def _one(connection: Connection, query: Select[Any]) -> Batch | None:
+    row = connection.execute(query).one_or_none()
+    return None if row is None else _batch(row)
+
+
+def _values(it: Batch) -> rows.Values:
+    return {name: getattr(it, name) for name in ("number", "at", "size", "root", "previous", "head")}
+
+
+def _batch(row: Row[Any]) -> Batch:
+    return Batch(
+        number=int(row.number),
+        at=row.at,
+        size=int(row.size),
+        root=bytes(row.root),
+        previous=bytes(row.previous),
+        head=bytes(row.head),
+        sealed=None if row.sealed is None else bytes(row.sealed),
+        stamp=None if row.stamp is None else bytes(row.stamp),
+    )
+
+
+def _entry(row: Row[Any]) -> Entry:
+    return Entry(
+        id=int(row.id),
+        event=rows.event(row),
+        batch=row.batch,
+        position=row.position,
+        leaf=None if row.leaf is None else bytes(row.leaf),
+    )
