@@ -52,9 +52,14 @@ def octets(root: etree._Element) -> bytes:
     return etree.tostring(values[0], method="c14n", exclusive=True)
 
 
+def properties(token: bytes) -> bytes:
+    """Return the UnsignedProperties that hold a token (DER), and nothing else."""
+    return _HEAD + b64encode(token) + _TAIL
+
+
 def with_stamp(receipt: bytes, token: bytes) -> bytes:
     """Return the copy of a receipt, as it was issued, with a token (DER) in it."""
-    return receipt[: -len(_END)] + _HEAD + b64encode(token) + _TAIL + _END
+    return receipt[: -len(_END)] + properties(token) + _END
 
 
 def apart(canonical: bytes) -> tuple[bytes, bytes] | None:

@@ -1,15 +1,16 @@
-"""How a receipt is sealed: XAdES baseline B, enveloped, as its readers expect it (DESIGN §2, EN 319 132-1).
+"""How a receipt and an evidence container are sealed: XAdES baseline B (DESIGN §2, EN 319 132-1).
 
-signxml builds the signature; the mathematics alone is a `Signer`'s, whose key may lie in a file or in a token.
-Three things that signxml does differently are set right here: it leaves out the transforms by which SignedProperties
-and KeyInfo were canonicalised (others would then use inclusive C14N and fail), it asks the system for the time, and
+A container's signature is laid out by `broker/asic.py`.  A receipt's is enveloped, and signxml builds it; the
+mathematics of both alone is a `Signer`'s, whose key may lie in a file or in a token.  Three things that signxml does
+differently are set right here: it leaves out the transforms by which SignedProperties and KeyInfo were canonicalised
+(others would then use inclusive C14N and fail), it asks the system for the time, and
 it keeps state, so that one signer must not serve twice (it would grow for ever).
 """
 
 from __future__ import annotations
 
 from base64 import b64encode
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
@@ -22,6 +23,7 @@ from signxml.algorithms import CanonicalizationMethod, DigestAlgorithm, Signatur
 from signxml.xades.xades import XAdESDataObjectFormat, XAdESSigner
 
 from adapters.seals import certificate as certificates
+from broker.asic import ContainedFile, Unsigned
 from broker.errors import ConfigError, Unavailable
 from broker.parse import Limits, read
 from broker.ports import Clock
@@ -101,10 +103,9 @@ def sign(root: etree._Element, signer: Signer, chain: Sequence[x509.Certificate]
     The bytes are the canonical octets (exclusive C14N, no comments) under an XML declaration: so a receipt that
     was written anew by other software can be told from the one that was issued, without having that one at hand.
     """
-    rsa_key = isinstance(signer.public_key, rsa.RSAPublicKey)
     once = _Signer(
         at,
-        signature_algorithm=SignatureMethod.RSA_SHA256 if rsa_key else SignatureMethod.ECDSA_SHA256,
+        signature_algorithm=_method(signer),
         digest_algorithm=DigestAlgorithm.SHA256,
         c14n_algorithm=CanonicalizationMethod.EXCLUSIVE_XML_CANONICALIZATION_1_0,
     )
@@ -112,6 +113,23 @@ def sign(root: etree._Element, signer: Signer, chain: Sequence[x509.Certificate]
     key: Any = _Key(signer)
     sealed = once.sign(root, key=key, cert=list(chain), always_add_key_value=False)
     return DECLARATION + etree.tostring(sealed, method="c14n", exclusive=True, with_comments=False)
+
+
+def sign_files(
+    files: Sequence[ContainedFile], signer: Signer, chain: Sequence[x509.Certificate], at: datetime
+) -> bytes:
+    """Return META-INF/signatures001.xml of a container of these files; the signer's certificate comes first."""
+    ders = tuple(one.public_bytes(serialization.Encoding.DER) for one in chain)
+    unsigned = Unsigned(files=tuple(files), chain=ders, at=at, method=_method(signer).value)
+    value = lesser(signer.public_key, signer.sign(unsigned.to_sign))
+    if value is None:
+        raise ValueError("no signature value of this key")
+    return unsigned.signed(value)
+
+
+def _method(signer: Signer) -> SignatureMethod:
+    rsa_key = isinstance(signer.public_key, rsa.RSAPublicKey)
+    return SignatureMethod.RSA_SHA256 if rsa_key else SignatureMethod.ECDSA_SHA256
 
 
 class XadesSeal:
@@ -143,11 +161,18 @@ class XadesSeal:
 
     def seal(self, unsigned: bytes) -> bytes:
         """Sign; raise Unavailable when the certificate is not valid now: a receipt under it would prove nothing."""
+        return self._signed(lambda at: sign(read(unsigned, Limits()), self._signer, self.chain, at))
+
+    def seal_files(self, files: Sequence[ContainedFile]) -> bytes:
+        """Sign, as `ContainerSeal` says."""
+        return self._signed(lambda at: sign_files(files, self._signer, self.chain, at))
+
+    def _signed(self, made: Callable[[datetime], bytes]) -> bytes:
         at = self._clock()
         if not certificates.valid(self.certificate, at):
             raise Unavailable("the certificate of the seal is not valid now")
         try:
-            return sign(read(unsigned, Limits()), self._signer, self.chain, at)
+            return made(at)
         except Unavailable:
             raise
         except Exception as error:

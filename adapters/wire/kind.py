@@ -16,7 +16,8 @@ from pydantic import BaseModel, ConfigDict
 
 from broker.parse import Limits
 from broker.partner import NOBODY, Partners
-from broker.ports import Channel, Clock, Ids, Ledger, Office, Seal, Store
+from broker.ports import Channel, Clock, ContainerSeal, Ids, Ledger, Office, Seal, Store
+from broker.retention import Retention
 
 Made_co = TypeVar("Made_co", covariant=True)
 
@@ -54,7 +55,7 @@ ChannelKind = Kind[Channel]
 OfficeKind = Kind[Office]
 
 
-class SealInHand(Seal, Protocol):
+class SealInHand(Seal, ContainerSeal, Protocol):
     """What a seal's kind makes: a seal that was found able to sign, and its certificates.
 
     Its factory raises ConfigError if it can never seal like this, and Unavailable if it cannot now.

@@ -1,0 +1,128 @@
+"""Writing a container: file after file, then the seal over all of them, and only then its name.
+
+One file's octets are held at a time.  A container is there whole or not at all, also after a power cut.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import secrets
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import BinaryIO, Final
+from zipfile import ZipFile
+
+from adapters.archive import form
+from adapters.wire.durable import settle
+from broker import asic
+from broker.asic import ContainedFile
+from broker.ports import ContainerSeal
+
+Stamp = Callable[[bytes], bytes]
+"""Return a time-stamp (RFC 3161, DER) over octets; raise Unavailable."""
+
+_PIECE: Final = 1 << 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """A file that is to go into a container."""
+
+    name: str
+    media_type: str
+    content: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Written:
+    """A container that is there now."""
+
+    sha256: str
+    size: int
+    files: tuple[ContainedFile, ...]
+
+
+def write(
+    target: Path,
+    parts: Iterable[Part],
+    *,
+    seal: ContainerSeal,
+    at: datetime,
+    stamp: Stamp | None = None,
+    replace: bool = False,
+    first: Callable[[str], None] = lambda sha256: None,  # noqa: ARG005 - nothing to do
+) -> Written:
+    """Write a container; `first` is called with its SHA-256 when it is on the disk, before it gets its name.
+
+    Without `replace` a file of that name stays, and FileExistsError is raised.  Raises ValueError if the parts cannot
+    stand in one container, OSError, Unavailable, and whatever `parts` and `first` raise: then nothing is left behind,
+    but by a process that is killed (`.….part`).
+    """
+    if not replace and os.path.lexists(target):  # before the work, and again when it is done
+        raise FileExistsError(17, os.strerror(17), str(target))
+    hidden = target.with_name(f".{target.name}.{secrets.token_hex(8)}.part")
+    try:
+        with hidden.open("xb") as file:
+            files = _fill(file, parts, seal, at, stamp)
+            file.flush()
+            os.fsync(file.fileno())
+        with hidden.open("rb") as file:
+            sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+        written = Written(sha256=sha256, size=hidden.stat().st_size, files=files)
+        first(sha256)
+        _name(hidden, target, replace=replace)
+    finally:
+        with contextlib.suppress(OSError):
+            hidden.unlink(missing_ok=True)
+    settle(target.parent)
+    return written
+
+
+def _fill(
+    file: BinaryIO, parts: Iterable[Part], seal: ContainerSeal, at: datetime, stamp: Stamp | None
+) -> tuple[ContainedFile, ...]:
+    with ZipFile(file, "w") as archive:
+        _add(archive, asic.MIMETYPE, asic.CONTAINER.encode(), at)
+        files = tuple(_added(archive, part, at) for part in parts)
+        asic.require_names([one.name for one in files])
+        _add(archive, asic.MANIFEST, asic.manifest(files), at)
+        signatures = seal.seal_files(files)
+        if stamp is not None:
+            signed = asic.read(signatures)
+            signatures = signed.unsigned.signed(signed.value, stamp(signed.to_stamp))
+        _add(archive, asic.SIGNATURES, signatures, at)
+    return files
+
+
+def _added(archive: ZipFile, part: Part, at: datetime) -> ContainedFile:
+    asic.require_names([part.name])
+    if part.name in archive.NameToInfo:
+        raise ValueError(f"two files of a container have one name: {part.name}")
+    _add(archive, part.name, part.content, at)
+    return ContainedFile(name=part.name, media_type=part.media_type, sha256=hashlib.sha256(part.content).digest())
+
+
+def _add(archive: ZipFile, name: str, content: bytes, at: datetime) -> None:
+    with archive.open(form.entry(name, len(content), at), "w") as entry:
+        view = memoryview(content)
+        for start in range(0, len(view), _PIECE):  # deflated in pieces: what is made is never held whole
+            entry.write(view[start : start + _PIECE])
+
+
+def _name(hidden: Path, target: Path, *, replace: bool) -> None:
+    """Give the file its name; unless it may replace one of that name, only if there is none."""
+    if replace:
+        hidden.replace(target)
+        return
+    try:
+        os.link(hidden, target)
+    except FileExistsError:
+        raise
+    except OSError:  # a file system without links
+        if os.path.lexists(target):
+            raise FileExistsError(17, os.strerror(17), str(target)) from None
+        hidden.replace(target)
