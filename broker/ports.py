@@ -7,7 +7,7 @@ what a repeat does, when something may be acknowledged.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from threading import Event
@@ -312,6 +312,22 @@ class Stats:
     oldest_waiting: datetime | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Queued:
+    """What waits for one office or is being handed to it."""
+
+    number: int
+    since: datetime  # the oldest
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Strain:
+    """How hard it is to write just now, as far as that is known without asking anybody."""
+
+    taken: int = 0  # per cent of the room for writes that wait
+    failing: str = ""  # why the last write failed, if that was a moment ago
+
+
 class Ledger(Protocol):
     """What operators see and do, off the hot path.  Raises Unavailable as the store does."""
 
@@ -345,4 +361,12 @@ class Ledger(Protocol):
 
     def stats(self) -> Stats:
         """Return counts."""
+        ...
+
+    def queued(self) -> Mapping[OfficeId, Queued]:
+        """Return what waits or is being handed over, by office; offices for which nothing does are left out."""
+        ...
+
+    def strain(self) -> Strain:
+        """Return how hard it is to write.  Never waits, never raises."""
         ...

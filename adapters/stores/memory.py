@@ -6,8 +6,8 @@ It keeps the whole contract but durability, under one lock, in the plainest way:
 from __future__ import annotations
 
 import secrets
-from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -31,7 +31,7 @@ from broker.model import (
     Submission,
     SubmissionId,
 )
-from broker.ports import Clock, EventRecord, Filter, Record, Stats
+from broker.ports import Clock, EventRecord, Filter, Queued, Record, Stats, Strain
 from broker.states import LIVE, OUTCOMES, DeliveryEvent, DeliveryState, follow
 
 
@@ -315,5 +315,16 @@ def _matches(record: Record, wanted: Filter) -> bool:
             wanted.since is None or it.accepted_at >= wanted.since,
             wanted.trials or not it.trial,
             wanted.state is None or any(one.state is wanted.state for one in record.deliveries),
+    def queued(self) -> Mapping[OfficeId, Queued]:
+        with self._open():
+            live: dict[OfficeId, list[datetime]] = defaultdict(list)
+            for one in self._deliveries.values():
+                if one.state in LIVE:
+                    live[one.office].append(one.since)
+        return {office: Queued(number=len(since), since=min(since)) for office, since in live.items()}
+
+    def strain(self) -> Strain:
+        return Strain()
+
         )
     )

@@ -27,7 +27,7 @@ from adapters.stores.sql.tables import (
     submissions,
 )
 from broker.model import DeliveryId, OfficeId, OfficeLimits, ReceiptKind, Refusal, SubmissionId
-from broker.ports import EventRecord, Filter, Record, Stats
+from broker.ports import EventRecord, Filter, Queued, Record, Stats
 from broker.states import TRANSITIONS, DeliveryEvent, DeliveryState, follow
 
 T = TypeVar("T")
@@ -158,6 +158,18 @@ def stats(connection: Connection) -> Stats:
         deliveries={DeliveryState(row.state): row.number for row in by_state},
         oldest_waiting=connection.execute(select(func.min(deliveries.c.since)).where(waiting)).scalar_one(),
     )
+
+
+_QUEUED = (
+    select(deliveries.c.office, func.count().label("number"), func.min(deliveries.c.since).label("since"))
+    .where(deliveries.c.claimable_at.is_not(None))
+    .group_by(deliveries.c.office)
+)
+
+
+def queued(connection: Connection) -> dict[OfficeId, Queued]:
+    """Count what is live, by office; it costs as much as there is live, however much is stored."""
+    return {OfficeId(row.office): Queued(number=row.number, since=row.since) for row in connection.execute(_QUEUED)}
 
 
 def _number(connection: Connection, query: Select[Any]) -> int:

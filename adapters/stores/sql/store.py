@@ -6,7 +6,7 @@ and never wait for a write.  Nothing is opened before the first call, so a proce
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -35,7 +35,7 @@ from broker.model import (
     Refusal,
     SubmissionId,
 )
-from broker.ports import Clock, Filter, Record, Stats
+from broker.ports import Clock, Filter, Queued, Record, Stats, Strain
 from broker.states import OUTCOMES, DeliveryState, follow
 
 Asked = TypeVar("Asked")
@@ -254,6 +254,18 @@ class SqlStore:
         """Raise ConfigError if the database that is there has another layout or other keys; write nothing."""
         with translated(), self._reading.connect() as connection:
             if migrate.layout(connection) is not None:
+    def queued(self) -> Mapping[OfficeId, Queued]:
+        with self.read() as connection:
+            return ledger.queued(connection)
+
+    def strain(self) -> Strain:
+        writer = self._writer
+        return Strain() if writer is None else writer.strain()
+
+    def may_serve(self) -> None:
+        with translated(), self._reading.connect() as connection:
+            layout.fits(connection)
+
                 migrate.fits(connection)
                 keys.fit(connection, self._at_rest)
 

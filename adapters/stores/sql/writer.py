@@ -4,6 +4,9 @@ A flush to the disk costs the same for one write as for a hundred, so while one 
 the next one fills.  Nobody is answered before the commit that holds his write.  Works of one kind are done
 together; if that fails they are done one by one, each behind a savepoint, so that one member's conflict hurts
 no other.  This file knows nothing of tables.
+
+What waits is bounded by number, and each caller's waiting by time; how full it is, and whether the database takes
+writes at all, `strain` tells to whoever would rather not begin.
 """
 
 from __future__ import annotations
@@ -13,9 +16,11 @@ import threading
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import groupby
+from time import monotonic
 from typing import Any, Generic, TypeVar
 
 from sqlalchemy import Connection
@@ -23,6 +28,8 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from adapters.stores.sql.errors import unavailable
 from broker.errors import BrokerError, Unavailable
+from broker.ports import Strain
+from broker.pressure import Condition
 
 Asked = TypeVar("Asked")
 Result = TypeVar("Result")
@@ -30,6 +37,8 @@ Result = TypeVar("Result")
 WAITING = 1000  # writes that may wait; beyond that intake says "try later"
 TOGETHER = 200  # writes in one transaction
 FULL = timedelta(seconds=1)  # the wait asked for when too many are waiting
+PATIENCE = 60.0  # seconds that a caller waits; a transaction that is longer under way has met a disk that hangs
+LATELY = 5.0  # seconds for which a failure speaks against the next write: then one may find out whether it is over
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,7 +54,7 @@ class Work(Generic[Asked, Result]):
     do: Callable[[Connection, datetime, Sequence[Asked]], Sequence[Result | BrokerError]]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class _Job:
     work: Work[Any, Any]
     asked: Any
@@ -62,11 +71,14 @@ class Writer:
         *,
         waiting: int = WAITING,
         together: int = TOGETHER,
+        patience: float = PATIENCE,
     ) -> None:
         self._connect = connect
         self._now = now
         self._waiting = waiting
         self._together = together
+        self._patience = patience
+        self._failed: tuple[float, str] | None = None  # when the last write failed that failed, and why
         self._jobs: deque[_Job] = deque()
         self._changed = threading.Condition()
         self._closing = False
@@ -78,8 +90,8 @@ class Writer:
     def write(self, work: Work[Asked, Result], asked: Asked) -> Result:
         """Return the result once it is committed; raise the member's own BrokerError, or Unavailable.
 
-        After Unavailable either nothing has changed, or (when the connection broke in the commit) it cannot
-        be known.
+        After Unavailable either nothing has changed, or (when the connection broke in the commit, or it took too
+        long) it cannot be known.
         """
         job = _Job(work=work, asked=asked)
         with self._changed:
@@ -88,11 +100,27 @@ class Writer:
             if self._closing:
                 raise Unavailable("the store is closed")
             if len(self._jobs) >= self._waiting:
-                raise Unavailable("too many writes are waiting for the store", retry_after=FULL)
+                raise Unavailable(
+                    "too many writes are waiting for the store", retry_after=FULL, condition=Condition.WRITER
+                )
             self._jobs.append(job)
             self._changed.notify()
-        result: Result = job.answer.result()
+        try:
+            result: Result = job.answer.result(self._patience)
+        except TimeoutError:
+            with self._changed, suppress(ValueError):  # under way already: what comes of it nobody will be told
+                self._jobs.remove(job)
+            why = "the store takes too long to write"
+            raise Unavailable(why, retry_after=FULL, condition=Condition.WRITER) from None
         return result
+
+    def strain(self) -> Strain:
+        """Return how full the queue is, and why the last write failed if that was a moment ago; wait for nothing."""
+        failed = self._failed
+        lately = failed is not None and monotonic() - failed[0] < LATELY
+        return Strain(
+            taken=100 * len(self._jobs) // self._waiting, failing=failed[1] if failed is not None and lately else ""
+        )
 
     def close(self) -> None:
         """Write what is waiting, then end the thread and let go of its connection."""
@@ -121,17 +149,28 @@ class Writer:
             results = self._commit(batch)
         except Exception as error:  # noqa: BLE001 - whatever it was, the callers wait and this thread must live
             self._disconnect()
+            self._note(unavailable(error))
             for job in batch:
                 # One exception each: a traceback shared between threads grows with every raise.
                 away = unavailable(error)
                 away.__cause__ = error
                 job.answer.set_exception(away)
             return
+        in_trouble = [it for it in results if isinstance(it, Unavailable) and it.condition == Condition.STORE]
+        if in_trouble:
+            self._disconnect()  # another server may have taken over from this one
+            self._note(in_trouble[0])
+        else:
+            self._failed = None
         for job, result in zip(batch, results, strict=True):
             if isinstance(result, BrokerError):
                 job.answer.set_exception(result)
             else:
                 job.answer.set_result(result)
+
+    def _note(self, away: Unavailable) -> None:
+        if away.condition == Condition.STORE:
+            self._failed = monotonic(), away.reason
 
     def _commit(self, batch: list[_Job]) -> list[Any]:
         if self._connection is None:

@@ -28,7 +28,7 @@ from adapters.testkit.stores.values import (
 from adapters.wire.kind import Custody
 from broker.errors import LeaseLost
 from broker.model import Acceptance, DeliveryId, SubmissionId
-from broker.ports import EventRecord, Filter
+from broker.ports import EventRecord, Filter, Queued, Strain
 from broker.states import TRANSITIONS, DeliveryEvent, DeliveryState
 
 
@@ -209,6 +209,23 @@ class LedgerSuite(StoreFixtures):
             DeliveryState.WAITING: 1,
         }
         assert stats.oldest_waiting == NOON
+
+    def test_what_is_queued_is_told_by_office_and_what_has_ended_is_not(self, store: Custody) -> None:
+        assert store.queued() == {}
+        first, later = kept(store), kept(store, accepted_at=NOON + SECOND)
+        kept(store, trial=True)
+        office = first.submission.office
+        assert store.queued() == {office: Queued(number=2, since=NOON)}
+        store.record(claim_one(store), ACKNOWLEDGED)
+        assert store.queued() == {office: Queued(number=1, since=later.deliveries[0].since)}
+        claim = claim_one(store)
+        assert store.queued()[office].number == 1  # being handed over, it still takes up room
+        store.record(claim, ACKNOWLEDGED)
+        assert store.queued() == {}
+
+    def test_a_store_at_rest_is_under_no_strain(self, store: Custody) -> None:
+        kept(store)
+        assert store.strain() == Strain()
 
     def test_moments_come_back_to_the_microsecond_in_utc(self, store: Custody) -> None:
         odd = NOON + timedelta(microseconds=1)
