@@ -14,8 +14,12 @@ from datetime import datetime, timedelta
 from operator import attrgetter
 from threading import RLock
 
+from adapters.stores.memory_journal import MemoryJournal
+from adapters.stores.memory_nodes import MemoryNodes
 from adapters.stores.memory_proofs import Proofs
+from adapters.stores.memory_retention import MemoryRetention
 from broker.errors import IllegalTransition, LeaseLost, Reused, Unavailable
+from broker.journal import acceptance_detail
 from broker.model import (
     Acceptance,
     Claim,
@@ -74,6 +78,9 @@ class MemoryStore(Proofs):
         self._refusals: list[Refusal] = []
         self._refused: Counter[tuple[str, datetime]] = Counter()
         self.events: list[EventRecord] = []
+        self.nodes = MemoryNodes(self._open)
+        self.journal = MemoryJournal(self)
+        self.retention = MemoryRetention(self)
 
     @contextmanager
     def _open(self) -> Iterator[datetime]:
@@ -121,7 +128,8 @@ class MemoryStore(Proofs):
             self._deliveries |= {one.id: one for one in acceptance.deliveries}
             if acceptance.recheck:
                 self._awaiting.add(it.id)
-            self.events.append(EventRecord(at=now, name="intake.accepted", submission=it.id, detail=it.digest))
+            told = acceptance_detail(it.digest, acceptance.receipt)
+            self.events.append(EventRecord(at=now, name="intake.accepted", submission=it.id, detail=told))
             return acceptance.receipt
 
     def refuse(self, refusal: Refusal) -> None:
@@ -162,7 +170,8 @@ class MemoryStore(Proofs):
     def _take(self, one: Delivery, now: datetime, lease: timedelta) -> Claim:
         crashed = one.state is DeliveryState.SENDING
         taken = replace(one, attempts=one.attempts + 1, crashes=one.crashes + crashed)
-        taken = self._step(taken, DeliveryEvent.TAKEN_OVER if crashed else DeliveryEvent.CLAIMED, now)
+        event = DeliveryEvent.TAKEN_OVER if crashed else DeliveryEvent.CLAIMED
+        taken = self._step(taken, event, now, self.nodes.own)
         held = self._leases[one.id] = _Lease(secrets.token_hex(16), now + lease)
         return Claim(delivery=taken, token=held.token, claimed_at=now, expires_at=held.until)
 
@@ -221,7 +230,7 @@ class MemoryStore(Proofs):
     def parcel(self, claim: Claim) -> Parcel:
         with self._open():
             it = self._kept.get(claim.delivery.submission)
-            if it is None:
+            if it is None or it.submission.id in self.retention.pruned:
                 raise Unavailable("the document is not in the store")
             return Parcel(
                 delivery=claim.delivery.id,
@@ -264,7 +273,7 @@ class MemoryStore(Proofs):
     def document(self, submission: SubmissionId) -> bytes | None:
         with self._open():
             it = self._kept.get(submission)
-            return None if it is None else it.document
+            return None if it is None or submission in self.retention.pruned else it.document
 
     def refusals(self, since: datetime | None = None, most: int = 100) -> Sequence[Refusal]:
         with self._open():
@@ -292,6 +301,9 @@ class MemoryStore(Proofs):
                 )
             return it is not None
 
+    def may_serve(self) -> None:
+        """Any version: what is in memory ends with the version that made it."""
+
     def stats(self) -> Stats:
         with self._open():
             deliveries = self._deliveries.values()
@@ -302,6 +314,17 @@ class MemoryStore(Proofs):
                 deliveries=dict(Counter(one.state for one in deliveries)),
                 oldest_waiting=min(waiting, default=None),
             )
+
+    def queued(self) -> Mapping[OfficeId, Queued]:
+        with self._open():
+            live: dict[OfficeId, list[datetime]] = defaultdict(list)
+            for one in self._deliveries.values():
+                if one.state in LIVE:
+                    live[one.office].append(one.since)
+        return {office: Queued(number=len(since), since=min(since)) for office, since in live.items()}
+
+    def strain(self) -> Strain:
+        return Strain()
 
 
 def _matches(record: Record, wanted: Filter) -> bool:
@@ -315,16 +338,5 @@ def _matches(record: Record, wanted: Filter) -> bool:
             wanted.since is None or it.accepted_at >= wanted.since,
             wanted.trials or not it.trial,
             wanted.state is None or any(one.state is wanted.state for one in record.deliveries),
-    def queued(self) -> Mapping[OfficeId, Queued]:
-        with self._open():
-            live: dict[OfficeId, list[datetime]] = defaultdict(list)
-            for one in self._deliveries.values():
-                if one.state in LIVE:
-                    live[one.office].append(one.since)
-        return {office: Queued(number=len(since), since=min(since)) for office, since in live.items()}
-
-    def strain(self) -> Strain:
-        return Strain()
-
         )
     )

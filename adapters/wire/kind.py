@@ -14,6 +14,8 @@ from typing import Any, Generic, Protocol, TypeVar
 from cryptography import x509
 from pydantic import BaseModel, ConfigDict
 
+from broker.journal import Journal
+from broker.nodes import Nodes
 from broker.parse import Limits
 from broker.partner import NOBODY, Partners
 from broker.ports import Channel, Clock, ContainerSeal, Ids, Ledger, Office, Seal, Store
@@ -72,6 +74,25 @@ SealKind = Kind[SealInHand]
 
 class Custody(Store, Ledger, Protocol):
     """What a store's kind makes: one object that keeps, and shows to operators what it keeps."""
+
+    def may_serve(self) -> None:
+        """Raise ConfigError if this version may serve from the store no more: it was brought to a later layout."""
+        ...
+
+    @property
+    def nodes(self) -> Nodes:
+        """Who serves this store, and who does what nobody else does meanwhile."""
+        ...
+
+    @property
+    def journal(self) -> Journal:
+        """What it does for the journal."""
+        ...
+
+    @property
+    def retention(self) -> Retention:
+        """What removes content when its time is over."""
+        ...
 
 
 StoreKind = Kind[Custody]

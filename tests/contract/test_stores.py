@@ -6,10 +6,19 @@ import pytest
 from pydantic import SecretStr
 
 from adapters.stores import AtRest, ContentKey, MemoryStore, SqlStore, migrate
-from adapters.testkit.stores import ClaimSuite, CustodySuite, LeaseSuite, LedgerSuite, ProofSuite, TokenSuite
+from adapters.testkit.stores import (
+    ClaimSuite,
+    CustodySuite,
+    LeaseSuite,
+    LedgerSuite,
+    NodeSuite,
+    ProofSuite,
+    RetentionSuite,
+    TokenSuite,
+)
 
 
-class Suites(CustodySuite, TokenSuite, ClaimSuite, LeaseSuite, ProofSuite, LedgerSuite):
+class Suites(CustodySuite, TokenSuite, ClaimSuite, LeaseSuite, ProofSuite, LedgerSuite, NodeSuite, RetentionSuite):
     """All that every store passes."""
 
 

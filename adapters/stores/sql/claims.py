@@ -9,6 +9,7 @@ Lock order, the same for all works: deliveries, then offices; a claim waits for 
 from __future__ import annotations
 
 import secrets
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -132,25 +133,28 @@ def _fence(claim: Claim) -> dict[str, str]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Demand:
-    """What a worker asks for."""
+    """What a worker asks for, and of which node."""
 
     lease: timedelta
     most: int
+    node: str = ""
 
 
 def claim(connection: Connection, now: datetime, members: Sequence[Demand]) -> Sequence[list[Claim]]:
     """Serve all workers of the transaction at once, and share out in the order in which they asked."""
-    taken: dict[timedelta, list[Claim]] = {}
-    for lease in {it.lease for it in members}:
-        taken[lease] = _claim(connection, now, lease, sum(max(it.most, 0) for it in members if it.lease == lease))
+    asked: Counter[tuple[timedelta, str]] = Counter()
+    for it in members:
+        asked[it.lease, it.node] += max(it.most, 0)
+    taken = {who: _claim(connection, now, *who, most) for who, most in asked.items()}
     shares = []
     for it in members:
-        share, taken[it.lease] = taken[it.lease][: max(it.most, 0)], taken[it.lease][max(it.most, 0) :]
+        left = taken[it.lease, it.node]
+        share, taken[it.lease, it.node] = left[: max(it.most, 0)], left[max(it.most, 0) :]
         shares.append(share)
     return shares
 
 
-def _claim(connection: Connection, now: datetime, lease: timedelta, most: int) -> list[Claim]:
+def _claim(connection: Connection, now: datetime, lease: timedelta, node: str, most: int) -> list[Claim]:
     most = min(most, _AT_ONCE)
     due: list[Any] = []
     for office, room in _open_offices(connection, now, most):
@@ -164,7 +168,7 @@ def _claim(connection: Connection, now: datetime, lease: timedelta, most: int) -
         _TAKE, {"wanted": [row.id for row in due], "now": now, "until": expires_at, "by": token}
     ).all()
     before = {row.id: row.state for row in due}
-    connection.execute(insert(events), [rows.step(row, _how_taken(before[row.id]), now) for row in taken])
+    connection.execute(insert(events), [rows.step(row, _how_taken(before[row.id]), now, node) for row in taken])
     after = {row.id: rows.delivery(row) for row in taken}
     return [
         Claim(delivery=after[row.id], token=token, claimed_at=now, expires_at=expires_at)

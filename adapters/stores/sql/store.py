@@ -15,11 +15,14 @@ from typing import TypeVar
 
 from sqlalchemy import Connection
 
-from adapters.stores.sql import claims, custody, keys, ledger, migrate, proofs, tokens
+from adapters.stores.sql import claims, custody, keys, layout, ledger, migrate, proofs, tokens
 from adapters.stores.sql.at_rest import AtRest, Content
 from adapters.stores.sql.engine import now, open_engine
 from adapters.stores.sql.errors import translated
+from adapters.stores.sql.journal import SqlJournal
+from adapters.stores.sql.nodes import SqlNodes
 from adapters.stores.sql.partitions import Months
+from adapters.stores.sql.retention import SqlRetention
 from adapters.stores.sql.writer import Work, Writer
 from broker.errors import ConfigError, IllegalTransition, Unavailable
 from broker.model import (
@@ -83,9 +86,12 @@ class SqlStore:
         self._writing = open_engine(url, writes=True)
         self._reading = open_engine(url, writes=False)
         self._months = Months(self._reading)
+        self.nodes = SqlNodes(self, self._writing, clock)
+        self.retention = SqlRetention(self, self._writing, self._months)
         self._lock = Lock()
         self._writer: Writer | None = None
         self._closed = False
+        self.journal = SqlJournal(self)
 
     # ── the two ways in ──
 
@@ -164,7 +170,7 @@ class SqlStore:
         self.write(self._refuse, refusal)
 
     def claim(self, lease: timedelta, most: int = 1) -> Sequence[Claim]:
-        return self.write(CLAIM, claims.Demand(lease=lease, most=most))
+        return self.write(CLAIM, claims.Demand(lease=lease, most=most, node=self.nodes.own))
 
     def renew(self, claim: Claim, lease: timedelta) -> Claim:
         return self.write(RENEW, claims.Renewal(claim=claim, lease=lease))
@@ -248,12 +254,6 @@ class SqlStore:
         with self.read() as connection:
             return ledger.stats(connection)
 
-    # ── content keys ──
-
-    def examine(self) -> None:
-        """Raise ConfigError if the database that is there has another layout or other keys; write nothing."""
-        with translated(), self._reading.connect() as connection:
-            if migrate.layout(connection) is not None:
     def queued(self) -> Mapping[OfficeId, Queued]:
         with self.read() as connection:
             return ledger.queued(connection)
@@ -266,7 +266,13 @@ class SqlStore:
         with translated(), self._reading.connect() as connection:
             layout.fits(connection)
 
-                migrate.fits(connection)
+    # ── content keys ──
+
+    def examine(self) -> None:
+        """Raise ConfigError if the database that is there has another layout or other keys; write nothing."""
+        with translated(), self._reading.connect() as connection:
+            if layout.layout(connection) is not None:
+                layout.fits(connection)
                 keys.fit(connection, self._at_rest)
 
     def contents(self) -> int:

@@ -1,6 +1,6 @@
 """The suites that every store passes, an integrator's too.
 
-    class TestMyStore(CustodySuite, TokenSuite, ClaimSuite, LeaseSuite, ProofSuite, LedgerSuite):
+    class TestMyStore(CustodySuite, TokenSuite, ClaimSuite, LeaseSuite, ProofSuite, LedgerSuite, NodeSuite, RetentionSuite):
         @pytest.fixture
         def connect(self, clock):
             ...  # yield a function that opens one more store on the same data, on the clock given
@@ -15,7 +15,9 @@ from adapters.testkit.stores.claims import ClaimSuite
 from adapters.testkit.stores.custody import CustodySuite
 from adapters.testkit.stores.leases import LeaseSuite
 from adapters.testkit.stores.ledger import LedgerSuite
+from adapters.testkit.stores.nodes import NodeSuite
 from adapters.testkit.stores.proofs import ProofSuite
+from adapters.testkit.stores.retention import RetentionSuite
 from adapters.testkit.stores.tokens import TokenSuite
 
-__all__ = ["ClaimSuite", "CustodySuite", "LeaseSuite", "LedgerSuite", "ProofSuite", "TokenSuite"]
+__all__ = ["ClaimSuite", "CustodySuite", "LeaseSuite", "LedgerSuite", "NodeSuite", "ProofSuite", "RetentionSuite", "TokenSuite"]
