@@ -1,0 +1,309 @@
+"""Whether a journal is what it was: every change is found, and told by its kind and its place.
+
+Goes through the batches in order and keeps none of them: a journal of any length is checked in the same memory.  What
+nobody vouches for yet, events that are not chained and heads that are neither sealed nor published nor time-stamped,
+is the open window: it is counted, and its age is told, for in there a change cannot be found.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from enum import StrEnum
+from typing import Final
+
+from broker.journal import FIRST, Batch, Entry, Lag, head_of, leaf_of
+from broker.journal_head import Published, SealVerdict, is_sealed_of, judge_seal, judge_stamp, said
+from broker.journal_tree import tree_root
+from broker.verify import TrustSnapshot
+
+MOST_TOLD: Final = 1000
+"""Findings that are kept; the others are only counted."""
+
+
+class Kind(StrEnum):
+    """What is wrong."""
+
+    EVENT_CHANGED = "event-changed"
+    EVENT_MISSING = "event-missing"
+    EVENT_INSERTED = "event-inserted"  # or put where it does not belong
+    EVENT_MOVED = "event-moved"  # to another position in its batch
+    LEAF_CHANGED = "leaf-changed"  # kept beside an event that is what it was
+    ROOT_DIFFERS = "root-differs"  # its events and their leaves agree, and not with the batch
+    SIZE_DIFFERS = "size-differs"
+    HEAD_DIFFERS = "head-differs"  # from what the batch is made of
+    LINK_BROKEN = "link-broken"  # the batch does not follow the one before
+    BATCH_MISSING = "batch-missing"
+    SEAL_MISSING = "seal-missing"  # though a later head is sealed
+    SEAL_DIFFERS = "seal-differs"  # it is upon something else
+    SEAL_BROKEN = "seal-broken"  # it proves nothing
+    STAMP_MISSING = "stamp-missing"  # though a later head is time-stamped
+    STAMP_BROKEN = "stamp-broken"
+    TAIL_CUT = "tail-cut"  # a published head's batch is no longer there
+    REWRITTEN = "rewritten"  # a published head is another one than the batch's
+    PUBLISHED_TWICE = "published-twice"  # two heads were published for one batch
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """Something that is not as it was.  `batch` is None only for a published head without a number."""
+
+    kind: Kind
+    batch: int | None
+    event: int | None = None
+    detail: str = ""  # a position, a code: no personal data
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Window:
+    """What nobody vouches for, and since when."""
+
+    events: int = 0  # not chained
+    batches: int = 0
+    since: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Account:
+    """What was found."""
+
+    batches: int
+    events: int
+    first: int  # number of the first batch that was seen, 0 if there was none
+    last: Batch | None
+    found: tuple[Finding, ...]  # the first of them
+    number: int  # of findings
+    window: Window
+    seals: tuple[SealVerdict, ...] = ()  # the certificates that sealed, each once
+    judged: bool = False  # whether it was asked whose the seals are
+    compared: int = 0  # published heads that agree
+
+    @property
+    def sound(self) -> bool:
+        """Whether nothing was found; the window is another question."""
+        return not self.number
+
+
+@dataclass(slots=True, kw_only=True)
+class Checker:
+    """Takes batches in order, each with its events; `account` says what was found.
+
+    `previous` is the head before the first batch that is taken, None if it is not known.  Up to `sealed` and `stamped`
+    every head must be so.  `trust` holds the anchors of the seals, `stamps` those of time-stamping authorities.
+    """
+
+    published: Published = field(default_factory=Published)
+    trust: TrustSnapshot | None = None
+    stamps: TrustSnapshot | None = None
+    sealed: int = 0
+    stamped: int = 0
+    previous: bytes | None = FIRST
+    next: int = 1
+    to: int | None = None  # the last batch that is to be taken, if it is not the last there is
+    found: list[Finding] = field(default_factory=list, init=False)
+    _number: int = field(default=0, init=False)
+    _batches: int = field(default=0, init=False)
+    _events: int = field(default=0, init=False)
+    _first: int = field(default=0, init=False)
+    _last: Batch | None = field(default=None, init=False)
+    _before: set[bytes] | None = field(default=None, init=False)
+    _unvouched: Window = field(default_factory=Window, init=False)
+    _compared: int = field(default=0, init=False)
+    _nameless: set[bytes] = field(default_factory=set, init=False)
+    _seals: dict[str, SealVerdict] = field(default_factory=dict, init=False)
+
+    def __post_init__(self) -> None:
+        self._before = None if self.previous is None else {self.previous}
+        self._nameless = set(self.published.nameless)
+
+    def take(self, batch: Batch, entries: Sequence[Entry]) -> list[Finding]:
+        """Check a batch and its events; return what was found there."""
+        found = [*self._place(batch), *check_batch(batch, entries), *self._outside(batch)]
+        self._tell(found)
+        self._batches += 1
+        self._events += len(entries)
+        self._first = self._first or batch.number
+        self._last = batch
+        self.next = batch.number + 1
+        self._before = {batch.head, head_of(batch)}  # a head that was changed breaks one link less
+        return found
+
+    def _tell(self, found: Iterable[Finding]) -> None:
+        for one in found:
+            self._number += 1
+            if len(self.found) < MOST_TOLD:
+                self.found.append(one)
+
+    def _place(self, batch: Batch) -> Iterator[Finding]:
+        """Say whether the batch follows the one before."""
+        if batch.number != self.next:
+            missing = f"{self.next} to {batch.number - 1}" if batch.number > self.next + 1 else str(self.next)
+            yield Finding(kind=Kind.BATCH_MISSING, batch=self.next, detail=missing)
+        elif self._before is not None and batch.previous not in self._before:
+            yield Finding(kind=Kind.LINK_BROKEN, batch=batch.number)
+
+    def _outside(self, batch: Batch) -> Iterable[Finding]:
+        """Say what seal, time-stamp and published heads have to say; count what none of them vouches for."""
+        found = [*self._judge_seal(batch), *self._judge_stamp(batch)]
+        known = self.published.heads.get(batch.number)
+        agrees = known == batch.head or batch.head in self._nameless
+        if batch.number in self.published.twice:
+            found.append(Finding(kind=Kind.PUBLISHED_TWICE, batch=batch.number))
+        if known is not None and known != batch.head:
+            found.append(Finding(kind=Kind.REWRITTEN, batch=batch.number))
+        if agrees:
+            self._compared += 1
+            self._nameless.discard(batch.head)
+        vouched = agrees or (
+            not found
+            and (
+                (self.trust is not None and batch.sealed is not None)
+                or (self.stamps is not None and batch.stamp is not None)
+            )
+        )
+        if vouched:
+            self._unvouched = Window()  # a head covers all before it
+        else:
+            since = self._unvouched.since or batch.at
+            self._unvouched = Window(batches=self._unvouched.batches + 1, since=since)
+        return found
+
+    def _judge_seal(self, batch: Batch) -> Iterator[Finding]:
+        if batch.sealed is None:
+            if batch.number < self.sealed:
+                yield Finding(kind=Kind.SEAL_MISSING, batch=batch.number)
+            return
+        if not is_sealed_of(batch.sealed, batch):
+            other = said(batch.sealed)
+            detail = "not the form of a sealed head" if other is None else f"upon batch {other.number}"
+            yield Finding(kind=Kind.SEAL_DIFFERS, batch=batch.number, detail=detail)
+        elif self.trust is not None:
+            verdict = judge_seal(batch.sealed, self.trust)
+            if verdict.code:
+                yield Finding(kind=Kind.SEAL_BROKEN, batch=batch.number, detail=verdict.code)
+            else:
+                self._seals[verdict.sha256] = verdict
+
+    def _judge_stamp(self, batch: Batch) -> Iterator[Finding]:
+        if batch.stamp is None:
+            if batch.number < self.stamped:
+                yield Finding(kind=Kind.STAMP_MISSING, batch=batch.number)
+            return
+        code = judge_stamp(batch.stamp, batch, self.stamps)
+        if code:
+            yield Finding(kind=Kind.STAMP_BROKEN, batch=batch.number, detail=code)
+
+    def account(self, strays: Sequence[Entry] = (), lag: Lag | None = None) -> Account:
+        """Return what was found in all.  `strays` are events of batches that are not there, `lag` what is behind."""
+        self._tell(
+            Finding(kind=Kind.EVENT_INSERTED, batch=one.batch, event=one.id, detail="of a batch that is not there")
+            for one in strays
+        )
+        self._tell(
+            Finding(kind=Kind.TAIL_CUT, batch=number) for number in sorted(self.published.heads) if number >= self.next
+        )
+        self._tell(
+            Finding(kind=Kind.TAIL_CUT, batch=None, detail=f"no batch has the head {head.hex()}")
+            for head in sorted(self._nameless)
+            if self.to is None
+        )
+        window = self._unvouched
+        if lag is not None and lag.unchained:
+            since = min(filter(None, (window.since, lag.unchained_since)), default=None)
+            window = replace(window, events=lag.unchained, since=since)
+        return Account(
+            batches=self._batches,
+            events=self._events,
+            first=self._first,
+            last=self._last,
+            found=tuple(self.found),
+            number=self._number,
+            window=window,
+            seals=tuple(self._seals.values()),
+            judged=self.trust is not None,
+            compared=self._compared,
+        )
+
+
+# ── one batch ──
+
+
+def check_batch(batch: Batch, entries: Sequence[Entry]) -> list[Finding]:
+    """Return what is wrong with a batch by itself, given the events that say they are of it.
+
+    Changes that hide one another, a changed event with the leaf and the root to match, leave a batch that agrees
+    with itself: that is found by the head that follows, by the seal, or by a published head.
+    """
+    found = [] if batch.head == head_of(batch) else [Finding(kind=Kind.HEAD_DIFFERS, batch=batch.number)]
+    in_order = sorted(entries, key=lambda one: one.id)
+    leaves = {one.id: leaf_of(one) for one in in_order}
+    if _is_root(batch, in_order, leaves):  # positions follow ids: whatever the columns say, these were chained
+        moved = (one for place, one in enumerate(in_order) if one.position != place)
+        found += [_about(Kind.EVENT_MOVED, batch, one) for one in moved]
+        found += _beside(batch, in_order, leaves)
+        return found
+    slots, others = _slots(batch, entries, leaves)
+    placed = [slots[place] for place in sorted(slots)]
+    inserted = [_about(Kind.EVENT_INSERTED, batch, one) for one in others]
+    if sorted(slots) == list(range(len(slots))) and _is_root(batch, placed, leaves):
+        return [*found, *inserted, *_beside(batch, placed, leaves)]
+    wrong = [
+        *(
+            _about(Kind.EVENT_INSERTED, batch, one)
+            for one in placed
+            if one.position is not None and one.position >= batch.size
+        ),
+        *inserted,
+        *_missing(batch, slots),
+        *(_about(Kind.EVENT_CHANGED, batch, one) for one in placed if one.leaf != leaves[one.id]),
+    ]
+    return found + (wrong or [Finding(kind=Kind.ROOT_DIFFERS, batch=batch.number)])
+
+
+def _is_root(batch: Batch, entries: Sequence[Entry], leaves: Mapping[int, bytes]) -> bool:
+    return tree_root([leaves[one.id] for one in entries]) == batch.root
+
+
+def _beside(batch: Batch, chained: Sequence[Entry], leaves: Mapping[int, bytes]) -> Iterator[Finding]:
+    """Say what is wrong beside events that are what was chained."""
+    yield from (_about(Kind.LEAF_CHANGED, batch, one) for one in chained if one.leaf != leaves[one.id])
+    if len(chained) != batch.size:
+        yield Finding(kind=Kind.SIZE_DIFFERS, batch=batch.number, detail=f"{len(chained)} events")
+
+
+def _about(kind: Kind, batch: Batch, one: Entry) -> Finding:
+    return Finding(kind=kind, batch=batch.number, event=one.id, detail=f"position {one.position}")
+
+
+def _slots(batch: Batch, entries: Sequence[Entry], leaves: Mapping[int, bytes]) -> tuple[dict[int, Entry], list[Entry]]:
+    """Return the events by position, and those that stand in no position or in another's.
+
+    If there is only one such, and the root comes out with it instead of the other, that other does not belong there.
+    """
+    slots: dict[int, Entry] = {}
+    others: list[Entry] = []
+    for one in entries:
+        if one.position is None or one.position < 0 or one.position in slots:
+            others.append(one)
+        else:
+            slots[one.position] = one
+    if len(others) == 1 and others[0].position in slots:
+        tried = slots | {others[0].position: others[0]}
+        if _is_root(batch, [tried[place] for place in sorted(tried)], leaves):
+            slots, others = tried, [slots[others[0].position]]
+    return slots, others
+
+
+def _missing(batch: Batch, slots: Mapping[int, Entry]) -> Iterator[Finding]:
+    """Say which positions are empty, and after which event; of very many only how many."""
+    number = batch.size - sum(place < batch.size for place in slots)
+    if number > MOST_TOLD:
+        yield Finding(kind=Kind.EVENT_MISSING, batch=batch.number, detail=f"{number} positions are empty")
+        return
+    last = "the first"
+    for place in range(batch.size):
+        if place in slots:
+            last = f"after event {slots[place].id}"
+        else:
+            yield Finding(kind=Kind.EVENT_MISSING, batch=batch.number, detail=f"position {place}, {last}")
