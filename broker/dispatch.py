@@ -49,7 +49,7 @@ class Dispatcher:
             answer = expected
         except Exception as bug:  # noqa: BLE001 - an adapter broke its contract: hold on to the document
             bound.exception("delivery.adapter-bug")
-            answer = Unavailable(f"adapter bug: {type(bug).__name__}")
+            answer = Unavailable(f"adapter bug: {type(bug).__name__}", condition="node.adapter-bug")
         outcome = decide(claim, answer, policy=self.policy, jitter=self.jitter(), asked=asked)
         try:
             self.store.record(claim, outcome)
@@ -63,5 +63,5 @@ class Dispatcher:
     def _parcel(self, claim: Claim) -> Parcel:
         """Return what is to be handed over; raise Unavailable without asking the office."""
         if self.policy.worn_out(claim):
-            raise Unavailable("earlier attempts ended without an outcome")
+            raise Unavailable("earlier attempts ended without an outcome", condition="node.crashed")
         return self.store.parcel(claim)

@@ -103,7 +103,8 @@ class Unavailable(BrokerError):
     """Something needed is out of reach; the same call may work later.
 
     `reason` is for operators and logs and names no data of a document; `retry_after` is a wait that the far
-    side asked for, if it did; `condition` is one word for what is missing, by which such cases are counted.
+    side asked for, if it did; `condition` is one word for what is missing, by which such cases are counted and
+    grouped (`broker.quarantine.cause`), the same whatever the reason quotes.
     """
 
     def __init__(self, reason: str, *, retry_after: timedelta | None = None, condition: str = "") -> None:
@@ -118,11 +119,12 @@ class NotYet(Unavailable):
 
 
 class Refused(BrokerError):
-    """The office will not take this delivery, however often it is tried."""
+    """The office will not take this delivery, however often it is tried.  `condition` as that of Unavailable."""
 
-    def __init__(self, reason: str) -> None:
+    def __init__(self, reason: str, *, condition: str = "") -> None:
         super().__init__(reason)
         self.reason = reason
+        self.condition = condition
 
 
 class LeaseLost(BrokerError):

@@ -66,6 +66,12 @@ def decide(
         state=follow(delivery.state, event),
         wait=wait,
         reference=answer if isinstance(answer, str) else "",
-        error="" if isinstance(answer, str) else str(answer),
+        error="" if isinstance(answer, str) else _words(answer),
         healthy=isinstance(answer, str | Refused) if asked else None,
     )
+
+
+def _words(error: BrokerError) -> str:
+    """Return what is kept of an error: its cause in one word, if its maker named one, and what it says."""
+    condition = error.condition if isinstance(error, Unavailable | Refused) else ""
+    return f"{condition}: {error}" if condition else str(error)

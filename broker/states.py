@@ -20,6 +20,7 @@ class DeliveryState(StrEnum):
     DELIVERED = "delivered"  # nobody's: the office has answered
     REFUSED = "refused"  # the operator's: the office said a final no
     QUARANTINED = "quarantined"  # the operator's: patience is at an end, or it killed its workers
+    REDIRECTED = "redirected"  # nobody's: an operator gave the document to another office, as another delivery
 
 
 class DeliveryEvent(StrEnum):
@@ -33,12 +34,13 @@ class DeliveryEvent(StrEnum):
     REFUSED = "refused"
     GAVE_UP = "gave-up"
     REQUEUED = "requeued"  # an operator sent it round again
+    REDIRECTED = "redirected"  # an operator ended it here: another delivery takes the document to another office
 
 
 _S, _E = DeliveryState, DeliveryEvent
 
 TRANSITIONS: dict[DeliveryState, dict[DeliveryEvent, DeliveryState]] = {
-    _S.WAITING: {_E.CLAIMED: _S.SENDING},
+    _S.WAITING: {_E.CLAIMED: _S.SENDING, _E.REDIRECTED: _S.REDIRECTED},
     _S.SENDING: {
         _E.TAKEN_OVER: _S.SENDING,
         _E.RELEASED: _S.WAITING,
@@ -48,12 +50,19 @@ TRANSITIONS: dict[DeliveryState, dict[DeliveryEvent, DeliveryState]] = {
         _E.GAVE_UP: _S.QUARANTINED,
     },
     _S.DELIVERED: {},
-    _S.REFUSED: {_E.REQUEUED: _S.WAITING},
-    _S.QUARANTINED: {_E.REQUEUED: _S.WAITING},
+    _S.REFUSED: {_E.REQUEUED: _S.WAITING, _E.REDIRECTED: _S.REDIRECTED},
+    _S.QUARANTINED: {_E.REQUEUED: _S.WAITING, _E.REDIRECTED: _S.REDIRECTED},
+    _S.REDIRECTED: {},
 }
 
 LIVE = frozenset(state for state, row in TRANSITIONS.items() if _E.CLAIMED in row or _E.TAKEN_OVER in row)
 """States out of which a worker can take a delivery."""
+
+STUCK = frozenset(state for state, row in TRANSITIONS.items() if _E.REQUEUED in row)
+"""States in which a delivery waits for an operator."""
+
+FINAL = frozenset(state for state, row in TRANSITIONS.items() if not row)
+"""States out of which nothing leads: somebody has the document, or another delivery has taken it over."""
 
 OUTCOMES = frozenset({_E.ACKNOWLEDGED, _E.POSTPONED, _E.REFUSED, _E.GAVE_UP})
 """What an attempt can end in; every other event is the store's or the operator's."""

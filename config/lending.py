@@ -23,7 +23,7 @@ class OfficePool:
     def lend(self, office: OfficeId) -> Iterator[Office]:
         """Lend an office to this thread.  Raises Unavailable if this node's configuration does not know it."""
         if office not in self._makers:
-            raise Unavailable("office not configured on this node")
+            raise Unavailable("office not configured on this node", condition="node.no-such-office")
         with self._lock:
             idle = self._idle[office]
             lent = idle.pop() if idle else None

@@ -45,23 +45,28 @@ class AmqpOffice:
         body, properties = pack(parcel, it.layout)
         fate = self._publish(body, properties)
         if fate is not Fate.CONFIRMED:
-            raise Unavailable(f"RabbitMQ {fate.value} the parcel: exchange {it.exchange!r}, key {it.routing_key!r}")
+            reason = f"RabbitMQ {fate.value} the parcel: exchange {it.exchange!r}, key {it.routing_key!r}"
+            raise Unavailable(reason, condition=f"office.{fate.value}")
         return parcel.delivery
 
     def _publish(self, body: bytes, properties: BasicProperties) -> Fate:
         it, deadline = self._settings, self._by()
+        sent = False
         if self._line is not None:
             try:
                 return self._line.settle(it.exchange, it.routing_key, body, properties, deadline)
             except Unavailable:
                 self.close()
+                sent = True
                 # A line that stood idle may have been cut without our seeing it: once more, on a fresh one.
                 if monotonic() >= deadline:
                     raise
         try:
             return self._reach(deadline).settle(it.exchange, it.routing_key, body, properties, deadline)
-        except Unavailable:
+        except Unavailable as away:
             self.close()
+            if sent:  # over the line before: that this one cannot be had does not say that nothing was sent
+                raise Unavailable(away.reason, condition="line.broken") from away
             raise
 
     def check(self) -> None:

@@ -44,14 +44,14 @@ class DirectoryOffice:
                 put(self._folder, name + suffix, content, self._ids())
             settle(self._folder)
         except OSError as wrong:
-            raise Unavailable(f"folder: {wrong.strerror}") from wrong
+            raise Unavailable(f"folder: {wrong.strerror}", condition="office.folder") from wrong
         return f"{name}.xml"
 
     def check(self) -> None:
         if not self._folder.is_dir():
-            raise Unavailable("folder: not there")
+            raise Unavailable("folder: not there", condition="office.folder")
         if not os.access(self._folder, os.W_OK | os.X_OK):
-            raise Unavailable("folder: not writable")
+            raise Unavailable("folder: not writable", condition="office.folder")
 
     def close(self) -> None:
         """Nothing is held."""

@@ -127,7 +127,7 @@ class SoapOffice:
         """Fetch the address.  An error that a receiver may answer to a GET is no fault; a missing page is."""
         status = self._http.call("GET", self._headers).status
         if status in _AWAY:
-            raise Unavailable(f"HTTP {status}")
+            raise Unavailable(f"HTTP {status}", condition=f"office.http-{status}")
 
     def close(self) -> None:
         self._http.close()

@@ -49,16 +49,20 @@ class Reading:
                 self._fault(fault, wait)
             body = message.body
             if body is None or body.tag != f"{{{ob.NS}}}OdpowiedzOdbiorcy":
-                raise Unavailable(f"HTTP {answer.status}, and the answer is no OdpowiedzOdbiorcy", retry_after=wait)
+                reason = f"HTTP {answer.status}, and the answer is no OdpowiedzOdbiorcy"
+                raise Unavailable(reason, retry_after=wait, condition=_unread(answer))
             said = ob.read_answer(body, parts)
         except Rejection as unreadable:
             raise Unavailable(
-                f"HTTP {answer.status}, and the answer cannot be read: {unreadable.code}", retry_after=wait
+                f"HTTP {answer.status}, and the answer cannot be read: {unreadable.code}",
+                retry_after=wait,
+                condition=_unread(answer),
             ) from unreadable
         if said.code in self.final_codes:
-            raise Refused(f"the office answered status {said.code}")
+            raise Refused(f"the office answered status {said.code}", condition=f"office.status-{said.code}")
         if not said.success or answer.status >= HTTPStatus.BAD_REQUEST:
-            raise Unavailable(f"HTTP {answer.status}, the office answered status {said.code}", retry_after=wait)
+            reason = f"HTTP {answer.status}, the office answered status {said.code}"
+            raise Unavailable(reason, retry_after=wait, condition=f"office.status-{said.code}")
         name = said.attachment.name if said.attachment else ""
         return " ".join((said.message or name).split())[:LONGEST_REFERENCE]
 
@@ -81,9 +85,16 @@ class Reading:
         number = exception[0] if exception else None
         known = code if code in {"Client", "Server", "Sender", "Receiver", "VersionMismatch", "MustUnderstand"} else "?"
         reason = f"the office answered a fault: {known}" + (f", kod {number}" if number is not None else "")
+        kind = known.lower() if known != "?" else "other"
+        cause = f"office.fault-{kind}" if number is None else f"office.fault-kod-{number}"
         if code in self.final_faults or number in self.final_codes:
-            raise Refused(reason)
-        raise Unavailable(reason, retry_after=wait)
+            raise Refused(reason, condition=cause)
+        raise Unavailable(reason, retry_after=wait, condition=cause)
+
+
+def _unread(answer: Answer) -> str:
+    """Name the cause when what came back says nothing: the status of HTTP, if that is an error."""
+    return f"office.http-{answer.status}" if answer.status >= HTTPStatus.BAD_REQUEST else "office.other-answer"
 
 
 def retry_after(value: str, clock: Clock) -> timedelta | None:

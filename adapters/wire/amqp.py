@@ -103,7 +103,7 @@ class Line:
         """
         while not until():
             if self._lost is not None:
-                raise Unavailable(f"RabbitMQ: {_words(self._lost)}") from self._lost
+                raise Unavailable(f"RabbitMQ: {_words(self._lost)}", condition="line.broken") from self._lost
             remaining = deadline - monotonic()
             if remaining <= 0:
                 return False
@@ -114,7 +114,7 @@ class Line:
         """Turn the loop until `until()` holds; raise Unavailable when the line falls or the deadline passes."""
         if not self.drive(until, deadline):
             self._silent = True
-            raise Unavailable("RabbitMQ did not answer within the deadline")
+            raise Unavailable("RabbitMQ did not answer within the deadline", condition="line.silent")
 
     def hand(self, call: Callable[[], None]) -> None:
         """Have the driving thread make a call.  May be called by any thread; after `close` it does nothing."""
@@ -130,7 +130,7 @@ class Line:
         try:
             question(**about, callback=answers.append)
         except AMQPError as error:
-            raise Unavailable(f"RabbitMQ: {_words(error)}") from error
+            raise Unavailable(f"RabbitMQ: {_words(error)}", condition="line.broken") from error
         self.wait(lambda: bool(answers), deadline)
         return answers[0]
 
@@ -251,7 +251,7 @@ class Line:
         oldest = next(iter(self._unconfirmed.values()), None)
         if oldest is not None and monotonic() - oldest.since > within:
             self._silent = True
-            raise Unavailable("RabbitMQ did not confirm within the deadline")
+            raise Unavailable("RabbitMQ did not confirm within the deadline", condition="line.silent")
 
     def settle(self, exchange: str, key: str, body: bytes, properties: BasicProperties, deadline: float) -> Fate:
         """Send a message and wait for its fate.  Raises Unavailable when it cannot be known."""
@@ -287,9 +287,12 @@ def connect(parameters: pika.connection.Parameters, deadline: float) -> Line:
     try:
         line = Line(parameters)
     except (AMQPError, OSError) as error:
-        raise Unavailable(f"RabbitMQ: {_words(error)}") from error
+        raise Unavailable(f"RabbitMQ: {_words(error)}", condition="line.unreachable") from error
     try:
         line.open(deadline)
+    except Unavailable as away:  # however it ended, nothing was sent over it
+        line.close()
+        raise Unavailable(away.reason, condition="line.unreachable") from away
     except BaseException:
         line.close()
         raise

@@ -178,9 +178,11 @@ class Http:
             self._socket.patience = patience
             answer, keep = self._exchange(self._socket, method, headers, body)
         except TimeoutError as late:
-            raise Unavailable(f"no whole answer within {self._deadline:g} s") from late
+            condition = "line.silent" if self._socket else "line.unreachable"
+            raise Unavailable(f"no whole answer within {self._deadline:g} s", condition=condition) from late
         except (OSError, http.client.HTTPException, ValueError) as broken:
-            raise Unavailable(f"no whole answer: {_name(broken)}") from broken
+            condition = "line.broken" if self._socket else "line.unreachable"
+            raise Unavailable(f"no whole answer: {_name(broken)}", condition=condition) from broken
         finally:
             if not keep:
                 self.close()

@@ -111,3 +111,8 @@ def test_every_decision_is_one_that_a_store_records(*, answer, jitter, attempts,
     assert outcome.event in OUTCOMES
     assert (outcome.wait > timedelta(0)) == (outcome.state is DeliveryState.WAITING)
     assert outcome == decided(answer, claim, jitter, asked=asked)
+
+
+def test_what_is_kept_of_an_error_begins_with_its_cause():
+    assert decided(Unavailable("no whole answer", condition="line.silent")).error == "line.silent: no whole answer"
+    assert decided(Refused("no such box", condition="office.status-7")).error == "office.status-7: no such box"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from broker.errors import IllegalTransition
-from broker.states import LIVE, OUTCOMES, TRANSITIONS, DeliveryEvent, DeliveryState, follow
+from broker.states import FINAL, LIVE, OUTCOMES, STUCK, TRANSITIONS, DeliveryEvent, DeliveryState, follow
 
 
 def test_the_table_names_every_state_and_reaches_every_one():
@@ -29,6 +29,15 @@ def test_an_event_that_the_table_does_not_name_is_refused(state, event):
 
 def test_nothing_leads_out_of_delivered():
     assert TRANSITIONS[DeliveryState.DELIVERED] == {}
+
+
+def test_what_leads_nowhere_is_final_and_what_waits_for_an_operator_is_stuck():
+    assert {DeliveryState.DELIVERED, DeliveryState.REDIRECTED} == FINAL
+    assert {DeliveryState.REFUSED, DeliveryState.QUARANTINED} == STUCK
+
+
+def test_what_is_being_handed_over_cannot_be_redirected():
+    assert DeliveryEvent.REDIRECTED not in TRANSITIONS[DeliveryState.SENDING]
 
 
 def test_workers_take_what_waits_and_what_a_dead_worker_left():
