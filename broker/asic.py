@@ -14,7 +14,7 @@ from base64 import b64encode
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Final
+from typing import Final, Protocol
 from urllib.parse import quote, unquote
 
 from lxml import etree
@@ -80,6 +80,18 @@ def manifest(files: Sequence[ContainedFile]) -> bytes:
     for path, kind in (("/", CONTAINER), *((file.name, file.media_type) for file in files)):
         etree.SubElement(root, f"{_ODF}file-entry", {f"{_ODF}full-path": path, f"{_ODF}media-type": kind})
     return _DECLARATION + _octets(root)
+
+
+class ContainerSeal(Protocol):
+    """The broker's seal, on containers."""
+
+    def seal_files(self, files: Sequence[ContainedFile]) -> bytes:
+        """Return META-INF/signatures001.xml: a detached XAdES baseline-B signature over all these files.
+
+        Raises Unavailable while the key is out of reach, and when these cannot be the files of a container.  May be
+        called by many threads.
+        """
+        ...
 
 
 # ── the signature ────────────────────────────────────────────────────────────────────────────────────────

@@ -19,8 +19,7 @@ from zipfile import ZipFile
 from adapters.archive import form
 from adapters.wire.durable import settle
 from broker import asic
-from broker.asic import ContainedFile
-from broker.ports import ContainerSeal
+from broker.asic import ContainedFile, ContainerSeal
 
 Stamp = Callable[[bytes], bytes]
 """Return a time-stamp (RFC 3161, DER) over octets; raise Unavailable."""

@@ -164,7 +164,7 @@ class XadesSeal:
         return self._signed(lambda at: sign(read(unsigned, Limits()), self._signer, self.chain, at))
 
     def seal_files(self, files: Sequence[ContainedFile]) -> bytes:
-        """Sign, as `ContainerSeal` says."""
+        """Sign, as `broker.asic.ContainerSeal` says."""
         return self._signed(lambda at: sign_files(files, self._signer, self.chain, at))
 
     def _signed(self, made: Callable[[datetime], bytes]) -> bytes:

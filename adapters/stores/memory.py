@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 from operator import attrgetter
 from threading import RLock
 
+from adapters.stores.memory_copies import MemoryCopies
 from adapters.stores.memory_journal import MemoryJournal
 from adapters.stores.memory_nodes import MemoryNodes
 from adapters.stores.memory_proofs import Proofs
@@ -80,6 +81,7 @@ class MemoryStore(Proofs):
         self.events: list[EventRecord] = []
         self.nodes = MemoryNodes(self._open)
         self.journal = MemoryJournal(self)
+        self.copies = MemoryCopies(self._open, self._kept, self.events)
         self.retention = MemoryRetention(self)
 
     @contextmanager

@@ -26,9 +26,9 @@ from signxml.xades.xades import XAdESVerifier
 
 from adapters.testkit.signing.canonical import tree
 from broker import asic
-from broker.asic import ContainedFile
+from broker.asic import ContainedFile, ContainerSeal
 from broker.errors import Unavailable
-from broker.ports import ContainerSeal, Seal
+from broker.ports import Seal
 
 _DS = "{http://www.w3.org/2000/09/xmldsig#}"
 _XADES = "{http://uri.etsi.org/01903/v1.3.2#}"

@@ -14,11 +14,14 @@ from typing import Any, Generic, Protocol, TypeVar
 from cryptography import x509
 from pydantic import BaseModel, ConfigDict
 
+from adapters.wire.listening import Listen, opened
+from broker.asic import ContainerSeal
+from broker.copies import Copies
 from broker.journal import Journal
 from broker.nodes import Nodes
 from broker.parse import Limits
 from broker.partner import NOBODY, Partners
-from broker.ports import Channel, Clock, ContainerSeal, Ids, Ledger, Office, Seal, Store
+from broker.ports import Channel, Clock, Ids, Ledger, Office, Seal, Store
 from broker.retention import Retention
 
 Made_co = TypeVar("Made_co", covariant=True)
@@ -42,6 +45,7 @@ class Surroundings:
     limits: Limits  # the caps on what may come in
     environment: str = "test"  # "test" or "production"
     partners: Callable[[], Partners] = lambda: NOBODY  # as they are now: never kept over a message
+    listen: Listen = opened  # whoever takes connections asks for his socket here: it may be one that workers share
     seals: Callable[[], bytes] = lambda: b""  # the certificates of all seals ever used, PEM, for who checks receipts
 
 
@@ -82,6 +86,11 @@ class Custody(Store, Ledger, Protocol):
     @property
     def nodes(self) -> Nodes:
         """Who serves this store, and who does what nobody else does meanwhile."""
+        ...
+
+    @property
+    def copies(self) -> Copies:
+        """What it does for who takes copies of the evidence out."""
         ...
 
     @property

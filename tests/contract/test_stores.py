@@ -8,6 +8,7 @@ from pydantic import SecretStr
 from adapters.stores import AtRest, ContentKey, MemoryStore, SqlStore, migrate
 from adapters.testkit.stores import (
     ClaimSuite,
+    CopySuite,
     CustodySuite,
     LeaseSuite,
     LedgerSuite,
@@ -18,7 +19,7 @@ from adapters.testkit.stores import (
 )
 
 
-class Suites(CustodySuite, TokenSuite, ClaimSuite, LeaseSuite, ProofSuite, LedgerSuite, NodeSuite, RetentionSuite):
+class Suites(CopySuite, CustodySuite, TokenSuite, ClaimSuite, LeaseSuite, ProofSuite, LedgerSuite, NodeSuite, RetentionSuite):
     """All that every store passes."""
 
 

@@ -17,6 +17,7 @@ from sqlalchemy import Connection
 
 from adapters.stores.sql import claims, custody, keys, layout, ledger, migrate, proofs, tokens
 from adapters.stores.sql.at_rest import AtRest, Content
+from adapters.stores.sql.copies import SqlCopies
 from adapters.stores.sql.engine import now, open_engine
 from adapters.stores.sql.errors import translated
 from adapters.stores.sql.journal import SqlJournal
@@ -92,6 +93,7 @@ class SqlStore:
         self._writer: Writer | None = None
         self._closed = False
         self.journal = SqlJournal(self)
+        self.copies = SqlCopies(self)
 
     # ── the two ways in ──
 

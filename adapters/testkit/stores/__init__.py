@@ -1,6 +1,6 @@
 """The suites that every store passes, an integrator's too.
 
-    class TestMyStore(CustodySuite, TokenSuite, ClaimSuite, LeaseSuite, ProofSuite, LedgerSuite, NodeSuite, RetentionSuite):
+    class TestMyStore(CopySuite, CustodySuite, TokenSuite, ClaimSuite, LeaseSuite, ProofSuite, LedgerSuite, NodeSuite, RetentionSuite):
         @pytest.fixture
         def connect(self, clock):
             ...  # yield a function that opens one more store on the same data, on the clock given
@@ -12,6 +12,7 @@ A store that keeps its data in the process returns the same object each time.
 from __future__ import annotations
 
 from adapters.testkit.stores.claims import ClaimSuite
+from adapters.testkit.stores.copies import CopySuite
 from adapters.testkit.stores.custody import CustodySuite
 from adapters.testkit.stores.leases import LeaseSuite
 from adapters.testkit.stores.ledger import LedgerSuite
@@ -20,4 +21,4 @@ from adapters.testkit.stores.proofs import ProofSuite
 from adapters.testkit.stores.retention import RetentionSuite
 from adapters.testkit.stores.tokens import TokenSuite
 
-__all__ = ["ClaimSuite", "CustodySuite", "LeaseSuite", "LedgerSuite", "NodeSuite", "ProofSuite", "RetentionSuite", "TokenSuite"]
+__all__ = ["ClaimSuite", "CopySuite", "CustodySuite", "LeaseSuite", "LedgerSuite", "NodeSuite", "ProofSuite", "RetentionSuite", "TokenSuite"]
