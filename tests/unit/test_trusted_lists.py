@@ -528,3 +528,27 @@ def test_whatever_is_changed_in_a_list_it_is_refused_or_says_the_same(data):
     except ListRefused:
         return
     assert found == read(GOOD, POLISH, NOW)
+
+
+def test_the_next_update_is_a_moment_by_its_name_only():
+    with pytest.raises(ListRefused):
+        read(
+            national(
+                rewrite=lambda text: text.replace("<NextUpdate><dateTime>", "<NextUpdate><x>", 1).replace(
+                    "</dateTime></NextUpdate>", "</x></NextUpdate>", 1
+                )
+            ),
+            POLISH,
+            NOW,
+        )
+
+
+def test_a_pointer_that_names_no_territory_or_no_place_points_to_nobodys_list():
+    nameless = LISTS.pointer("DE").replace("<SchemeTerritory>DE</SchemeTerritory>", "<x/>")
+    placeless = re.sub("<TSLLocation>.*</TSLLocation>", "", LISTS.pointer("AT"))
+    found = read(LISTS.lotl(LISTS.pointer() + nameless + placeless), LOTL, NOW).pointers
+    assert {name: it.locations for name, it in found.items()} == {
+        "PL": ("https://lists.example/PL.xml",),
+        "": ("https://lists.example/DE.xml",),
+        "AT": ("",),
+    }
