@@ -25,13 +25,11 @@ from adapters.channels.soap.settings import SoapSettings, problems
 from adapters.channels.soap.shares import Lines, Memory, Turns
 from adapters.channels.soap.tls import Tls
 from adapters.wire.kind import Surroundings
-from broker.errors import ConfigError, Unavailable
+from adapters.wire.listening import BACKLOG
+from broker.errors import ConfigError
 from broker.ports import Accept
 
 log = structlog.get_logger(__name__)
-
-BACKLOG = 1_024
-"""Connections that wait while all that may be open are."""
 
 SERVICES: tuple[Service, ...] = (skrytka.SERVICE,)
 
@@ -64,22 +62,7 @@ class SoapChannel:
     def bind(self) -> tuple[str, int]:
         """Open the listening socket if it is not open, and return its address and port; raise Unavailable."""
         if self._socket is None:
-            host, port = self._settings.endpoint
-            try:
-                family, kind, protocol, _, address = socket.getaddrinfo(
-                    host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-                )[0]
-                opened = socket.socket(family, kind, protocol)  # asyncio turns Nagle off where it sees TCP
-                try:
-                    opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-                    opened.bind(address)
-                    opened.listen(BACKLOG)
-                except OSError:
-                    opened.close()
-                    raise
-            except OSError as error:
-                raise Unavailable(f"cannot listen on {self._settings.listen}: {error.strerror}") from error
-            self._socket = opened
+            self._socket = self._around.listen(*self._settings.endpoint)
         name = self._socket.getsockname()
         return name[0], name[1]
 
@@ -124,6 +107,7 @@ class SoapChannel:
             notes=Notes(around.name, time.monotonic),
             partners=around.partners,
             patience=settings.patience,
+            stop=stop,
         )
         listening, self._socket = self._socket, None  # the server closes it
         with ThreadPoolExecutor(settings.threads, thread_name_prefix=f"soap-{around.name}") as pool:
@@ -143,6 +127,7 @@ class SoapChannel:
                 face.application(),
                 stop,
                 connection=partial(self._connection, terms),
+                lines=terms.lines,
                 each_second=partial(self._each_second, terms),
                 head=settings.head,
                 keep_alive=settings.keep_alive,

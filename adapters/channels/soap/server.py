@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import resource
+import socket
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from threading import Event
@@ -33,6 +34,9 @@ _FULL: Final = (
 _BAD: Final = b"HTTP/1.1 %d %s\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
 LINGER_BYTES: Final = 16_000_000
 LINGER_SECONDS: Final = 3.0
+LAST_WORD: Final = 1.0  # seconds in which a stop lets an open connection begin one more message
+_LOOKS: Final = 50  # in that time, at whether any is left
+_CLOSE: Final = (b"connection", b"close")
 _FILES: Final = 256  # open files that the rest of the process may need
 
 
@@ -44,6 +48,7 @@ class Terms:
     notes: Notes
     partners: Callable[[], Partners]
     patience: float  # seconds
+    stop: Event
 
 
 class Watchful(H11Protocol):
@@ -89,6 +94,8 @@ class Watchful(H11Protocol):
         if self.transport.is_closing():
             return
         super().data_received(data)
+        if self._terms.stop.is_set():
+            self.be_last()
         cycle: RequestResponseCycle | None = self.cycle
         if cycle is None or cycle.response_complete:
             self._arm()  # a request's head has begun and is not complete
@@ -111,11 +118,20 @@ class Watchful(H11Protocol):
         self._disarm()
         super().on_response_complete()
 
-    def shutdown(self) -> None:
-        super().shutdown()
+    def be_last(self) -> None:
+        """Let the message under way be the connection's last, and say so in the answer: the client opens another."""
         cycle: RequestResponseCycle | None = self.cycle
-        if cycle is None or cycle.response_complete:
-            self._arm()  # closing waits for the client to read: not for ever
+        if cycle is not None and cycle.keep_alive and not cycle.response_started:
+            cycle.keep_alive = False
+            cycle.default_headers = [*cycle.default_headers, _CLOSE]
+
+    def shutdown(self) -> None:
+        cycle: RequestResponseCycle | None = self.cycle
+        idle = cycle is None or cycle.response_complete
+        if not (idle and self.conn.trailing_data[0]):  # the head of a message has begun to arrive
+            super().shutdown()
+        if idle:
+            self._arm()  # neither that nor a client that does not read its last answer is waited for without end
 
     def pause_writing(self) -> None:
         self._arm()
@@ -144,7 +160,8 @@ class Watchful(H11Protocol):
 class Server(uvicorn.Server):
     """Serves until `stop` is set; then takes no new connection, lets what has begun end, and returns.
 
-    `connection` makes the protocol of a new connection; `each_second` is called about so often.
+    `connection` makes the protocol of a new connection, `lines` are those that are open; `each_second` is called about
+    so often.
     """
 
     def __init__(
@@ -153,6 +170,7 @@ class Server(uvicorn.Server):
         stop: Event,
         *,
         connection: Callable[..., asyncio.BaseProtocol],
+        lines: Lines,
         each_second: Callable[[], None],
         head: int,
         keep_alive: float,
@@ -179,12 +197,31 @@ class Server(uvicorn.Server):
             )
         )
         self._stop = stop
+        self._lines = lines
         self._each_second = each_second
 
     async def on_tick(self, counter: int) -> bool:
         if counter % 10 == 0:
             self._each_second()
         return self._stop.is_set() or await super().on_tick(counter)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Take no more connections, give each open one a moment to begin what it may just be sending, then end them.
+
+        Closing at once would drop a message that is on its way: the client would not know what became of it.  And
+        asyncio drops a connection that it has accepted and not yet made when its server is closed.
+        """
+        loop = asyncio.get_running_loop()
+        for listening in sockets or ():
+            loop.remove_reader(listening)
+        for connection in list(self.server_state.connections):
+            if isinstance(connection, Watchful):
+                connection.be_last()
+        for _ in range(_LOOKS):
+            await asyncio.sleep(LAST_WORD / _LOOKS)  # at least once: what was accepted is made and counted
+            if not len(self._lines):
+                break
+        await super().shutdown(sockets)
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:

@@ -1,0 +1,83 @@
+"""Listening sockets that outlive who listens on them: shared by workers, or handed over by the system.
+
+Whoever asks gets a duplicate, so that he can close it and ask again.  A connection that nobody has taken yet waits in
+the socket, not in a process: when one process goes and another comes, it is not lost.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import MutableMapping
+from typing import Final, Self
+
+import structlog
+
+from adapters.wire.listening import BACKLOG, opened, resolved
+
+log = structlog.get_logger(__name__)
+
+_FIRST: Final = 3  # the number of the first descriptor that is handed over: sd_listen_fds(3)
+
+Place = tuple[str, int]
+
+
+class Listeners:
+    """The sockets of this process, by where they listen.
+
+    Without `keep` only those are here that were handed over, and whoever asks for another gets one of his own.  With
+    it, what is asked for stays open for the workers that will be forked.
+    """
+
+    def __init__(self, *, keep: bool = False) -> None:
+        self._keep = keep
+        self._kept: dict[Place, socket.socket] = {}
+        self._wanted: set[Place] = set()
+
+    @classmethod
+    def handed_over(cls, environment: MutableMapping[str, str], *, keep: bool = False) -> Self:
+        """Take the sockets that systemd has opened for this process (sd_listen_fds(3)), and the words about them."""
+        made = cls(keep=keep)
+        mine = environment.pop("LISTEN_PID", "") == str(os.getpid())
+        number = environment.pop("LISTEN_FDS", "")
+        environment.pop("LISTEN_FDNAMES", None)
+        for descriptor in range(_FIRST, _FIRST + int(number)) if mine and number.isdigit() else ():
+            os.set_inheritable(descriptor, False)
+            taken = socket.socket(fileno=descriptor)
+            taken.listen(BACKLOG)
+            host, port = taken.getsockname()[:2]
+            made._kept[host, port] = taken
+            log.info("listen.handed-over", host=host, port=port)
+        return made
+
+    def __call__(self, host: str, port: int) -> socket.socket:
+        """Return a listening socket; raise Unavailable if there is none and none can be opened."""
+        found = self._kept.get((host, port))  # as it was asked for: port 0 is any, but always the same
+        if found is None:
+            _, address = resolved(host, port)
+            place = str(address[0]), int(address[1])
+            found = self._kept.get(place)
+            if found is None:
+                new = opened(host, port)
+                if not self._keep:
+                    return new
+                found = self._kept[host, port] = new
+            else:
+                self._wanted.add(place)
+        self._wanted.add((host, port))
+        return found.dup()
+
+    def begin(self) -> None:
+        """Note from now on what is asked for: see `drop_others`."""
+        self._wanted.clear()
+
+    def drop_others(self) -> None:
+        """Close what nobody has asked for since `begin`."""
+        for place in self._kept.keys() - self._wanted:
+            self._kept.pop(place).close()
+
+    def close(self) -> None:
+        """Close all of them in this process; duplicates, and other processes', stay as they are."""
+        while self._kept:
+            _, one = self._kept.popitem()
+            one.close()
