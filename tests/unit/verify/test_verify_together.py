@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 import pytest
@@ -86,3 +87,14 @@ def test_a_comment_that_is_signed_in_a_reference_stands_in_no_ones_way():
     document = sign(FORM, PKI.person, AT, signed_info=EXCLUSIVE + "WithComments", rewrite=commented)
     assert b"<!-- signed, too --></ds:Reference>" in document
     assert judged(document).indication is Indication.PASSED
+
+
+def test_what_is_read_of_a_form_is_what_covers_it_and_not_what_covers_the_properties():
+    def swapped(text):
+        form, properties = re.findall("<ds:Reference .*?</ds:Reference>", text)
+        return text.replace(form + properties, properties + form)
+
+    honest = sign(FORM, PKI.person, AT, QUALIFIED)
+    other_order = sign(FORM, PKI.person, AT, QUALIFIED, rewrite=swapped)
+    assert other_order.index(b"#SignedProperties") < other_order.index(b'URI=""')
+    assert content_of(other_order) == content_of(honest)
