@@ -19,6 +19,9 @@ from broker.ports import EventRecord
 FIRST: Final = bytes(32)
 """What stands for the head before the first batch."""
 
+COUNTED: Final = 100_000
+"""As far as is counted what is behind: more is told as so many."""
+
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
 _EVENT: Final = "goniec journal event 1"
@@ -160,10 +163,6 @@ class Journal(Protocol):
         """Return the events of a submission, chained or not, in the order of ids."""
         ...
 
-    def named(self, word: str) -> Sequence[SubmissionId]:
-        """Return the submissions that a word names: by id, by a delivery's or receipt's, by the document's SHA-256."""
-        ...
-
     def lag(self) -> Lag:
-        """Return how far the journal is behind."""
+        """Return how far the journal is behind, each counted up to `COUNTED`."""
         ...

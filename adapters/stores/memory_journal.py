@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Protocol
 
 from broker.journal import Batch, Entry, Lag, chained, leaf_of
-from broker.model import Acceptance, Delivery, DeliveryId, SubmissionId
+from broker.model import SubmissionId
 from broker.ports import EventRecord
 
 
@@ -17,8 +17,6 @@ class Kept(Protocol):
     """What the journal sees of its store."""
 
     events: list[EventRecord]
-    _kept: dict[SubmissionId, Acceptance]
-    _deliveries: dict[DeliveryId, Delivery]
 
     def _open(self) -> AbstractContextManager[datetime]: ...
 
@@ -94,16 +92,6 @@ class MemoryJournal:
 
     def about(self, submission: SubmissionId) -> Sequence[Entry]:
         return self._some(lambda entry: entry.event.submission == submission)
-
-    def named(self, word: str) -> Sequence[SubmissionId]:
-        with self._store._open():  # noqa: SLF001
-            found = {
-                key
-                for key, it in self._store._kept.items()  # noqa: SLF001
-                if word in {key, it.receipt.id} or word.lower() == it.submission.digest
-            }
-            delivery = self._store._deliveries.get(DeliveryId(word))  # noqa: SLF001
-            return sorted(found | ({delivery.submission} if delivery else set()))
 
     def lag(self) -> Lag:
         with self._store._open():  # noqa: SLF001

@@ -13,14 +13,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Column, Connection, Integer, Row, Select, bindparam, func, insert, select, union, update
+from sqlalchemy import Column, Connection, Integer, Row, Select, bindparam, func, insert, literal, select, update
 
 from adapters.stores.sql import rows
 from adapters.stores.sql.access import Access
-from adapters.stores.sql.tables import batches, deliveries, events, receipts, submissions
+from adapters.stores.sql.tables import batches, events
 from adapters.stores.sql.writer import Work
 from broker.errors import Unavailable
-from broker.journal import Batch, Entry, Lag, chained, leaf_of
+from broker.journal import COUNTED, Batch, Entry, Lag, chained, leaf_of
 from broker.model import SubmissionId
 
 _MOST = bindparam("most", type_=Integer)
@@ -43,12 +43,6 @@ _STRAYS = (
     .limit(_MOST)
 )
 _ABOUT = select(events).where(events.c.submission == bindparam("submission")).order_by(events.c.id)
-_NAMED = union(
-    select(submissions.c.id).where(submissions.c.id == bindparam("word")),
-    select(submissions.c.id).where(submissions.c.digest == func.lower(bindparam("word"))),
-    select(deliveries.c.submission).where(deliveries.c.id == bindparam("word")),
-    select(receipts.c.submission).where(receipts.c.id == bindparam("word")),
-).order_by("id")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -176,10 +170,6 @@ class SqlJournal:
         with self._read() as connection:
             return [_entry(row) for row in connection.execute(_ABOUT, {"submission": submission})]
 
-    def named(self, word: str) -> Sequence[SubmissionId]:
-        with self._read() as connection:
-            return [SubmissionId(one) for one in connection.execute(_NAMED, {"word": word}).scalars()]
-
     def lag(self) -> Lag:
         with self._read() as connection:
             unchained, since = _behind(connection, events.c.batch, events.c.id, events.c.at)
@@ -198,9 +188,10 @@ class SqlJournal:
 def _behind(
     connection: Connection, lacking: Column[Any], order: Column[Any], at: Column[Any]
 ) -> tuple[int, datetime | None]:
-    """Return how many rows lack a column, and the moment of the first of them."""
+    """Return how many rows lack a column, counted up to a point, and the moment of the first of them."""
     missing = lacking.is_(None)
-    number: int = connection.execute(select(func.count()).where(missing)).scalar_one()
+    some = select(literal(1)).select_from(lacking.table).where(missing).limit(COUNTED).subquery()
+    number: int = connection.execute(select(func.count()).select_from(some)).scalar_one()
     first: datetime | None = connection.execute(select(at).where(missing).order_by(order).limit(1)).scalar()
     return number, first
 

@@ -1,0 +1,371 @@
+"""`goniec journal`: whether the record of what happened was changed, its copy as a file, its newest head, proofs."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from config.cli.offline import written_moment
+from config.cli.say import (
+    CANNOT_TELL,
+    NO,
+    YES,
+    as_json,
+    complain,
+    configuration,
+    moment,
+    say,
+    say_facts,
+    say_json,
+    say_table,
+    stop,
+)
+
+if TYPE_CHECKING:
+    from broker.journal_check import Account
+    from broker.journal_proof import ProofCheck
+    from config.settings import Settings
+
+_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+
+heads = click.option(
+    "--head",
+    "heads",
+    multiple=True,
+    type=_FILE,
+    metavar="FILE",
+    help="What was published: a file of heads, a sealed head, or a time-stamp on one (DER).",
+)
+seals = click.option(
+    "--ca",
+    "seals",
+    multiple=True,
+    type=_FILE,
+    metavar="FILE",
+    help="Whose seals are believed, PEM: the seals' own certificates, or an authority that certifies nobody else.",
+)
+tsas = click.option(
+    "--tsa", "tsas", multiple=True, type=_FILE, metavar="FILE", help="Anchors of the time-stamping authority, PEM."
+)
+
+
+@click.group("journal")
+def command() -> None:
+    """Look after the journal, in which nothing can be changed unseen."""
+
+
+@command.command("verify", short_help="Say whether the journal is what it was.")
+@configuration
+@as_json
+@heads
+@seals
+@tsas
+@click.option("--export", type=_FILE, metavar="FILE", help="Check a file that `journal export` wrote, and no store.")
+@click.option(
+    "--window",
+    type=click.IntRange(min=0),
+    default=3600,
+    show_default=True,
+    metavar="SECONDS",
+    help="How old that may be which nobody vouches for yet.",
+)
+def verify(
+    config: Path,
+    as_json: bool,
+    heads: tuple[Path, ...],
+    seals: tuple[Path, ...],
+    tsas: tuple[Path, ...],
+    export: Path | None,
+    window: int,
+) -> None:
+    """Say whether any event was changed, removed, inserted or moved, or the journal cut or made anew.
+
+    What is not named is taken from the configuration: [journal] ca and heads, [stamping] ca.  With --export nothing is.
+    What neither a seal nor a time-stamp nor a published head covers is told as the window: in it a change cannot be
+    found.
+
+    Exit status 0 it is what it was, 1 it is not, 2 that cannot be told: nobody vouches for what is older than --window.
+    """
+    from config.clock import now
+    from config.journal_verify import believed, check_file, check_store
+    from config.settings import load
+
+    if export is not None:
+        with export.open("rb") as file, _bar("octets", export.stat().st_size) as seen:
+            try:
+                account, opening = check_file(file, believed(heads, seals, tsas), lambda done, _: seen(done, 0))
+            except ValueError as wrong:
+                stop(f"{export}: {wrong}")
+        at = opening.at or now()
+    else:
+        settings = load(config)
+        against = believed(
+            heads or _own_heads(settings), seals or _own(settings, "journal"), tsas or _own(settings, "stamping")
+        )
+        from config.bootstrap import open_store
+
+        store = open_store(settings)
+        try:
+            with _bar("batches", 0) as seen:
+                account = check_store(store.journal, against, seen)
+        finally:
+            store.close()
+        at = now()
+    status = _status(account, at, timedelta(seconds=window))
+    say_json(_told(account, status)) if as_json else _in_words(account, status, at)
+    raise SystemExit(status)
+
+
+def _own(settings: Settings, section: str) -> tuple[Path, ...]:
+    own = settings.journal.ca if section == "journal" else settings.stamping.ca
+    return tuple(settings.path(file) for file in own)
+
+
+def _own_heads(settings: Settings) -> tuple[Path, ...]:
+    file = None if settings.journal.heads is None else settings.path(settings.journal.heads)
+    return (file,) if file is not None and file.is_file() and file.stat().st_size else ()
+
+
+def _status(account: Account, at: datetime, window: timedelta) -> int:
+    """No if anything was found; cannot tell if what nobody vouches for is older than the window."""
+    if not account.sound:
+        return NO
+    since = account.window.since
+    return CANNOT_TELL if since is not None and at - since > window else YES
+
+
+@contextmanager
+def _bar(label: str, total: int) -> Iterator[Callable[[int, int], None]]:
+    """Yield what is told how far it is, and of how much; on a terminal it draws a bar, on standard error."""
+    if not sys.stderr.isatty():
+        yield lambda _done, _total: None
+        return
+    from rich.console import Console
+    from rich.progress import Progress
+
+    with Progress(console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task(label, total=total or None)
+
+        def seen(done: int, of: int) -> None:
+            progress.update(task, completed=done, total=of or total or None)
+
+        yield seen
+
+
+_WORDS = {YES: "The journal is what it was.", NO: "The journal was changed.", CANNOT_TELL: "It cannot be told."}
+_VERDICTS = {YES: "sound", NO: "changed", CANNOT_TELL: "cannot-tell"}
+
+
+def _told(account: Account, status: int) -> dict[str, object]:
+    last = account.last
+    return {
+        "verdict": _VERDICTS[status],
+        "batches": account.batches,
+        "events": account.events,
+        "first": account.first,
+        "last": None if last is None else {"batch": last.number, "at": last.at, "head": last.head.hex()},
+        "findings": [
+            {"kind": one.kind, "batch": one.batch, "event": one.event, "detail": one.detail} for one in account.found
+        ],
+        "number": account.number,
+        "published": account.compared,
+        "seals_judged": account.judged,
+        "seals": [{"subject": one.by, "sha256": one.sha256} for one in account.seals],
+        "window": {
+            "events": account.window.events,
+            "batches": account.window.batches,
+            "since": account.window.since,
+        },
+    }
+
+
+def _in_words(account: Account, status: int, at: datetime) -> None:
+    say(_WORDS[status], status)
+    window, last = account.window, account.last
+    age = "" if window.since is None else f", the oldest for {int((at - window.since).total_seconds())} s"
+    say_facts(
+        {
+            "batches": f"{account.batches}, from {account.first}" if account.batches else "none",
+            "events": str(account.events),
+            "last": "" if last is None else f"{last.number} {last.head.hex()} {moment(last.at)}",
+            "published": f"{account.compared} heads agree" if account.compared else "",
+            "not covered": f"{window.events} events not chained, {window.batches} batches without anybody's word{age}",
+            **{f"seal {number}": f"{one.by} {one.sha256}" for number, one in enumerate(account.seals, start=1)},
+        }
+    )
+    if not account.judged:
+        say("note: whose the seals are was not asked: name them by --ca or [journal] ca")
+    if account.found:
+        say_table(
+            ("what", "batch", "event", "detail"),
+            [
+                (one.kind, str(one.batch or ""), "" if one.event is None else str(one.event), one.detail)
+                for one in account.found
+            ],
+        )
+    if account.number > len(account.found):
+        say(f"and {account.number - len(account.found)} more")
+
+
+def _range(_context: click.Context, _option: click.Parameter, text: str | None) -> tuple[int, int | None]:
+    """Read "5-9", "5-" or "5"."""
+    if text is None:
+        return 1, None
+    first, dash, last = text.partition("-")
+    try:
+        found = int(first), int(last or first) if last or not dash else None
+    except ValueError:
+        raise click.BadParameter(f"{text!r} is not like 5-9") from None
+    if found[0] < 1 or (found[1] is not None and found[1] < found[0]):
+        raise click.BadParameter(f"{text!r} is no range")
+    return found
+
+
+@command.command("export", short_help="Write the journal to a file that can be checked elsewhere.")
+@configuration
+@as_json
+@click.option("--since", type=written_moment, metavar="TIME", help="From the first batch chained at or after it (UTC).")
+@click.option("--batches", "numbers", callback=_range, metavar="FROM-TO", help="These batches, as 5-9 or 5-.")
+@click.argument("file", type=click.Path(dir_okay=False, writable=True, path_type=Path))
+def export(config: Path, as_json: bool, since: datetime | None, numbers: tuple[int, int | None], file: Path) -> None:
+    """Write the journal to FILE: JSON lines, which `goniec journal verify --export` checks without the store.
+
+    It holds no documents and nothing about persons, but senders' and offices' ids.  Exit status 0 written, 2 it could
+    not be.
+    """
+    from config import journal_verify
+    from config.bootstrap import open_store
+    from config.clock import now
+    from config.settings import load
+
+    store = open_store(load(config))
+    try:
+        first = numbers[0] if since is None else max(numbers[0], journal_verify.first_since(store.journal, since))
+        with file.open("wb") as to, _bar("batches", 0) as seen:
+            done = journal_verify.export(store.journal, to, now(), seen, first=first, last=numbers[1])
+    finally:
+        store.close()
+    told = {"file": str(file), "batches": done.batches, "events": done.events}
+    say_json(told) if as_json else say(f"{file}: {done.batches} batches, {done.events} events")
+
+
+@command.command("head", short_help="Show the newest sealed head.")
+@configuration
+@as_json
+@click.option("--sealed", "part", flag_value="sealed", help="Write the sealed head itself (XML).")
+@click.option("--stamp", "part", flag_value="stamp", help="Write the time-stamp on the newest stamped head (DER).")
+def head(config: Path, as_json: bool, part: str | None) -> None:
+    """Show the newest head that is sealed: whoever has noted it finds out if anything up to it is changed.
+
+    Exit status 0 if there is one, 1 if not, 2 if the store is out of reach.
+    """
+    from config.bootstrap import open_store
+    from config.settings import load
+
+    store = open_store(load(config))
+    try:
+        batch = store.journal.last(stamped=True) if part == "stamp" else store.journal.last(sealed=True)
+    finally:
+        store.close()
+    if batch is None:
+        complain(f"no head is {'time-stamped' if part == 'stamp' else 'sealed'} yet")
+        raise SystemExit(NO)
+    if part:
+        click.echo(batch.stamp if part == "stamp" else batch.sealed, nl=False)
+    elif as_json:
+        say_json({"batch": batch.number, "at": batch.at, "head": batch.head.hex(), "stamped": batch.stamp is not None})
+    else:
+        say(f"{batch.number} {batch.head.hex()}")
+
+
+@command.command("check-proof", short_help="Check the proof of one submission, without the store.")
+@as_json
+@click.option("--document", type=_FILE, help="Also tell whether it is about this document.")
+@click.option("--receipt", type=_FILE, help="Also tell whether this receipt was given for it.")
+@heads
+@seals
+@tsas
+@click.argument("proof", type=_FILE)
+def check_proof(
+    as_json: bool,
+    document: Path | None,
+    receipt: Path | None,
+    heads: tuple[Path, ...],
+    seals: tuple[Path, ...],
+    tsas: tuple[Path, ...],
+    proof: Path,
+) -> None:
+    """Check a proof that `goniec trace --proof` wrote: that its events are in the journal, as they are told.
+
+    It shows that these events are there, and not that there are no others.
+    Exit status 0 it holds, 1 it does not, 2 that cannot be told: without --ca, --tsa or --head nobody vouches for it.
+    """
+    from broker.evidence import Indication
+    from broker.journal_proof import check
+    from config.journal_verify import believed
+
+    against = believed(heads, seals, tsas)
+    found = check(
+        proof.read_bytes(),
+        trust=against.trust,
+        stamps=against.stamps,
+        published=against.published,
+        document=document.read_bytes() if document else None,
+        receipt=receipt.read_bytes() if receipt else None,
+    )
+    status = {Indication.PASSED: YES, Indication.FAILED: NO, Indication.INDETERMINATE: CANNOT_TELL}[found.verdict]
+    say_json(_proven(found)) if as_json else _proven_in_words(found, status)
+    raise SystemExit(status)
+
+
+def _proven(found: ProofCheck) -> dict[str, object]:
+    return {
+        "verdict": found.verdict,
+        "reason": found.reason,
+        "submission": found.submission,
+        "events": [{"id": one.id, "batch": one.batch, **_event(one.event)} for one in found.entries],
+        "unproven": found.unproven,
+        "document": found.document,
+        "receipt": found.receipt,
+        "seals": [{"subject": one.by, "sha256": one.sha256} for one in found.seals],
+        "stamped": found.stamped,
+    }
+
+
+def _event(event: object) -> dict[str, object]:
+    from dataclasses import asdict
+
+    return asdict(event)  # type: ignore[call-overload, no-any-return]
+
+
+def _proven_in_words(found: ProofCheck, status: int) -> None:
+    say(f"{found.verdict}: {found.reason}" if found.reason else str(found.verdict), status)
+    say_facts(
+        {
+            "submission": found.submission,
+            "document": "the one that was accepted" if found.document else "",
+            "receipt": "the one that was given for it" if found.receipt else "",
+            **{f"seal {number}": f"{one.by} {one.sha256}" for number, one in enumerate(found.seals, start=1)},
+            "time-stamped": f"{found.stamped} batches" if found.stamped else "",
+        }
+    )
+    say_table(
+        ("event", "at", "what", "delivery", "detail", "batch"),
+        [
+            (
+                str(one.id),
+                moment(one.event.at),
+                one.event.name,
+                one.event.delivery or "",
+                one.event.detail,
+                "" if one.batch is None else str(one.batch),
+            )
+            for one in found.entries
+        ],
+    )

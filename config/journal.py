@@ -1,0 +1,202 @@
+"""The journal, off the hot path: a chore that chains events, seals heads, publishes them and has them time-stamped.
+
+Each step begins where the store or the file says that the last run ended, so whenever a run dies, the next goes on.
+Each is by itself: while the seal is away heads are chained and sealed later, while the time-stamping authority is
+away they are sealed and stamped later.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Final
+
+import structlog
+
+from adapters.trust.timestamp import Authority
+from adapters.wire.durable import settle
+from adapters.wire.kind import Custody
+from broker.errors import ConfigError, Unavailable
+from broker.journal import Batch, Journal, head_octets
+from broker.journal_head import line, noted, unsealed
+from broker.journal_proof import make
+from broker.model import SubmissionId
+from broker.ports import Clock, Seal
+from broker.verify import anchors
+from config import clock
+from config.schedule import Chore
+from config.settings import Settings
+from config.sources import Problems, of_file
+from config.stamping import Stamp
+
+log = structlog.get_logger(__name__)
+
+_ROUNDS: Final = 100  # batches in one run, heads sealed, lines written: a stop waits for no more
+_STAMPS: Final = 50
+_TAIL: Final = 4096  # octets at the end of a file of heads in which its last line is looked for
+_TORN: Final = re.compile(rb"[0-9]+( [0-9a-f]{0,63})?")  # by a crash
+
+
+class _Contradicted(Exception):
+    """What the file of heads says is not what the store says."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Chaining:
+    """Chains what is there, at most `most` events a batch.  May be run by many nodes at once: the store guards it."""
+
+    journal: Journal
+    seal: Seal
+    stamp: Stamp | None  # None: nobody time-stamps heads
+    heads: Path | None  # the file to which heads are appended
+    clock: Clock
+    most: int = 500
+    patience: timedelta = timedelta(minutes=5)  # how far the journal may be behind before that is told
+
+    def run(self) -> None:
+        """Go on where the last run ended; raise Unavailable if the store is away."""
+        self._chain()
+        if self.heads is not None:
+            self._publish(self.heads)
+        self._seal()
+        if self.stamp is not None:
+            self._stamp(self.stamp)
+        self._tell()
+
+    def _chain(self) -> None:
+        for _ in range(_ROUNDS):
+            batch = self.journal.chain(self.most)
+            if batch is None:
+                return
+            log.info("journal.head", number=batch.number, head=batch.head.hex(), events=batch.size)
+            if batch.size < self.most:
+                return
+
+    def _publish(self, file: Path) -> None:
+        try:
+            publish(self.journal, file)
+        except OSError as error:
+            log.warning("journal.heads-unwritable", reason=error.strerror or type(error).__name__)
+        except _Contradicted as no:
+            log.error("journal.contradicted", reason=str(no))  # noqa: TRY400 - nobody's bug: no traceback
+
+    def _seal(self) -> None:
+        for batch in self.journal.unsealed(_ROUNDS):
+            try:
+                sealed = self.seal.seal(unsealed(batch))
+            except Unavailable as away:
+                log.warning("journal.seal-unavailable", reason=away.reason)
+                return
+            self.journal.keep_sealed(batch.number, sealed)
+
+    def _stamp(self, stamp: Stamp) -> None:
+        for batch in self.journal.unstamped(_STAMPS):
+            try:
+                token, _ = stamp(head_octets(batch))
+            except Unavailable as away:
+                log.warning("journal.stamp-unavailable", reason=away.reason)
+                return
+            self.journal.keep_stamp(batch.number, token)
+
+    def _tell(self) -> None:
+        lag = self.journal.lag()
+        stamped_since = None if self.stamp is None else lag.unstamped_since
+        since = min(filter(None, (lag.unchained_since, lag.unsealed_since, stamped_since)), default=None)
+        if since is not None and self.clock() - since > self.patience:
+            log.warning(
+                "journal.lag",
+                since=since,
+                unchained=lag.unchained,
+                unsealed=lag.unsealed,
+                unstamped=0 if self.stamp is None else lag.unstamped,
+            )
+
+
+def publish(journal: Journal, file: Path) -> None:
+    """Append the heads that are not in the file yet, a line each, and flush them to the disk.
+
+    The file's last line must be what the store says: else nothing is written.  A line that a crash has torn is ended
+    and left.  Raises OSError or Unavailable.
+    """
+    new = not file.exists()
+    descriptor = os.open(file, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    with open(descriptor, "r+b", buffering=0) as heads:  # noqa: PTH123 - a descriptor, not a path
+        fcntl.flock(heads, fcntl.LOCK_EX)  # of the nodes of one machine, one at a time; closing lets go of it
+        if new:
+            settle(file.parent)
+        size = heads.seek(0, os.SEEK_END)
+        heads.seek(max(0, size - _TAIL))
+        tail = heads.read()
+        last = _last(journal, tail) if size else 0
+        torn = b"" if not tail or tail.endswith(b"\n") else b"\n"
+        while page := journal.batches(last, _ROUNDS):
+            heads.write(torn + b"".join(map(line, page)))
+            os.fsync(descriptor)
+            torn, last = b"", page[-1].number
+
+
+def _last(journal: Journal, tail: bytes) -> int:
+    """Return the number of the last head in the file; raise _Contradicted if the store has it no longer."""
+    *whole, _ = tail.split(b"\n")
+    last = next((one for one in reversed(whole) if one.strip() and not _TORN.fullmatch(one)), None)
+    if last is None and (whole or _TORN.fullmatch(tail)):
+        return 0
+    try:
+        [(number, head)] = noted([last or b""]).heads.items()
+    except ValueError:
+        raise _Contradicted("the file of heads ends with something else") from None
+    found: list[Batch] = [one for one in journal.batches(number - 1, 1) if one.number == number]
+    if not found:
+        raise _Contradicted(f"batch {number} was published and is not in the store")
+    if found[0].head != head:
+        raise _Contradicted(f"batch {number} was published with another head")
+    return number
+
+
+def examine(settings: Settings) -> None:
+    """Raise ConfigError if what the configuration says of the journal cannot be."""
+    own, wrong = settings.journal, Problems()
+    for file in own.ca:
+        wrong.of(of_file, settings.path(file), anchors, "ca")
+    if own.stamp and not settings.stamping.url:
+        wrong.found.append("stamp: [stamping] names no authority")
+    if own.heads is not None and not settings.path(own.heads).parent.is_dir():
+        wrong.found.append(f"heads: there is no folder {settings.path(own.heads).parent}")
+    if wrong.found:
+        raise ConfigError([f"journal.{problem}" for problem in wrong.found])
+
+
+def chores(settings: Settings, store: Custody, seal: Seal, stamps: Authority | None) -> dict[str, Chore]:
+    """Return what housekeeping is to do, and how often."""
+    own = settings.journal
+    job = chaining(settings, store, seal, stamps.stamp if stamps is not None and own.stamp else None)
+    return {"journal": Chore(own.every, job.run, alone=True)}
+
+
+def chaining(settings: Settings, store: Custody, seal: Seal, stamp: Stamp | None) -> Chaining:
+    """Return the chore's job."""
+    own = settings.journal
+    return Chaining(
+        journal=store.journal,
+        seal=seal,
+        stamp=stamp,
+        heads=None if own.heads is None else settings.path(own.heads),
+        clock=clock.now,
+        most=own.most,
+        patience=5 * own.every,
+    )
+
+
+def proof_of(store: Custody, submission: SubmissionId) -> bytes | None:
+    """Return the proof of a submission's events (JSON), None if there is none of it.  Raises Unavailable."""
+    journal = store.journal
+    about = journal.about(submission)
+    if not about:
+        return None
+    page: Callable[[int, int], list[Batch]] = lambda after, most: list(journal.batches(after, most))  # noqa: E731
+    return make(submission, about, entries=journal.entries, batches=page)

@@ -1,0 +1,183 @@
+"""Going through a whole journal, in the store or in a file: to check it, to write it out.
+
+Batch by batch, so that any length takes the same memory.  What is chained meanwhile is left for the next time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import BinaryIO, Final
+
+from broker.errors import ConfigError
+from broker.journal import FIRST, Batch, Journal, Lag
+from broker.journal_check import Account, Checker
+from broker.journal_export import (
+    LONGEST,
+    Closing,
+    Opening,
+    Reader,
+    batch_lines,
+    closing_line,
+    opening_line,
+    stray_line,
+)
+from broker.journal_head import Published, judge_seal, published
+from broker.verify import TrustSnapshot, anchors
+from config.sources import of_file
+
+_PAGE: Final = 50
+_LOWEST: Final = -(1 << 62)  # no batch of ours has such a number, but somebody may have changed one
+_STRAYS: Final = 1000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Believed:
+    """What a journal is held against."""
+
+    published: Published = field(default_factory=Published)
+    trust: TrustSnapshot | None = None  # anchors of the seals
+    stamps: TrustSnapshot | None = None  # anchors of time-stamping authorities
+
+
+def believed(heads: Sequence[Path], seals: Sequence[Path], tsas: Sequence[Path]) -> Believed:
+    """Read what a journal is to be held against; raise ConfigError."""
+    trust, stamps = _anchors(seals), _anchors(tsas)
+    all_heads = Published()
+    for file in heads:
+        try:
+            one = published(file.read_bytes())
+        except OSError as error:
+            raise ConfigError([f"{file}: {error.strerror}"]) from error
+        except ValueError as wrong:
+            raise ConfigError([f"{file}: {wrong}"]) from wrong
+        codes = [judge_seal(sealed, trust).code for sealed in one.sealed] if trust is not None else []
+        if any(codes):
+            raise ConfigError([f"{file}: the seal on this head does not hold: {codes[0]}"])
+        all_heads += one
+    return Believed(published=all_heads, trust=trust, stamps=stamps)
+
+
+def _anchors(files: Sequence[Path]) -> TrustSnapshot | None:
+    found = tuple(one for file in files for one in of_file(file, anchors))
+    return TrustSnapshot(anchors=found) if found else None
+
+
+# ── the store ──
+
+
+def check_store(journal: Journal, against: Believed, seen: Callable[[int, int], None]) -> Account:
+    """Check a store's journal; `seen` is told after each batch its number and the last one's.  Raises Unavailable."""
+    # First what is behind, then the last batch: what is chained between the two is counted once too often, not missed.
+    lag, ends = journal.lag(), _ends(journal)
+    checker = Checker(
+        published=against.published,
+        trust=against.trust,
+        stamps=against.stamps,
+        sealed=ends.sealed,
+        stamped=ends.stamped,
+    )
+    for batch in _batches(journal, _LOWEST, ends.last):
+        checker.take(batch, journal.entries(batch.number))
+        seen(batch.number, ends.last)
+    return checker.account(journal.strays(_STRAYS), lag)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Ends:
+    last: int
+    sealed: int
+    stamped: int
+
+
+def _ends(journal: Journal) -> _Ends:
+    """Return how far heads are stamped, sealed and chained, asked in this order: the later reach at least as far."""
+    stamped, sealed, last = journal.last(stamped=True), journal.last(sealed=True), journal.last()
+    return _Ends(
+        last=last.number if last else 0,
+        sealed=sealed.number if sealed else 0,
+        stamped=stamped.number if stamped else 0,
+    )
+
+
+def _batches(journal: Journal, after: int, to: int) -> Iterator[Batch]:
+    while page := [batch for batch in journal.batches(after, _PAGE) if batch.number <= to]:
+        yield from page
+        after = page[-1].number
+
+
+# ── a file ──
+
+
+def export(
+    journal: Journal,
+    to: BinaryIO,
+    at: datetime,
+    seen: Callable[[int, int], None],
+    *,
+    first: int = 1,
+    last: int | None = None,
+) -> Closing:
+    """Write the batches from `first` to `last`, or to the end; return what was written.  Raises Unavailable."""
+    lag, ends = journal.lag(), _ends(journal)
+    before = next((one for one in journal.batches(first - 2, 1) if one.number == first - 1), None)
+    previous = before.head if before is not None else FIRST
+    whole = last is None
+    end = ends.last if last is None else min(last, ends.last)
+    to.write(
+        opening_line(
+            Opening(
+                first=first,
+                to=None if whole else end,
+                previous=previous,
+                sealed=ends.sealed,
+                stamped=ends.stamped,
+                at=at,
+            )
+        )
+    )
+    batches = events = 0
+    for batch in _batches(journal, _LOWEST if first == 1 else first - 1, end):
+        entries = journal.entries(batch.number)
+        to.writelines(batch_lines(batch, entries))
+        batches, events = batches + 1, events + len(entries)
+        seen(batch.number, end)
+    if whole:
+        to.writelines(stray_line(one) for one in journal.strays(_STRAYS))
+    closing = Closing(batches=batches, events=events, lag=lag if whole else Lag())
+    to.write(closing_line(closing))
+    return closing
+
+
+def first_since(journal: Journal, since: datetime) -> int:
+    """Return the number of the first batch that was chained at or after a moment; one more than the last if none."""
+    after = 0
+    while page := journal.batches(after, _PAGE):
+        for batch in page:
+            if batch.at >= since:
+                return batch.number
+        after = page[-1].number
+    return after + 1
+
+
+def check_file(file: BinaryIO, against: Believed, seen: Callable[[int, int], None]) -> tuple[Account, Opening]:
+    """Check an export; raise ValueError if it is none, or not whole."""
+    reader = Reader(iter(lambda: file.readline(LONGEST + 1), b""))
+    opening = reader.opening
+    checker = Checker(
+        published=against.published,
+        trust=against.trust,
+        stamps=against.stamps,
+        sealed=opening.sealed,
+        stamped=opening.stamped,
+        previous=opening.previous if opening.first > 1 else FIRST,
+        next=opening.first,
+        to=opening.to,
+    )
+    for batch, entries in reader.batches():
+        checker.take(batch, entries)
+        seen(file.tell(), 0)
+    closing = reader.closing
+    return checker.account(reader.strays, closing.lag if closing else None), opening
