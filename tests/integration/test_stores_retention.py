@@ -1,122 +1,253 @@
-"""What the how-to says about retention is so: its statements run, remove what is old and ended, and nothing else."""
+"""What retention leaves behind on each engine: files and tables that are smaller, and no word of what was removed."""
 
 from __future__ import annotations
 
-import re
+import os
 import sqlite3
-from contextlib import closing
-from dataclasses import replace
-from datetime import UTC, datetime
-from pathlib import Path
+import threading
+import time
+from contextlib import closing, contextmanager
+from datetime import UTC, datetime, timedelta
 
 import psycopg
 import pytest
 
 from adapters.stores import SqlStore, migrate
-from adapters.testkit.stores.values import (
-    ACKNOWLEDGED,
-    COUNTY,
-    LEASE,
-    REFUSED,
-    TOWN,
-    Hands,
-    a_letter,
-    a_refusal,
-    again,
-    fingerprint,
-    kept,
-    limits,
-)
-from broker.ports import Filter
+from adapters.stores.sql import partitions
+from adapters.stores.sql.retention import PAGES
+from adapters.testkit.stores.values import ACKNOWLEDGED, COUNTY, LEASE, REFUSED, TOWN, Hands, kept, limits
+from broker.retention import Rule, Rules, Terms
 
-PAGE = Path(__file__).resolve().parents[2] / "docs" / "how-to" / "retention.md"
-OLD = datetime(2025, 12, 31, 23, 59, 59, 999999, tzinfo=UTC)
-NEW = datetime(2026, 1, 1, tzinfo=UTC)
+DECEMBER = datetime(2025, 12, 15, tzinfo=UTC)
+NOW = datetime(2026, 2, 10, tzinfo=UTC)
+ALL = Terms(rules=Rules((Rule(keep=timedelta(days=20)),)), at=NOW)
+LARGE = 400_000
 
 
-def statements(engine):
-    (block,) = re.findall(rf"```sql\n-- {engine}\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
-    return block
+def large(number=0):
+    """A document that no engine can compress."""
+    return number.to_bytes(4, "big") + os.urandom(LARGE)
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-def ground(request, tmp_path):
-    """A store, and what runs the page's statements on it."""
-    if request.param == "sqlite":
-        file = tmp_path / "store.sqlite"
-        url = f"sqlite:///{file}"
-
-        def prune():
-            with closing(sqlite3.connect(file, isolation_level=None)) as connection:
-                connection.executescript(statements("sqlite"))
-    else:
-        url = request.getfixturevalue("postgres_database")
-
-        def prune():
-            with psycopg.connect(url.replace("+psycopg", ""), autocommit=True) as connection:
-                connection.execute(statements("postgresql").encode())
-
-    migrate(url)
-    store = SqlStore(url, clock=Hands())
-    store.enrol([limits(TOWN), limits(COUNTY)])
-    yield store, prune
-    store.close()
-
-
-def test_old_documents_go_and_their_proof_stays(ground):
-    store, prune = ground
-    old, new = (kept(store, b"<letter>PESEL</letter>", accepted_at=at, case="OR.1") for at in (OLD, NEW))
-    graced = replace(a_letter(accepted_at=OLD), recheck=True)
-    store.accept(graced)
+def ended(store, document, *, how=ACKNOWLEDGED, **about):
+    letter = kept(store, document, **about)
     for claim in store.claim(LEASE, 10):
-        store.record(claim, ACKNOWLEDGED)
-    store.settle(graced.submission.id, "verify.rechecked", "passed", b"{}")
-    for at in (OLD, NEW):
-        store.refuse(a_refusal(at=at))
-    prune()
-    told = store.show(old.submission.id)
-    assert store.document(old.submission.id) is None
-    assert (told.report, told.receipt) == (b"", old.receipt)
-    assert (told.submission.file_name, told.submission.reply_to, told.submission.case) == ("", "", "")
-    assert told.submission.digest == old.submission.digest
-    assert store.show(graced.submission.id).later_report is None
-    assert store.find(fingerprint(old)) == old.receipt
-    assert store.accept(again(old)) == old.receipt
-    assert store.document(new.submission.id) == new.document
-    assert store.show(new.submission.id).submission == new.submission
-    assert [one.at for one in store.refusals()] == [NEW]
-    assert len(store.list(Filter())) == 3
+        store.record(claim, how)
+    return letter
 
 
-def test_what_is_under_way_waits_for_somebody_or_awaits_its_second_judgement_stays_whole(ground):
-    store, prune = ground
-    waiting = kept(store, accepted_at=OLD, due_at=Hands().now + LEASE)
-    refused, delivered = (kept(store, accepted_at=OLD, office=COUNTY) for _ in range(2))
-    graced = replace(a_letter(accepted_at=OLD, office=COUNTY), recheck=True)
-    store.accept(graced)
-    for claim in store.claim(LEASE, 10):
-        store.record(claim, REFUSED if claim.delivery.submission == refused.submission.id else ACKNOWLEDGED)
-    prune()
-    for letter in (waiting, refused, graced):
-        assert store.document(letter.submission.id) == letter.document
-        assert store.show(letter.submission.id).submission == letter.submission
-    assert store.document(delivered.submission.id) is None
+def prune(store):
+    return store.retention.prune(ALL, store.retention.look(ALL).due)
 
 
-def test_pruning_twice_removes_no_more(ground):
-    store, prune = ground
-    kept(store, accepted_at=OLD, trial=True)
-    new = kept(store, accepted_at=NEW)
-    prune()
-    prune()
-    assert store.document(new.submission.id) == new.document
+def give_back(store, at=NOW):
+    steps = 0
+    while store.retention.give_back(at):
+        steps += 1
+    return steps
 
 
-def test_on_sqlite_what_was_removed_is_gone_from_the_file(tmp_path):
-    file = tmp_path / "store.sqlite"
+# ── SQLite ───────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.fixture
+def file(tmp_path):
+    return tmp_path / "store.sqlite"
+
+
+@pytest.fixture
+def in_file(file):
     store = SqlStore(f"sqlite:///{file}", clock=Hands())
-    kept(store, b"<letter>44051401359</letter>" * 1000, accepted_at=OLD, trial=True, file_name="pesel-44051401359.xml")
-    with closing(sqlite3.connect(file, isolation_level=None)) as connection:
-        connection.executescript(statements("sqlite"))
+    store.enrol([limits(TOWN), limits(COUNTY)])
+    yield store
     store.close()
-    assert b"44051401359" not in b"".join(one.read_bytes() for one in tmp_path.iterdir())
+
+
+def bytes_of(file):
+    return sum(one.stat().st_size for one in file.parent.iterdir())
+
+
+def test_sqlite_gives_the_space_back_to_the_file_system_in_steps(in_file, file):
+    letters = [ended(in_file, large(number), accepted_at=DECEMBER) for number in range(30)]
+    new = ended(in_file, large(), accepted_at=NOW)
+    before = bytes_of(file)
+    assert before > 31 * LARGE
+    assert len(prune(in_file)) == len(letters)
+    assert bytes_of(file) >= before
+    steps = give_back(in_file)
+    assert steps >= 30 * LARGE // 4096 // PAGES
+    assert bytes_of(file) < 3 * LARGE
+    assert file.with_name("store.sqlite-wal").stat().st_size == 0
+    assert in_file.document(new.submission.id) == new.document
+    with closing(sqlite3.connect(file)) as connection:
+        assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+
+
+def test_giving_back_does_not_hold_up_what_comes_in_meanwhile(in_file, file):
+    for number in range(30):
+        ended(in_file, large(number), accepted_at=DECEMBER)
+    prune(in_file)
+    done = threading.Event()
+    taken = []
+
+    def send():
+        while not done.is_set():
+            taken.append(kept(in_file, b"<letter/>", accepted_at=NOW))
+
+    with closing(sqlite3.connect(file)) as reader:  # one that reads all the time keeps the log from being cut
+        reader.execute("BEGIN")
+        reader.execute("SELECT count(*) FROM submissions").fetchall()
+        thread = threading.Thread(target=send)
+        thread.start()
+        try:
+            give_back(in_file)
+        finally:
+            done.set()
+            thread.join()
+    assert taken
+    assert all(in_file.document(one.submission.id) == one.document for one in taken)
+    assert bytes_of(file) > file.stat().st_size  # the log is still there: the reader stood in the way
+    give_back(in_file)
+    assert file.with_name("store.sqlite-wal").stat().st_size == 0
+
+
+def test_on_sqlite_what_was_removed_is_gone_from_the_file(in_file, file):
+    kept(
+        in_file,
+        b"<letter>44051401359</letter>" * 1000,
+        accepted_at=DECEMBER,
+        trial=True,
+        file_name="pesel-44051401359.xml",
+        case="44051401359",
+        reply_to="/44051401359/box",
+        message_id="44051401359",
+    )
+    prune(in_file)
+    give_back(in_file)
+    in_file.close()
+    assert b"44051401359" not in b"".join(one.read_bytes() for one in file.parent.iterdir())
+
+
+# ── PostgreSQL ───────────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.fixture
+def in_server(postgres_database):
+    migrate(postgres_database)
+    store = SqlStore(postgres_database, clock=Hands())
+    store.enrol([limits(TOWN), limits(COUNTY)])
+    yield store
+    store.close()
+
+
+@contextmanager
+def server(url, *, autocommit=True):
+    with psycopg.connect(url.replace("+psycopg", ""), autocommit=autocommit) as connection:
+        yield connection
+
+
+@pytest.fixture
+def ask(postgres_database):
+    with server(postgres_database) as connection:
+        yield lambda query: connection.execute(query).fetchone()[0]
+
+
+def takes(ask):
+    """What all months take, indexes and TOAST included."""
+    return ask("SELECT sum(pg_total_relation_size(inhrelid)) FROM pg_inherits WHERE inhparent = 'content'::regclass")
+
+
+def months(ask):
+    return ask(
+        "SELECT string_agg(inhrelid::regclass::text, ' ' ORDER BY 1) FROM pg_inherits"
+        " JOIN pg_class ON oid = inhrelid WHERE inhparent = 'content'::regclass AND relkind = 'r'"
+    )
+
+
+def test_postgresql_drops_a_month_in_which_nothing_is_left(in_server, ask):
+    for number in range(10):
+        ended(in_server, large(number), accepted_at=DECEMBER)
+    new = ended(in_server, large(), accepted_at=NOW)
+    assert months(ask) == "content_2025_12 content_2026_02"
+    before = takes(ask)
+    prune(in_server)
+    assert takes(ask) >= before - 10 * 8192  # the rows are dead, their pages are still there
+    assert give_back(in_server) == 1
+    assert months(ask) == "content_2026_02"
+    assert takes(ask) < before / 5
+    assert in_server.document(new.submission.id) == new.document
+    late = ended(in_server, b"<letter/>", accepted_at=DECEMBER)  # a clock that has gone wrong: the month is made anew
+    assert in_server.document(late.submission.id) == late.document
+
+
+def test_a_month_in_which_anything_is_left_is_not_dropped(in_server, ask):
+    ended(in_server, large(), accepted_at=DECEMBER)
+    waits = ended(in_server, large(), how=REFUSED, accepted_at=DECEMBER)
+    prune(in_server)
+    assert give_back(in_server) == 0
+    assert months(ask) == "content_2025_12"
+    assert in_server.document(waits.submission.id) == waits.document
+
+
+def test_a_month_that_holds_little_and_takes_much_is_written_anew(in_server, ask, postgres_database, monkeypatch):
+    monkeypatch.setattr(partitions, "_LITTLE", 10 * LARGE)
+    for number in range(30):
+        ended(in_server, large(number), accepted_at=DECEMBER)
+    waits = ended(in_server, large(), how=REFUSED, accepted_at=DECEMBER)
+    before = takes(ask)
+    with server(postgres_database, autocommit=False) as slow:
+        slow.execute("SELECT txid_current()")  # somebody's transaction may see what is removed now
+        prune(in_server)
+        assert give_back(in_server) == 0
+        assert takes(ask) >= before
+    deadline = time.monotonic() + 120
+    while not give_back(in_server):  # others use this server, and their transactions count too
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
+    assert takes(ask) < before / 5
+    assert give_back(in_server) == 0
+    assert in_server.document(waits.submission.id) == waits.document
+
+
+def test_the_month_that_is_under_way_and_the_one_just_over_are_left_alone(in_server, ask):
+    kept(in_server, accepted_at=DECEMBER)
+    with server(in_server._writing.url.render_as_string(hide_password=False)) as connection:
+        connection.execute("DELETE FROM content")
+    for at in (DECEMBER, datetime(2026, 1, 1, 23, 59, tzinfo=UTC)):
+        assert give_back(in_server, at) == 0
+    assert give_back(in_server, datetime(2026, 1, 2, 0, 1, tzinfo=UTC)) == 1
+    assert months(ask) is None
+
+
+def test_a_month_that_somebody_reads_is_dropped_another_time_and_nobody_waits_for_it(in_server, ask, postgres_database):
+    ended(in_server, large(), accepted_at=DECEMBER)
+    prune(in_server)
+    with server(postgres_database, autocommit=False) as backup:
+        backup.execute("LOCK TABLE content IN ACCESS SHARE MODE")  # as pg_dump does, for as long as it runs
+        assert give_back(in_server) == 0
+        kept(in_server, accepted_at=NOW)
+        assert "content_2025_12" in months(ask)
+    assert give_back(in_server) == 1
+    assert months(ask) == "content_2026_02"
+
+
+def test_a_hold_that_comes_while_pruning_wins_or_is_told_no(in_server):
+    letters = [ended(in_server, b"<letter/>", accepted_at=DECEMBER) for _ in range(20)]
+    due = in_server.retention.look(ALL).due
+    other = SqlStore(in_server._writing.url.render_as_string(hide_password=False), clock=Hands())
+    held = {}
+    try:
+        hold = threading.Thread(
+            target=lambda: held.update(
+                {it.submission.id: other.retention.hold(it.submission.id, "x") for it in letters}
+            )
+        )
+        hold.start()
+        gone = {one for it in due for one in in_server.retention.prune(ALL, [it])}
+        hold.join()
+    finally:
+        other.close()
+    for letter in letters:
+        it = letter.submission.id
+        assert held[it] is not (it in gone)
+        assert (in_server.document(it) is None) is (it in gone)

@@ -11,6 +11,8 @@ from sqlalchemy.exc import OperationalError
 
 _MAKING = 0x476F6E6965630002  # the advisory lock under which nodes make partitions one after the other
 _SCHEMA = text("SELECT to_regclass(:name) IS NOT NULL")
+_TRANSACTION = text("SELECT txid_current()")
+_OLDEST = text("SELECT txid_snapshot_xmin(txid_current_snapshot())")  # of those that are under way, or the next
 _MONTHS = text(
     "SELECT child.relname FROM pg_inherits"
     " JOIN pg_class child ON child.oid = inhrelid"
@@ -41,6 +43,7 @@ class Months:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine if engine.dialect.name == "postgresql" else None
         self._there: set[datetime] = set()
+        self._noted: dict[str, int] = {}  # the transaction in which a month was first seen to hold little
         self._lock = Lock()
 
     def ensure(self, moment: datetime) -> None:
@@ -103,13 +106,19 @@ class Months:
         return True
 
     def _shrink(self, name: str) -> bool:
-        """Write a month anew that holds little and takes much; return whether it takes less now."""
+        """Write a month anew that holds little and takes much; return whether it takes less now.
+
+        What somebody's old transaction may still see would be copied too, however much it is: so that is waited for.
+        """
         if self._engine is None:
             return False
         autocommit = self._engine.execution_options(isolation_level="AUTOCOMMIT")
         with autocommit.connect() as connection:
             kept, stored, takes = _measured(connection, name)
             if kept > _FEW or stored > _LITTLE or takes < _WORTH_IT * (stored + _LITTLE // 16):
+                return False
+            noted = self._noted.setdefault(name, int(connection.execute(_TRANSACTION).scalar_one()))
+            if connection.execute(_OLDEST).scalar_one() <= noted:
                 return False
             connection.exec_driver_sql(f"VACUUM (FULL, SKIP_LOCKED) {name}")  # skipped: it is tried the next time
             return _measured(connection, name)[2] < takes
