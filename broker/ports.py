@@ -36,6 +36,7 @@ from broker.model import (
     SubmissionId,
     Target,
 )
+from broker.pressure import Queued, Strain
 from broker.partner import Partner
 from broker.states import DeliveryState
 
@@ -310,22 +311,6 @@ class Stats:
     refusals: int
     deliveries: dict[DeliveryState, int] = field(default_factory=dict)
     oldest_waiting: datetime | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Queued:
-    """What waits for one office or is being handed to it."""
-
-    number: int
-    since: datetime  # the oldest
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Strain:
-    """How hard it is to write just now, as far as that is known without asking anybody."""
-
-    taken: int = 0  # per cent of the room for writes that wait
-    failing: str = ""  # why the last write failed, if that was a moment ago
 
 
 class Ledger(Protocol):

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from enum import StrEnum
 from types import MappingProxyType
 from typing import Final
@@ -50,6 +50,22 @@ RETRY_AFTER: Final[Mapping[Condition, timedelta]] = MappingProxyType(
 )
 
 _MOST_WRITES: Final = 90  # per cent of the writer's room
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Queued:
+    """What waits for one office or is being handed to it."""
+
+    number: int
+    since: datetime  # the oldest
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Strain:
+    """How hard it is to write just now, as far as that is known without asking anybody."""
+
+    taken: int = 0  # per cent of the room for writes that wait
+    failing: str = ""  # why the last write failed, if that was a moment ago
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -44,6 +44,7 @@ from config.lending import OfficePool
 from config.pace import Turnstile
 from config.partners import partners
 from config.recheck import Recheck
+from config.operations import Operations, watch_over
 from config.rotation import Configured, Rotation
 from config.schedule import Chore
 from config.settings import Settings
@@ -94,6 +95,10 @@ class Broker:
 
 
 @dataclass(frozen=True, slots=True)
+    nodes: Nodes
+    membership: NodesSection
+    may_serve: Callable[[], None]  # raises ConfigError when the store is not for this version any more
+    operations: Operations
 class _Current:
     """The Router that asks the newest good table."""
 
@@ -249,6 +254,13 @@ def assemble(settings: Settings) -> Broker:
         pool.close()
         store.close()
 
+    operations = Operations(
+        settings,
+        watch=watch_over(settings, surroundings(settings, "store", made.ids), store, made.seal.probe),
+        ledger=store,
+        channels=made.channels,
+        clock=clock.now,
+    )
     try:
         store.enrol(
             [
@@ -263,6 +275,7 @@ def assemble(settings: Settings) -> Broker:
     except BaseException:
         close()
         raise
+        pressure=operations.watch,
     parse = Parse(limits=made.limits)
     verify = Verify(trust=made.trust, evidence=known.evidence, ask=known.ask, policy=_policy(settings))
     intake = Intake(
@@ -308,6 +321,10 @@ def assemble(settings: Settings) -> Broker:
             "trust": made.trust.refresh,
             "routing": made.table.refresh,
             "seal": made.seal.refresh,
+        nodes=store.nodes,
+        membership=settings.nodes,
+        may_serve=store.may_serve,
+        operations=operations,
             **({"trusted-lists": made.lists} if made.lists else {}),
         },
         ledger=store,

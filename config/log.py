@@ -11,13 +11,13 @@ import logging
 import os
 import sys
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TextIO, cast
 
 import structlog
-from structlog.typing import EventDict, WrappedLogger
+from structlog.typing import EventDict, Processor, WrappedLogger
 
 LIBRARY_TEXT = 300  # characters of a library's own warning that are kept
 
@@ -53,6 +53,37 @@ def _written(value: object) -> str:
     if isinstance(value, datetime) and value.tzinfo is not None:
         return value.astimezone(UTC).isoformat().removesuffix("+00:00") + "Z"
     return str(value)
+
+
+_listeners: list[Callable[[Mapping[str, Any]], None]] = []
+
+
+@contextlib.contextmanager
+def heard(by: Callable[[Mapping[str, Any]], None]) -> Iterator[None]:
+    """Let somebody hear every event from `info` upwards, also those that are not written."""
+    _listeners.append(by)
+    try:
+        yield
+    finally:
+        _listeners.remove(by)
+
+
+def _tell(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    for listener in _listeners:
+        listener(event)
+    return event
+
+
+def _from(threshold: int) -> Processor:
+    """Return what drops events below a level."""
+    levels = logging.getLevelNamesMapping()
+
+    def drop(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+        if levels[event["level"].upper()] < threshold:
+            raise structlog.DropEvent
+        return event
+
+    return drop
 
 
 class _Libraries(logging.Handler):
@@ -122,6 +153,8 @@ def configure(*, level: str = "info", to: TextIO | None = None) -> None:
     processors: list[Any] = [
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
+        _tell,
+        _from(threshold),
         structlog.processors.TimeStamper(fmt="iso", utc=True, key="at"),
         _bare_exception,
         _rounded,
@@ -129,7 +162,7 @@ def configure(*, level: str = "info", to: TextIO | None = None) -> None:
     ]
     structlog.configure(
         processors=processors,
-        wrapper_class=structlog.make_filtering_bound_logger(threshold),
+        wrapper_class=structlog.make_filtering_bound_logger(min(threshold, logging.INFO)),
         logger_factory=structlog.WriteLoggerFactory(file=cast("TextIO", _Enduring(to or sys.stderr))),
         cache_logger_on_first_use=False,
     )

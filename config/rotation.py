@@ -125,6 +125,10 @@ class Rotation:
             raise Unavailable("the seal is out of reach")
         return now.seal.seal(unsigned)
 
+    def probe(self) -> None:
+        """Seal something that is no document; raise Unavailable if that cannot be done now."""
+        self.seal(_PROBE)
+
     def refresh(self) -> None:
         """Let another seal take over if there is one; called by housekeeping."""
         stamps = self._stamps()

@@ -24,6 +24,9 @@ from config.exposure import open_files
 from config.schedule import Housekeeping
 from config.settings import Settings
 
+from config.listeners import Listeners
+from config.membership import Membership
+from config.operations import Operations
 log = structlog.get_logger(__name__)
 
 CHANNEL_PAUSE = timedelta(seconds=5)  # before a channel that could not be opened is tried again
@@ -71,14 +74,15 @@ def run(broker: Broker, stop: Event) -> None:
         housekeeping.every(chore.pause, name, chore.job)
 
     def accept(envelope: Envelope) -> Receipt:
-        receipt = broker.intake.accept(envelope)
+        with broker.operations.timed():
+            receipt = broker.intake.accept(envelope)
         broker.courier.ring()
         return receipt
 
     quiet = Event()  # set when no channel brings anything any more
     courier = threading.Thread(target=broker.courier.run, args=(quiet,), name="courier")
     channels = [
-        threading.Thread(target=_serve, args=(name, channel, accept, stop), name=f"channel-{name}")
+        threading.Thread(target=_serve, args=(name, channel, accept, stop, broker.operations), name=f"channel-{name}")
         for name, channel in broker.channels.items()
     ]
 
@@ -112,12 +116,25 @@ def _all_ended(channels: Sequence[threading.Thread], stop: Event) -> None:
             thread.join()
 
 
-def _serve(name: str, channel: Channel, accept: Accept, stop: Event) -> None:
+def _listening(channels: Iterable[Channel], stop: Event) -> bool:
+    """Wait until every way in that listens does; return False if it is to end before."""
+    for channel in channels:
+        while isinstance(channel, Listening) and not channel.ready.wait(LOOK_EVERY.total_seconds()):
+            if stop.is_set():
+                return False
+    return True
+
+
+def _serve(name: str, channel: Channel, accept: Accept, stop: Event, operations: Operations) -> None:
     """Keep a channel open: one that cannot be opened, or falls, is tried again until we stop."""
     while not stop.is_set():
-        _guarded(name, lambda: channel.serve(accept, stop))
+        with operations.serving(name):
+            _guarded(name, lambda: channel.serve(accept, stop))
         stop.wait(CHANNEL_PAUSE.total_seconds())
 
+        ends.enter_context(broker.operations.running(stop, worker.number if worker else 0))
+        member = _joined(broker)
+        ends.callback(member.leave)
 
 def _guarded(name: str, serve_channel: Callable[[], None]) -> None:
     try:

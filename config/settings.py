@@ -27,10 +27,12 @@ from pydantic import (
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from adapters.ops.settings import OpsSettings
 from broker.errors import ConfigError
 from broker.evidence import Level
 from broker.partner import Coverage
 from broker.verify.trust import FRESHNESS
+from config.pressure import PressureSettings
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Length = Annotated[timedelta, Field(gt=timedelta(0))]
@@ -250,6 +252,9 @@ def load(file: Path) -> Settings:
         return Settings(**raw(file))
     except ValidationError as error:
         raise ConfigError(problems(error)) from error
+    nodes: NodesSection = NodesSection()
+    pressure: PressureSettings = PressureSettings()
+    ops: OpsSettings = OpsSettings()
 
 
 def load_sound(file: Path) -> tuple[Settings | None, list[str]]:

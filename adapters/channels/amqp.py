@@ -35,8 +35,9 @@ from adapters.channels.amqp_messages import (
     refusal_reply,
 )
 from adapters.wire.amqp import QUORUM, Fate, Line, connect
-from adapters.wire.amqp_address import AmqpAddress, on_loopback
+from adapters.wire.amqp_address import AmqpAddress
 from adapters.wire.kind import Kind, Surroundings
+from adapters.wire.reach import on_loopback
 from broker.errors import ConfigError, Malformed, NotYet, Rejection, Unavailable
 from broker.model import Envelope
 from broker.partner import Partners

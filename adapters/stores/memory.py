@@ -36,7 +36,8 @@ from broker.model import (
     Submission,
     SubmissionId,
 )
-from broker.ports import Clock, EventRecord, Filter, Queued, Record, Stats, Strain
+from broker.ports import Clock, EventRecord, Filter, Record, Stats
+from broker.pressure import Queued, Strain
 from broker.states import LIVE, OUTCOMES, DeliveryEvent, DeliveryState, follow
 
 

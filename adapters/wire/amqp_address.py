@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import ssl
 from pathlib import Path
 from typing import Final
@@ -96,11 +95,3 @@ def _tls(ca: Path | None, certificate: Path | None, key: Path | None) -> ssl.SSL
 def _encrypted() -> str:
     """Stand in for the prompt on the terminal that OpenSSL would open for an encrypted key."""
     raise ValueError("the key is encrypted")
-
-
-def on_loopback(host: str) -> bool:
-    """Tell whether a host can only be this machine."""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"

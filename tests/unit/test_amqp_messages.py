@@ -22,9 +22,10 @@ from adapters.channels.amqp_messages import LONGEST, Message, dead_letter, envel
 from adapters.testkit.desk import receipt_for
 from adapters.testkit.offices import a_parcel
 from adapters.wire.amqp import HEADERS
-from adapters.wire.amqp_address import on_loopback, parameters_of
+from adapters.wire.amqp_address import parameters_of
 from adapters.wire.amqp_parcel import Layout, pack, unpack
 from adapters.wire.kind import Surroundings
+from adapters.wire.reach import on_loopback
 from broker.errors import ConfigError, Invalid, Malformed, Rejection, Unauthorised
 from broker.model import Answer, Envelope, Flaw
 from broker.parse import Limits

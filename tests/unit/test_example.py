@@ -13,9 +13,11 @@ import pytest
 from pydantic import BaseModel, SecretStr
 
 from adapters import channels, offices, seals, stores
+from adapters.ops.settings import OpsSettings
 from adapters.testkit.pki import Pki
 from config import settings
 from config.bootstrap import parts
+from config.pressure import PressureSettings
 
 EXAMPLE = Path(settings.__file__).parent / "example"
 TEXT = (EXAMPLE / "goniec.toml").read_text(encoding="utf-8")
@@ -30,6 +32,8 @@ MODELS: dict[str, type[BaseModel]] = {
     "delivery": settings.Delivery,
     "partner": settings.PartnerEntry,
     "issuer": settings.Issuer,
+    "pressure": PressureSettings,
+    "ops": OpsSettings,
     "log": settings.Log,
     "office": settings.OfficeEntry,
     **{

@@ -27,8 +27,10 @@ from adapters.stores.sql.tables import (
     submissions,
 )
 from broker.model import DeliveryId, OfficeId, OfficeLimits, ReceiptKind, Refusal, SubmissionId
-from broker.ports import EventRecord, Filter, Queued, Record, Stats
-from broker.states import TRANSITIONS, DeliveryEvent, DeliveryState, follow
+from broker.ports import EventRecord, Filter, Record, Stats
+from broker.pressure import Queued
+from broker.quarantine import AT_ONCE, Spread
+from broker.states import STUCK, DeliveryEvent, DeliveryState, follow
 
 T = TypeVar("T")
 

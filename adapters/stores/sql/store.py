@@ -39,7 +39,8 @@ from broker.model import (
     Refusal,
     SubmissionId,
 )
-from broker.ports import Clock, Filter, Queued, Record, Stats, Strain
+from broker.ports import Clock, Filter, Record, Stats
+from broker.pressure import Queued, Strain
 from broker.states import OUTCOMES, DeliveryState, follow
 
 Asked = TypeVar("Asked")

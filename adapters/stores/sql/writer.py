@@ -28,8 +28,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from adapters.stores.sql.errors import unavailable
 from broker.errors import BrokerError, Unavailable
-from broker.ports import Strain
-from broker.pressure import Condition
+from broker.pressure import Condition, Strain
 
 Asked = TypeVar("Asked")
 Result = TypeVar("Result")

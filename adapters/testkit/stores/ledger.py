@@ -28,7 +28,8 @@ from adapters.testkit.stores.values import (
 from adapters.wire.kind import Custody
 from broker.errors import LeaseLost
 from broker.model import Acceptance, DeliveryId, SubmissionId
-from broker.ports import EventRecord, Filter, Queued, Strain
+from broker.ports import EventRecord, Filter
+from broker.pressure import Queued, Strain
 from broker.states import TRANSITIONS, DeliveryEvent, DeliveryState
 
 
