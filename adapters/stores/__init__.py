@@ -11,7 +11,7 @@ from sqlalchemy.exc import ArgumentError
 
 from adapters.stores.memory import MemoryStore
 from adapters.stores.sql.at_rest import AtRest, ContentKey
-from adapters.stores.sql.migrate import migrate
+from adapters.stores.sql.migrate import migrate, outstanding
 from adapters.stores.sql.store import SqlStore
 from adapters.wire.kind import Custody, Kind, KindSettings, StoreKind, Surroundings
 from adapters.wire.secret import SecretSource, WithPassword, read
@@ -28,6 +28,7 @@ __all__ = [
     "examine",
     "migrate",
     "open_store",
+    "outstanding",
     "store_url",
 ]
 
