@@ -4,25 +4,43 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TypeVar
 
+from sqlalchemy import make_url
+
 from adapters import stores
+from adapters.stores.sql.layout import Step, steps
 from adapters.wire.kind import Surroundings
 from broker.errors import ConfigError
 from config import clock, kinds
-from config.bootstrap import open_store, surroundings
+from config.around import surroundings
+from config.bootstrap import open_store
 from config.ids import TimeOrderedIds
 from config.settings import Settings
 
 Made = TypeVar("Made")
 
 
-def migrate_store(settings: Settings) -> None:
+def migrate_store(settings: Settings, tell: Callable[[str], None]) -> None:
     """Bring the store's tables to the layout that this version reads; raise ConfigError or Unavailable."""
+    stores.migrate(_tables(settings), tell=tell)
+
+
+def outstanding(settings: Settings) -> tuple[str | None, tuple[Step, ...]]:
+    """Return the layout of the store, and what `migrate_store` would do; make nothing.  Raises as it does."""
+    url = _tables(settings)
+    file = make_url(url).database if url.startswith("sqlite") else None
+    if file is not None and not Path(file).is_file():
+        return None, steps(None)
+    return stores.outstanding(url)
+
+
+def _tables(settings: Settings) -> str:
     url = store_url(settings)
     if not url:
         raise ConfigError([f"store.kind: {settings.store.kind!r} has no tables to bring up to date"])
-    stores.migrate(url)
+    return url
 
 
 def store_url(settings: Settings) -> str:

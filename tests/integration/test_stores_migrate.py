@@ -10,7 +10,8 @@ from sqlalchemy import insert, text
 from adapters.stores import SqlStore, migrate
 from adapters.stores.sql import rows
 from adapters.stores.sql.engine import open_engine
-from adapters.stores.sql.migrate import newest, upgrade
+from adapters.stores.sql.layout import newest
+from adapters.stores.sql.migrate import upgrade
 from adapters.stores.sql.partitions import Months
 from adapters.stores.sql.tables import content, contents, deliveries, message_ids, receipts, submissions
 from adapters.testkit.stores.values import (

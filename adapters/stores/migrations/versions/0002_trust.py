@@ -18,9 +18,6 @@ down_revision = "0001"
 
 def upgrade() -> None:
     """Add columns and tables."""
-    if op.get_context().dialect.name == "postgresql":
-        op.execute("SET LOCAL statement_timeout = 0")  # that of requests; this one may take as long as it takes
-    op.add_column("submissions", sa.Column("proof", sa.String, nullable=False, server_default="none"))
     op.create_table(
         "uses",
         sa.Column("token_key", Key, primary_key=True),
@@ -41,6 +38,8 @@ def upgrade() -> None:
         sa.Column("proof", sa.LargeBinary, nullable=False),
         sa.Column("at", Moment, nullable=False),
     )
+    # Last, for from here on nobody else can write to it.
+    op.add_column("submissions", sa.Column("proof", sa.String, nullable=False, server_default="none"))
 
 
 def _stamps() -> None:

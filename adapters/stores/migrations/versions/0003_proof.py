@@ -1,8 +1,8 @@
 """What custody that can be proven adds: the journal's batches, nodes and their duties, deadlines, who may serve.
 
 Nothing that was there changes its meaning, so a node of the second layout that is still running goes on working:
-the events that it writes are chained like all others.  No table that grows is rewritten; the one index over a table
-that grows holds nothing yet.
+the events that it writes are chained like all others.  No table that grows is rewritten; the one that gets columns
+gets them last, and its index, which holds nothing yet but has to read all events, is made while they are written.
 """
 
 from __future__ import annotations
@@ -10,16 +10,22 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
-from adapters.stores.sql.columns import Moment
+from adapters.stores.migrations import online
+from adapters.stores.sql.columns import Moment, Words
 
 revision = "0003"
 down_revision = "0002"
 
 
 def upgrade() -> None:
-    """Add columns and tables."""
-    if op.get_context().dialect.name == "postgresql":
-        op.execute("SET LOCAL statement_timeout = 0")  # that of requests; this one may take as long as it takes
+    """Add tables and columns, then the index over them."""
+    if not online.there("layouts"):
+        _tables()
+    online.index("events_chained", "events", ["batch", "position"], where="batch IS NOT NULL")
+    online.serve_from("0002", "0003")
+
+
+def _tables() -> None:
     _journal()
     _nodes()
     _deadlines()
@@ -28,7 +34,8 @@ def upgrade() -> None:
         sa.Column("oldest", sa.String, nullable=False),
         sa.Column("newest", sa.String, nullable=False),
     )
-    op.execute("INSERT INTO layouts (oldest, newest) VALUES ('0002', '0003')")
+    op.add_column("events", sa.Column("position", sa.Integer))
+    op.add_column("events", sa.Column("leaf", sa.LargeBinary))
 
 
 def _journal() -> None:
@@ -43,10 +50,9 @@ def _journal() -> None:
         sa.Column("sealed", sa.LargeBinary),
         sa.Column("stamp", sa.LargeBinary),
     )
-    op.add_column("events", sa.Column("position", sa.Integer))
-    op.add_column("events", sa.Column("leaf", sa.LargeBinary))
-    chained = sa.text("batch IS NOT NULL")
-    op.create_index("events_chained", "events", ["batch", "position"], sqlite_where=chained, postgresql_where=chained)
+    for name, column in (("batches_unsealed", "sealed"), ("batches_unstamped", "stamp")):
+        lacking = sa.text(f"{column} IS NULL")
+        op.create_index(name, "batches", ["number"], sqlite_where=lacking, postgresql_where=lacking)
 
 
 def _nodes() -> None:
@@ -77,12 +83,34 @@ def _deadlines() -> None:
         sa.Column("level", sa.String, primary_key=True),
         sa.Column("submission", sa.String, nullable=False),
         sa.Column("at", Moment, nullable=False),
+        sa.Column("met_at", Moment),
+    )
+    op.create_index("overdue_by_submission", "overdue", ["submission"])
+    op.create_table(
+        "awaited",
+        sa.Column("submission", sa.String, primary_key=True),
+        sa.Column("expired_at", Moment),
     )
     op.create_table(
         "evidences",
         sa.Column("submission", sa.String, primary_key=True),
-        sa.Column("kind", sa.String, primary_key=True),
-        sa.Column("id", sa.String, nullable=False),
+        sa.Column("stage", sa.String, primary_key=True),
+        sa.Column("delivery", sa.String, nullable=False),
+        sa.Column("office", sa.String, nullable=False),
+        sa.Column("state", sa.String, nullable=False),
+        sa.Column("cause", Words, nullable=False),
+        sa.Column("deadline", Moment, nullable=False),
         sa.Column("at", Moment, nullable=False),
+        sa.Column("progress", sa.String, nullable=False),
+        sa.Column("id", sa.String, nullable=False),
         sa.Column("xml", sa.LargeBinary, nullable=False),
+        sa.Column("tries", sa.Integer, nullable=False),
+        sa.Column("due_at", Moment),
     )
+    for name, table, column, condition in (
+        ("overdue_unmet", "overdue", "delivery", "met_at IS NULL"),
+        ("awaited_open", "awaited", "submission", "expired_at IS NULL"),
+        ("evidences_due", "evidences", "due_at", "due_at IS NOT NULL"),
+    ):
+        where = sa.text(condition)
+        op.create_index(name, table, [column], sqlite_where=where, postgresql_where=where)
