@@ -15,7 +15,6 @@ from typing import Protocol, TypeVar
 
 from lxml import etree
 
-from broker.asic import ContainedFile
 from broker.model import (
     Acceptance,
     Address,
@@ -213,17 +212,6 @@ class Seal(Protocol):
         """Return the XML with an enveloped XAdES baseline-B signature as the root's last child.
 
         Raises Unavailable while the key is out of reach.  May be called by many threads.
-        """
-        ...
-
-
-class ContainerSeal(Protocol):
-    """The same seal, on an evidence container."""
-
-    def seal_files(self, files: Sequence[ContainedFile]) -> bytes:
-        """Return META-INF/signatures001.xml: a detached XAdES baseline-B signature over all these files.
-
-        Raises Unavailable as `Seal.seal` does, also when these cannot be the files of a container.
         """
         ...
 

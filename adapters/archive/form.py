@@ -1,7 +1,7 @@
 """How a container's ZIP is written, to the octet: what stands before, between and behind the files' own octets.
 
-Without extra fields, comments or gaps, every file under the moment of the seal: a container is a function of its
-files, and whoever opens one can tell whether anything else is in it (APPNOTE 6.3.10 §4.3.7, §4.3.12, §4.3.16).
+Without extra fields, comments or gaps, every file under one moment: a container is a function of its files, and whoever
+opens one can tell whether anything else is in it (APPNOTE 6.3.10 §4.3.7, §4.3.12, §4.3.16).
 """
 
 from __future__ import annotations
@@ -20,11 +20,19 @@ _MODE: Final = 0o100644 << 16
 _EARLIEST: Final = (1980, 1, 1, 0, 0, 0)  # of a ZIP
 
 
-def entry(name: str, size: int, at: datetime) -> ZipInfo:
+Moment = tuple[int, int, int, int, int, int]
+"""From the year to the second."""
+
+
+def moment(at: datetime) -> Moment:
+    """Return a moment, UTC, as a ZIP can say it: in steps of two seconds, from 1980 on."""
+    it = at.astimezone(UTC)
+    return max((it.year, it.month, it.day, it.hour, it.minute, it.second // 2 * 2), _EARLIEST)
+
+
+def entry(name: str, size: int, at: Moment) -> ZipInfo:
     """Return the entry of a file; the type of the container stands there plainly (EN 319 162-1 annex A.1)."""
-    moment = at.astimezone(UTC)
-    written = (moment.year, moment.month, moment.day, moment.hour, moment.minute, moment.second)
-    info = ZipInfo(name, max(written, _EARLIEST))
+    info = ZipInfo(name, at)
     info.create_system = _UNIX
     info.create_version = info.extract_version = _VERSION
     info.external_attr = _MODE

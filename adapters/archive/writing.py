@@ -84,20 +84,21 @@ def write(
 def _fill(
     file: BinaryIO, parts: Iterable[Part], seal: ContainerSeal, at: datetime, stamp: Stamp | None
 ) -> tuple[ContainedFile, ...]:
+    moment = form.moment(at)
     with ZipFile(file, "w") as archive:
-        _add(archive, asic.MIMETYPE, asic.CONTAINER.encode(), at)
-        files = tuple(_added(archive, part, at) for part in parts)
+        _add(archive, asic.MIMETYPE, asic.CONTAINER.encode(), moment)
+        files = tuple(_added(archive, part, moment) for part in parts)
         asic.require_names([one.name for one in files])
-        _add(archive, asic.MANIFEST, asic.manifest(files), at)
+        _add(archive, asic.MANIFEST, asic.manifest(files), moment)
         signatures = seal.seal_files(files)
         if stamp is not None:
             signed = asic.read(signatures)
             signatures = signed.unsigned.signed(signed.value, stamp(signed.to_stamp))
-        _add(archive, asic.SIGNATURES, signatures, at)
+        _add(archive, asic.SIGNATURES, signatures, moment)
     return files
 
 
-def _added(archive: ZipFile, part: Part, at: datetime) -> ContainedFile:
+def _added(archive: ZipFile, part: Part, at: form.Moment) -> ContainedFile:
     asic.require_names([part.name])
     if part.name in archive.NameToInfo:
         raise ValueError(f"two files of a container have one name: {part.name}")
@@ -105,7 +106,7 @@ def _added(archive: ZipFile, part: Part, at: datetime) -> ContainedFile:
     return ContainedFile(name=part.name, media_type=part.media_type, sha256=hashlib.sha256(part.content).digest())
 
 
-def _add(archive: ZipFile, name: str, content: bytes, at: datetime) -> None:
+def _add(archive: ZipFile, name: str, content: bytes, at: form.Moment) -> None:
     with archive.open(form.entry(name, len(content), at), "w") as entry:
         view = memoryview(content)
         for start in range(0, len(view), _PIECE):  # deflated in pieces: what is made is never held whole

@@ -26,7 +26,7 @@ from broker.verify.fault import Fault
 
 log = structlog.get_logger(__name__)
 
-_ENDING: Final = ".evidence"
+ENDING: Final = ".evidence"
 _LARGEST: Final = 64_000_000  # octets of a file: one list and what came before it
 
 
@@ -77,7 +77,7 @@ class Cache:
     def load(self) -> Iterator[Kept]:
         """Yield what is kept, newest first; what cannot be read is removed."""
         for file in sorted(self._folder.iterdir(), key=_age):
-            kept = _read(file) if file.name.endswith(_ENDING) else None
+            kept = read(file) if file.name.endswith(ENDING) else None
             if kept is not None and self._file(kept.key) == file:
                 yield kept
             else:
@@ -85,7 +85,7 @@ class Cache:
                     file.unlink(missing_ok=True)
 
     def _file(self, key: str) -> Path:
-        return self._folder / (hashlib.sha256(key.encode()).hexdigest() + _ENDING)
+        return self._folder / (hashlib.sha256(key.encode()).hexdigest() + ENDING)
 
 
 def _age(file: Path) -> float:
@@ -107,7 +107,8 @@ def _packed(kept: Kept) -> bytes:
     return b"".join([json.dumps(head).encode(), b"\n", *ders, *(octets for _, octets in kept.said)])
 
 
-def _read(file: Path) -> Kept | None:
+def read(file: Path) -> Kept | None:
+    """Return what a file of the folder keeps, None if it cannot be read as such."""
     try:
         if file.stat().st_size > _LARGEST:
             return None

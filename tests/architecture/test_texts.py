@@ -21,6 +21,7 @@ STAGES = {
     "admit": range(500, 600),
     "intake": range(600, 650),
     "receipt": range(800, 850),
+    "container": range(850, 880),
     "soap": range(700, 750),
     "amqp": range(750, 790),
     "directory": range(790, 800),
