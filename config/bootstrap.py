@@ -14,18 +14,20 @@ from functools import partial
 
 import structlog
 
-from adapters import channels, offices, stores
+from adapters import offices, stores
 from adapters.trust.fetch import Fetcher, Hosts
 from adapters.trust.keeper import Keeper
 from adapters.trust.lists import Shelf
 from adapters.trust.lists_refresh import ListRefresher
 from adapters.trust.timestamp import Authority
-from adapters.wire.kind import Custody, Surroundings
+from adapters.wire.kind import Custody
+from adapters.wire.listening import Listen, opened
 from broker.admit import Admit
 from broker.dispatch import Dispatcher
 from broker.errors import ConfigError
 from broker.intake import Intake
 from broker.model import OfficeId, OfficeLimits, Target
+from broker.nodes import Nodes
 from broker.parse import Limits, Parse
 from broker.partner import NOBODY, Partners
 from broker.ports import Channel, Ids, Ledger, Office, Question
@@ -36,18 +38,19 @@ from broker.validate import Validate
 from broker.verify import Policy, TrustSnapshot, Verify, Window
 from broker.verify.revocation import NOTHING_KNOWN
 from broker.verify.trusted_list import LIMITS
-from config import clock, kinds, packaged, revocation, stamping
+from config import clock, journal, kinds, retention, revocation, stamping
+from config.around import surroundings, ways_in
 from config.bundle import Bundle
 from config.courier import Courier
 from config.ids import TimeOrderedIds
 from config.lending import OfficePool
+from config.operations import Operations, watch_over
 from config.pace import Turnstile
 from config.partners import partners
 from config.recheck import Recheck
-from config.operations import Operations, watch_over
 from config.rotation import Configured, Rotation
 from config.schedule import Chore
-from config.settings import Settings
+from config.settings import NodesSection, Settings
 from config.snapshot import Snapshot
 from config.sources import Problems, limits_of, load_catalogue, load_routing, load_trust, shelf_of
 from routing.route import Route
@@ -57,6 +60,7 @@ from schemas.catalogue import FormCatalogue
 log = structlog.get_logger(__name__)
 
 REPORT_EVERY = timedelta(minutes=1)
+FORGET_EVERY = timedelta(minutes=1)  # nodes that were silent for long
 BUNDLE_EVERY = timedelta(minutes=1)  # other nodes have seals too
 LISTS_DEADLINE = timedelta(minutes=1)  # for a trusted list, which has up to 10 MB
 
@@ -91,14 +95,14 @@ class Broker:
     ledger: Ledger
     keeper: Keeper | None  # None: nobody asks whether certificates were revoked
     chores: Mapping[str, Chore]
-    close: Callable[[], None]
-
-
-@dataclass(frozen=True, slots=True)
     nodes: Nodes
     membership: NodesSection
     may_serve: Callable[[], None]  # raises ConfigError when the store is not for this version any more
     operations: Operations
+    close: Callable[[], None]
+
+
+@dataclass(frozen=True, slots=True)
 class _Current:
     """The Router that asks the newest good table."""
 
@@ -108,34 +112,13 @@ class _Current:
         return self.table().target(question)
 
 
-def surroundings(
-    settings: Settings,
-    name: str,
-    ids: Ids,
-    partners: Callable[[], Partners] = lambda: NOBODY,
-    seals: Callable[[], bytes] = lambda: b"",
-) -> Surroundings:
-    """Return what an adapter is given beside its own settings."""
-    return Surroundings(
-        name=name,
-        folder=settings.folder,
-        clock=clock.now,
-        ids=ids,
-        text=packaged.text,
-        limits=limits_of(settings),
-        environment=settings.environment,
-        partners=partners,
-        seals=seals,
-    )
-
-
-def parts(settings: Settings) -> Parts:
+def parts(settings: Settings, listen: Listen = opened) -> Parts:
     """Make everything but the store, whose settings are read; raise ConfigError with all problems of all parts."""
     wrong, ids = Problems(), TimeOrderedIds(clock.now)
     wrong.of(open_store, settings)  # opens nothing before its first call
     known = wrong.of(partners, settings)
     bundle = Bundle()
-    around = partial(surroundings, settings, ids=ids, partners=known or (lambda: NOBODY), seals=bundle)
+    around = partial(surroundings, settings, ids=ids, partners=known or (lambda: NOBODY), seals=bundle, listen=listen)
     catalogue = wrong.of(load_catalogue, tuple(settings.path(folder) for folder in settings.forms))
     trust_files = [settings.path(one.file) for one in settings.trust.anchors]
     trust_files += [settings.path(file) for file in settings.trust.intermediates]
@@ -149,12 +132,9 @@ def parts(settings: Settings) -> Parts:
     table = wrong.of(Snapshot, "routing", routing_files, lambda: load_routing(settings))
     seal = wrong.of(Rotation, Configured(settings, around("seal")), clock.now)
     stamps = wrong.of(stamping.authority, settings)
-    ways_in = wrong.of(kinds.with_plugins, channels.KINDS, "goniec.channels") or channels.KINDS
+    wrong.of(journal.examine, settings)
     ways_out = wrong.of(kinds.with_plugins, offices.KINDS, "goniec.offices") or offices.KINDS
-    made_channels = {
-        name: wrong.of(kinds.make, ways_in, entry, f"channels.{name}", around(name))
-        for name, entry in settings.channels.items()
-    }
+    made_channels = wrong.of(ways_in, settings, around) or {}
     made_offices = {}
     for name, entry in settings.offices.items():
         make = partial(kinds.make, ways_out, entry, f"offices.{name}", around(name))
@@ -183,7 +163,7 @@ def parts(settings: Settings) -> Parts:
         seal=seal,
         bundle=bundle,
         stamps=stamps,
-        channels={name: channel for name, channel in made_channels.items() if channel is not None},
+        channels=made_channels,
         offices=made_offices,
         ids=ids,
     )
@@ -242,9 +222,15 @@ def report(ledger: Ledger) -> None:
     )
 
 
-def assemble(settings: Settings) -> Broker:
+def forget_nodes(nodes: Nodes, silent: timedelta) -> None:
+    """Forget the nodes that said nothing for so long."""
+    if (forgotten := nodes.forget(silent)) > 0:
+        log.info("nodes.forgotten", number=forgotten)
+
+
+def assemble(settings: Settings, listen: Listen = opened) -> Broker:
     """Make a broker; raise ConfigError with every problem, or Unavailable if the store cannot be opened."""
-    made = parts(settings)
+    made = parts(settings, listen)
     keeper = revocation.keeper(settings, made.trust)
     known = keeper or NOTHING_KNOWN
     store = open_store(settings)
@@ -254,13 +240,6 @@ def assemble(settings: Settings) -> Broker:
         pool.close()
         store.close()
 
-    operations = Operations(
-        settings,
-        watch=watch_over(settings, surroundings(settings, "store", made.ids), store, made.seal.probe),
-        ledger=store,
-        channels=made.channels,
-        clock=clock.now,
-    )
     try:
         store.enrol(
             [
@@ -275,7 +254,13 @@ def assemble(settings: Settings) -> Broker:
     except BaseException:
         close()
         raise
-        pressure=operations.watch,
+    operations = Operations(
+        settings,
+        watch=watch_over(settings, surroundings(settings, "store", made.ids), store, made.seal.probe),
+        ledger=store,
+        channels=made.channels,
+        clock=clock.now,
+    )
     parse = Parse(limits=made.limits)
     verify = Verify(trust=made.trust, evidence=known.evidence, ask=known.ask, policy=_policy(settings))
     intake = Intake(
@@ -290,6 +275,7 @@ def assemble(settings: Settings) -> Broker:
         ids=made.ids,
         partners=made.partners,
         pace=Turnstile(),
+        pressure=operations.watch,
     )
     patience = settings.trust.unresolved
     again = Recheck(store=store, ledger=store, parse=parse, judge=verify.again, clock=clock.now, patience=patience)
@@ -313,6 +299,7 @@ def assemble(settings: Settings) -> Broker:
             threads=delivery.threads,
             lease=delivery.lease,
             poll=delivery.poll,
+            drain=delivery.drain,
         ),
         channels=made.channels,
         offices=len(made.offices),
@@ -321,20 +308,23 @@ def assemble(settings: Settings) -> Broker:
             "trust": made.trust.refresh,
             "routing": made.table.refresh,
             "seal": made.seal.refresh,
-        nodes=store.nodes,
-        membership=settings.nodes,
-        may_serve=store.may_serve,
-        operations=operations,
             **({"trusted-lists": made.lists} if made.lists else {}),
         },
         ledger=store,
         keeper=keeper,
         chores={
             "bundle": Chore(BUNDLE_EVERY, made.bundle.refresh),
+            "nodes": Chore(FORGET_EVERY, lambda: forget_nodes(store.nodes, settings.nodes.forget), alone=True),
             "report": Chore(REPORT_EVERY, partial(report, store), alone=True),
             "recheck": Chore(settings.trust.recheck, again, alone=True),
             "seal-end": Chore(timedelta(days=1), made.seal.watch),
             **stamping.chores(settings, store, made.stamps),
+            **journal.chores(settings, store, made.seal, made.stamps),
+            **retention.chores(settings.retention, store.retention, clock.now, stamped=made.stamps is not None),
         },
+        nodes=store.nodes,
+        membership=settings.nodes,
+        may_serve=store.may_serve,
+        operations=operations,
         close=close,
     )

@@ -1,7 +1,10 @@
-"""The courier: keeps a pool of threads busy with what is due, and gives back what it cannot do in time.
+"""The courier: keeps a pool of threads busy with what is due, and at the end waits for them as long as it may.
 
 One thread claims, the pool delivers.  A claim is taken only when a thread is free for it, so nothing waits in
 memory while its lease runs.  An office that hangs holds at most as many threads as its limit allows.
+
+An attempt that has begun may have reached its office, so it is never given back: it ends, or is left behind with its
+lease, and whoever takes it over then knows that it was tried.
 
 What was under way when a process ended is suspect: one of it may have ended the process, and nobody knows which.  So
 of suspects only one is tried at a time, and the guilty one does not take the others along until all seem guilty.
@@ -36,12 +39,14 @@ class Courier:
         threads: int,
         lease: timedelta,
         poll: timedelta,
+        drain: timedelta = timedelta(minutes=1),
     ) -> None:
         self._store = store
         self._deliver = deliver
         self._threads = threads
         self._lease = lease
         self._poll = poll.total_seconds()
+        self._drain = drain.total_seconds()
         self._bell = Event()
         self._lock = threading.Lock()
         self._under_way: dict[Future[None], Claim] = {}
@@ -51,20 +56,40 @@ class Courier:
         """Say that something may be due now; a hint, polling goes on beneath it."""
         self._bell.set()
 
+    @property
+    def idle(self) -> bool:
+        """Whether nothing is under way."""
+        with self._lock:
+            return not self._under_way
+
     def run(self, stop: Event) -> None:
-        """Deliver until `stop` is set; then let the attempts under way end, and return."""
+        """Deliver until `stop` is set; then let the attempts under way end, for as long as `drain` allows."""
         ended = Event()
         keeper = threading.Thread(target=self._keep, args=(ended,), name="lease-keeper")
         keeper.start()
+        pool = ThreadPoolExecutor(self._threads, thread_name_prefix="courier")
         try:
-            with ThreadPoolExecutor(self._threads, thread_name_prefix="courier") as pool:
-                while not stop.is_set():
-                    self._bell.clear()
-                    if not self._fed(pool):
-                        self._bell.wait(self._poll)
+            while not stop.is_set():
+                self._bell.clear()
+                if not self._fed(pool):
+                    self._bell.wait(self._poll)
         finally:
+            self._end(pool)
             ended.set()
             keeper.join()
+
+    def _end(self, pool: ThreadPoolExecutor) -> None:
+        """Give back what has not begun, wait for what has, and leave behind what does not end."""
+        pool.shutdown(wait=False)
+        with self._lock:
+            under_way = dict(self._under_way)
+        for future, claim in under_way.items():
+            if future.cancel():
+                self._put_off(claim, timedelta(0))
+        _, left = wait(under_way, self._drain)
+        if left:
+            deliveries = sorted(under_way[future].delivery.id for future in left)
+            log.error("courier.left-behind", deliveries=deliveries, after=self._drain)
 
     def _fed(self, pool: ThreadPoolExecutor) -> bool:
         """Feed the pool; outlive whatever goes wrong, for nobody would deliver any more and intake would go on."""
@@ -106,14 +131,14 @@ class Courier:
         with self._lock:
             free = 0 if any(map(_suspect, self._under_way.values())) else 1
         for claim in suspects[free:]:
-            self._put_off(claim)
+            self._put_off(claim, timedelta(seconds=self._poll))
         for claim in suspects[:free]:
             # What ends a process ends it soon: until it is a moment old, nothing else is taken from the store.
             wait([self._begin(pool, claim)], self._poll)
 
-    def _put_off(self, claim: Claim) -> None:
+    def _put_off(self, claim: Claim, wait: timedelta) -> None:
         try:
-            self._store.release(claim, timedelta(seconds=self._poll))
+            self._store.release(claim, wait)
         except LeaseLost:
             log.warning("courier.lease-lost", delivery=claim.delivery.id)
         except Unavailable as away:
@@ -123,7 +148,7 @@ class Courier:
         with self._lock:
             self._under_way.pop(future, None)
             self._renewed.pop(future, None)
-        if (bug := future.exception()) is not None:
+        if not future.cancelled() and (bug := future.exception()) is not None:
             log.error("courier.bug", exc_info=bug)
         self._bell.set()
 

@@ -11,11 +11,7 @@ import socket
 from collections.abc import MutableMapping
 from typing import Final, Self
 
-import structlog
-
 from adapters.wire.listening import BACKLOG, opened, resolved
-
-log = structlog.get_logger(__name__)
 
 _FIRST: Final = 3  # the number of the first descriptor that is handed over: sd_listen_fds(3)
 
@@ -47,7 +43,6 @@ class Listeners:
             taken.listen(BACKLOG)
             host, port = taken.getsockname()[:2]
             made._kept[host, port] = taken
-            log.info("listen.handed-over", host=host, port=port)
         return made
 
     def __call__(self, host: str, port: int) -> socket.socket:

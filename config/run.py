@@ -1,52 +1,70 @@
 """Runs the broker: threads, signals, and the order in which it comes up and goes down.
 
-Up: store, keeper of evidence, couriers, housekeeping, then the channels, so that nothing comes in before it can be
+Up: store, keeper of evidence, housekeeping, couriers, then the channels, so that nothing comes in before it can be
 judged and go out.  Down: channels first (what they have begun ends), then the attempts under way, then the store.
+What does not end in its time is left behind: documents are in the store, and leases run out.
 """
 
 from __future__ import annotations
 
+import os
 import signal
 import threading
-from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from datetime import timedelta
 from threading import Event
 
 import structlog
 
+from adapters.wire.kind import Listening
 from broker.errors import ConfigError, Unavailable
 from broker.model import Envelope, Receipt
 from broker.ports import Accept, Channel
 from config import log as logs
 from config.bootstrap import Broker, assemble
 from config.exposure import open_files
-from config.schedule import Housekeeping
-from config.settings import Settings
-
 from config.listeners import Listeners
 from config.membership import Membership
 from config.operations import Operations
+from config.schedule import Housekeeping
+from config.settings import Settings
+from config.supervisor import Worker
+
 log = structlog.get_logger(__name__)
 
 CHANNEL_PAUSE = timedelta(seconds=5)  # before a channel that could not be opened is tried again
 REFRESH_EVERY = timedelta(seconds=2)
+LAYOUT_EVERY = timedelta(seconds=5)  # how soon a node ends that the store's layout is not for any more
+LOOK_EVERY = timedelta(milliseconds=50)  # at whether to stop, while waiting for something else
 ENDING = frozenset({signal.SIGTERM, signal.SIGINT})
 
 
-def serve(settings: Settings) -> None:
-    """Run until SIGTERM or SIGINT.  Raises ConfigError, or Unavailable if the store cannot be opened."""
+def serve(settings: Settings, listeners: Listeners | None = None, worker: Worker | None = None) -> None:
+    """Run until SIGTERM or SIGINT.  Raises ConfigError, or Unavailable if the store cannot be opened.
+
+    `listeners` are sockets that were opened before; `worker` is what a supervisor gave this process, if it has one.
+    """
+    listeners = listeners or Listeners()
+    with logged(settings):
+        _insist_on_secrecy(settings)
+        stop = Event()
+        signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)  # every thread made from here on inherits it
+        threading.Thread(target=_listen, args=(stop,), name="signals", daemon=True).start()
+        if not run(assemble(settings, listeners), stop, listeners, worker):
+            os._exit(os.EX_OK)  # a thread hangs, and Python would wait for it without end
+
+
+@contextmanager
+def logged(settings: Settings) -> Iterator[None]:
+    """Write the log as the configuration says."""
     with ExitStack() as ends:
         if settings.log.file:
             file = ends.enter_context(logs.opened(settings.path(settings.log.file)))
             logs.configure(level=settings.log.level, to=file)
         else:
             logs.configure(level=settings.log.level)
-        _insist_on_secrecy(settings)
-        stop = Event()
-        signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)  # every thread made from here on inherits it
-        threading.Thread(target=_listen, args=(stop,), name="signals", daemon=True).start()
-        run(assemble(settings), stop)
+        yield
 
 
 def _insist_on_secrecy(settings: Settings) -> None:
@@ -65,53 +83,109 @@ def _listen(stop: Event) -> None:
     log.info("serve.stopping", signal=signal.Signals(number).name)
 
 
-def run(broker: Broker, stop: Event) -> None:
-    """Run an assembled broker until `stop` is set, and close it."""
-    housekeeping = Housekeeping()
-    for name, refresh in broker.refreshers.items():
-        housekeeping.every(REFRESH_EVERY, name, refresh)
-    for name, chore in broker.chores.items():
-        housekeeping.every(chore.pause, name, chore.job)
+def run(broker: Broker, stop: Event, listeners: Listeners | None = None, worker: Worker | None = None) -> bool:
+    """Run an assembled broker until `stop` is set, and close it; return False if a thread was left behind.
+
+    Raises ConfigError, after all has ended as always, if the store was brought to a layout not for this version.
+    """
+    listeners = listeners or Listeners()
 
     def accept(envelope: Envelope) -> Receipt:
         with broker.operations.timed():
             receipt = broker.intake.accept(envelope)
         broker.courier.ring()
+        broker.nodes.announce()
         return receipt
 
+    layout = _Layout(broker.may_serve, stop)
+    housekeeping = Housekeeping()
     quiet = Event()  # set when no channel brings anything any more
-    courier = threading.Thread(target=broker.courier.run, args=(quiet,), name="courier")
+    couriers = [
+        threading.Thread(target=broker.courier.run, args=(quiet,), name="courier"),
+        threading.Thread(target=broker.nodes.listen, args=(broker.courier.ring, quiet), name="nodes-listen"),
+    ]
     channels = [
         threading.Thread(target=_serve, args=(name, channel, accept, stop, broker.operations), name=f"channel-{name}")
         for name, channel in broker.channels.items()
     ]
 
-    def end_courier() -> None:
+    def end_couriers() -> None:
         quiet.set()
         broker.courier.ring()
-        courier.join()
+        _join(couriers)
+
+    def end_channels() -> None:
+        stop.set()
+        listeners.close()
+        member.drain()
+        _join(channels)
 
     with ExitStack() as ends:  # each end is known before the next thing begins: whatever fails, all of it goes down
         ends.callback(broker.close)
+        ends.enter_context(broker.operations.running(stop, worker.number if worker else 0))
+        member = _joined(broker)
+        ends.callback(member.leave)
         if broker.keeper is not None:
             ends.callback(broker.keeper.stop)
             broker.keeper.start()
-        courier.start()
-        ends.callback(end_courier)
+        _set_up(housekeeping, broker, member, layout)
         housekeeping.start()
         ends.callback(housekeeping.stop)
-        ends.callback(_all_ended, channels, stop)
-        for thread in channels:
-            thread.start()
-        log.info("serve.started", channels=sorted(broker.channels), offices=broker.offices)
+        ends.callback(end_couriers)
+        _start(couriers)
+        ends.callback(end_channels)
+        _start(channels)
+        log.info("serve.started", node=member.id, channels=sorted(broker.channels), offices=broker.offices)
+        if worker is not None and _listening(broker.channels.values(), stop):
+            worker.ready()
         stop.wait()
     log.info("serve.stopped")
+    if layout.problems:
+        raise ConfigError(layout.problems)
+    return broker.courier.idle and housekeeping.idle
 
 
-def _all_ended(channels: Sequence[threading.Thread], stop: Event) -> None:
-    """Let the ways in end what they have begun, those that were opened."""
-    stop.set()
-    for thread in channels:
+class _Layout:
+    """Looks whether the store's layout still is for this version, and ends the process when it is not."""
+
+    def __init__(self, may_serve: Callable[[], None], stop: Event) -> None:
+        self._may_serve = may_serve
+        self._stop = stop
+        self.problems: list[str] = []
+
+    def look(self) -> None:
+        try:
+            self._may_serve()
+        except ConfigError as wrong:
+            self.problems = list(wrong.problems)
+            log.error("serve.outdated", problems=wrong.problems)  # noqa: TRY400 - nobody's bug: no traceback
+            self._stop.set()
+
+
+def _joined(broker: Broker) -> Membership:
+    """Join the nodes of the store, with what chores are to be done alone as duties."""
+    alone = [name for name, chore in broker.chores.items() if chore.alone]
+    return Membership(broker.nodes, duties=alone, lease=broker.membership.lease)
+
+
+def _set_up(housekeeping: Housekeeping, broker: Broker, member: Membership, layout: _Layout) -> None:
+    """Put everything on the timetable."""
+    housekeeping.every(broker.membership.beat, "beat", member.beat)
+    housekeeping.every(LAYOUT_EVERY, "layout", layout.look)
+    for name, refresh in broker.refreshers.items():
+        housekeeping.every(REFRESH_EVERY, name, refresh)
+    for name, chore in broker.chores.items():
+        housekeeping.every(chore.pause, name, member.alone(name, chore.job) if chore.alone else chore.job)
+
+
+def _start(threads: Sequence[threading.Thread]) -> None:
+    for thread in threads:
+        thread.start()
+
+
+def _join(threads: Sequence[threading.Thread]) -> None:
+    """Wait for those that were started."""
+    for thread in threads:
         if thread.ident is not None:
             thread.join()
 
@@ -132,9 +206,6 @@ def _serve(name: str, channel: Channel, accept: Accept, stop: Event, operations:
             _guarded(name, lambda: channel.serve(accept, stop))
         stop.wait(CHANNEL_PAUSE.total_seconds())
 
-        ends.enter_context(broker.operations.running(stop, worker.number if worker else 0))
-        member = _joined(broker)
-        ends.callback(member.leave)
 
 def _guarded(name: str, serve_channel: Callable[[], None]) -> None:
     try:

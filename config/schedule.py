@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import KW_ONLY, dataclass
 from datetime import timedelta
+from threading import Condition
 from typing import Final
 
 import structlog
@@ -46,20 +47,44 @@ class Housekeeping:
             job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None},
             timezone="UTC",
         )
+        self._running: set[str] = set()
+        self._ended = Condition()
 
     def every(self, pause: timedelta, name: str, job: Callable[[], None]) -> None:
         """Add a job."""
         self._scheduler.add_job(
-            _guarded, "interval", seconds=pause.total_seconds(), args=(name, job), id=name, name=name
+            self._run, "interval", seconds=pause.total_seconds(), args=(name, job), id=name, name=name
         )
 
     def start(self) -> None:
         """Begin; the first run of each job is one pause away."""
         self._scheduler.start()
 
-    def stop(self) -> None:
-        """End after the jobs under way."""
-        self._scheduler.shutdown(wait=True)
+    @property
+    def idle(self) -> bool:
+        """Whether no job is under way."""
+        with self._ended:
+            return not self._running
+
+    def stop(self, patience: timedelta = timedelta(minutes=1)) -> None:
+        """Begin no more jobs, and wait for those under way, but not longer than `patience`.
+
+        What a job does is in the store or nowhere, so a process may end in the middle of it.
+        """
+        self._scheduler.shutdown(wait=False)
+        with self._ended:
+            if not self._ended.wait_for(lambda: not self._running, patience.total_seconds()):
+                log.error("housekeeping.left-behind", jobs=sorted(self._running), after=patience.total_seconds())
+
+    def _run(self, name: str, job: Callable[[], None]) -> None:
+        with self._ended:
+            self._running.add(name)
+        try:
+            _guarded(name, job)
+        finally:
+            with self._ended:
+                self._running.discard(name)
+                self._ended.notify_all()
 
 
 def _guarded(name: str, job: Callable[[], None]) -> None:

@@ -33,6 +33,7 @@ from broker.evidence import Level
 from broker.partner import Coverage
 from broker.verify.trust import FRESHNESS
 from config.pressure import PressureSettings
+from config.retention import RetentionSettings
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Length = Annotated[timedelta, Field(gt=timedelta(0))]
@@ -138,6 +139,16 @@ class Stamping(_Section):
     deadline: Length = timedelta(seconds=10)  # for each call
 
 
+class Journal(_Section):
+    """How events are chained so that nobody can change them unseen, and who says when (docs/reference/journal.md)."""
+
+    every: Length = timedelta(minutes=1)
+    most: Annotated[int, Field(ge=1, le=10_000)] = 500  # events in a batch
+    heads: Path | None = None  # a file to which the head of each batch is appended
+    stamp: bool = False  # the authority of [stamping] time-stamps each head
+    ca: tuple[Path, ...] = ()  # PEM: whose seals `goniec journal verify` believes
+
+
 class Caps(_Section):
     """The caps on what may come in (`broker.caps.Limits`); the defaults are that file's."""
 
@@ -165,6 +176,21 @@ class Delivery(_Section):
     longest_wait: timedelta = timedelta(minutes=30)
     patience: timedelta = timedelta(days=7)
     crashes: PositiveInt = 3
+    drain: Length = timedelta(minutes=1)  # how long a stop waits for attempts under way
+
+
+class NodesSection(_Section):
+    """How the processes that serve one store know of each other."""
+
+    beat: Length = timedelta(seconds=5)  # how often each says that it is there
+    lease: Length = timedelta(seconds=30)  # how long a node that says nothing counts as there, and keeps its duties
+    forget: Length = timedelta(days=1)  # after which time one that said nothing is no longer listed
+
+    @model_validator(mode="after")
+    def _beats_in_time(self) -> NodesSection:
+        if self.beat * 3 > self.lease:
+            raise ValueError("beat: at most a third of lease, or one late beat would cost a node its duties")
+        return self
 
 
 class PartnerEntry(_Section):
@@ -213,10 +239,13 @@ class Settings(BaseSettings):
     )
 
     environment: Literal["test", "production"] = "test"  # written into every receipt
+    workers: PositiveInt = 1  # serving processes on this machine
     issuer: Issuer | None = None
     store: OfKind = OfKind(kind="sql")
     seal: OfKind
     stamping: Stamping = Stamping()
+    journal: Journal = Journal()
+    retention: RetentionSettings = RetentionSettings()
     trust: Trust = Trust()
     limits: Caps = Caps()
     forms: tuple[Path, ...] = ()  # folders with forms beside the packaged ones
@@ -225,6 +254,9 @@ class Settings(BaseSettings):
     offices: Mapping[str, OfficeEntry] = {}
     partners: Mapping[str, PartnerEntry] = {}
     delivery: Delivery = Delivery()
+    nodes: NodesSection = NodesSection()
+    pressure: PressureSettings = PressureSettings()
+    ops: OpsSettings = OpsSettings()
     log: Log = Log()
     folder: Path = Path()  # set by `load`: where relative paths begin
     file: Path | None = None  # likewise: what was read, and is read again for what can change while running
@@ -252,9 +284,6 @@ def load(file: Path) -> Settings:
         return Settings(**raw(file))
     except ValidationError as error:
         raise ConfigError(problems(error)) from error
-    nodes: NodesSection = NodesSection()
-    pressure: PressureSettings = PressureSettings()
-    ops: OpsSettings = OpsSettings()
 
 
 def load_sound(file: Path) -> tuple[Settings | None, list[str]]:

@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Generic, Protocol, TypeVar
+from threading import Event
+from typing import Any, Generic, Protocol, TypeVar, runtime_checkable
 
 from cryptography import x509
 from pydantic import BaseModel, ConfigDict
@@ -17,11 +18,13 @@ from pydantic import BaseModel, ConfigDict
 from adapters.wire.listening import Listen, opened
 from broker.asic import ContainerSeal
 from broker.copies import Copies
+from broker.deadlines import Watch
 from broker.journal import Journal
 from broker.nodes import Nodes
 from broker.parse import Limits
 from broker.partner import NOBODY, Partners
 from broker.ports import Channel, Clock, Ids, Ledger, Office, Seal, Store
+from broker.quarantine import Quarantine
 from broker.retention import Retention
 
 Made_co = TypeVar("Made_co", covariant=True)
@@ -55,6 +58,21 @@ class Kind(Generic[Made_co]):
 
     settings: type[KindSettings]
     make: Callable[[Any, Surroundings], Made_co]
+
+
+@runtime_checkable
+class Listening(Protocol):
+    """A channel that listens: it can open its socket before it serves, and tells when it takes connections."""
+
+    ready: Event
+
+    def bind(self) -> tuple[str, int]:
+        """Open the listening socket if it is not open, and return its address and port; raise Unavailable."""
+        ...
+
+    def close(self) -> None:
+        """Close it, if it was opened and never served."""
+        ...
 
 
 ChannelKind = Kind[Channel]
@@ -101,6 +119,16 @@ class Custody(Store, Ledger, Protocol):
     @property
     def retention(self) -> Retention:
         """What removes content when its time is over."""
+        ...
+
+    @property
+    def watch(self) -> Watch:
+        """What it keeps of deadlines."""
+        ...
+
+    @property
+    def quarantine(self) -> Quarantine:
+        """What operators see of deliveries that are stuck, and do about them."""
         ...
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from pathlib import Path
 
 import click
@@ -15,10 +17,25 @@ from config.cli.say import configuration
 def command(config: Path, as_json: bool) -> None:  # noqa: ARG001 - see its help
     """Run the broker until SIGTERM or SIGINT; then end what is under way and stop.
 
-    A way in that cannot be opened is tried again every few seconds, and the log says so.  Exit status 0 after a clean
-    stop, 2 if it could not start.
+    A way in that cannot be opened is tried again every few seconds, and the log says so.  With `workers` in the
+    configuration this process only watches over so many others, and SIGHUP has them replaced one by one.  Sockets that
+    systemd hands over (LISTEN_FDS) are used.  Exit status 0 after a clean stop, 1 if a worker did not end well, 2 if it
+    could not start.
     """
-    from config.run import serve
+    from config.around import bind
+    from config.listeners import Listeners
+    from config.run import logged, serve
     from config.settings import load
+    from config.supervisor import Supervisor
 
-    serve(load(config))
+    settings = load(config)
+    alone = settings.workers == 1
+    listeners = Listeners.handed_over(os.environ, keep=not alone)
+    if alone:
+        serve(settings, listeners)
+        return
+    with logged(settings):
+        worker = Supervisor(settings, listeners, read=lambda: load(config), bind=bind).run()
+    if isinstance(worker, int):
+        sys.exit(worker)
+    serve(worker.settings, listeners, worker)

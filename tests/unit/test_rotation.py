@@ -15,7 +15,7 @@ from adapters.stores.memory import MemoryStore
 from adapters.testkit.pki import JAN
 from broker.errors import ConfigError, Unavailable
 from config import clock
-from config.bootstrap import surroundings
+from config.around import surroundings
 from config.bundle import Bundle, bundle
 from config.ids import TimeOrderedIds
 from config.rotation import Configured, Rotation

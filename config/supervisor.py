@@ -1,0 +1,347 @@
+"""The process above the workers of one machine: it holds the listening sockets, and sees that workers are there.
+
+It opens no store, no seal and no connection, and has one thread, so that it may be forked at any time.  Each worker is
+a node of its own.  One that died is started again.  On SIGHUP the configuration is read anew and workers are replaced
+one by one: the new one is ready before the old one is told to end, and connections that nobody has taken yet wait in
+the sockets.  On SIGTERM and SIGINT all are told to end.  If this process is gone, its workers end as if told to.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import gc
+import os
+import selectors
+import signal
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from time import monotonic
+from typing import Any, Final
+
+import structlog
+
+from broker.errors import BrokerError, ConfigError
+from config.listeners import Listeners
+from config.settings import Settings
+
+log = structlog.get_logger(__name__)
+
+READY_WITHIN: Final = 60.0  # seconds in which a worker that takes another's place must be ready
+ENDED_WITHIN: Final = 600.0  # and in which one that was told to end must have ended
+LONGEST_PAUSE: Final = 30.0  # before a worker that dies again and again is started
+SOUND: Final = 60.0  # a worker that lived so long did not die of how it was started
+
+_HEEDED: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD)
+_PARENT_GONE: Final = 1  # PR_SET_PDEATHSIG of prctl(2)
+_FAILED: Final = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Worker:
+    """What a worker is given when it is born: its settings, its number, and how it says that it is ready."""
+
+    settings: Settings
+    number: int
+    _line: int
+
+    def ready(self) -> None:
+        """Tell the supervisor that this worker takes connections."""
+        try:
+            os.write(self._line, b"1")
+        except OSError as gone:
+            log.warning("worker.unheard", reason=gone.strerror)
+        os.close(self._line)
+
+
+@dataclass(slots=True, eq=False)
+class _Child:
+    pid: int
+    number: int
+    line: int  # where it says that it is ready; -1 when it has said so, or never will
+    born: float = field(default_factory=monotonic)
+    ready: bool = False
+    until: float = float("inf")  # when it is ended by force
+
+
+@dataclass(slots=True)
+class _Place:
+    """One worker's place: who is in it, and when it is filled again if nobody is."""
+
+    child: _Child | None = None
+    again_at: float = 0.0
+    deaths: int = 0  # in a row, each soon after its start
+
+
+class Supervisor:
+    """`listeners` keeps what `bind` opens; `read` reads the configuration anew."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        listeners: Listeners,
+        *,
+        read: Callable[[], Settings],
+        bind: Callable[[Settings, Listeners], None],
+    ) -> None:
+        self._listeners = listeners
+        self._settings = settings
+        self._read = read
+        self._bind = bind
+        self._before: Settings | None = None  # what is gone back to if nobody gets ready with the new settings
+        self._places = [_Place() for _ in range(settings.workers)]
+        self._replace: deque[int] = deque()  # numbers of workers that are still to be replaced
+        self._successor: _Child | None = None
+        self._leaving: list[_Child] = []
+        self._proven = False  # somebody has been ready once
+        self._stopping = False
+        self._status = os.EX_OK
+        self._came: list[int] = []  # signals
+        self._selector = selectors.PollSelector()
+
+    def run(self) -> Worker | int:
+        """Supervise until told to end, and return the exit status; in each worker, return what that one is given.
+
+        Raises ConfigError, or Unavailable, if there is nothing to listen on.
+        """
+        self._bind(self._settings, self._listeners)
+        gc.freeze()  # workers share what is there now, as long as nobody writes to it
+        with self._signals():
+            log.info("supervisor.started", workers=len(self._places))
+            while True:
+                self._heed()
+                self._bury()
+                self._hurry()
+                if self._stopping and not self._children():
+                    log.info("supervisor.stopped", status=self._status)
+                    return self._status
+                number = self._wanted()
+                if number is None:
+                    self._wait()
+                elif (worker := self._born(number)) is not None:
+                    return worker
+
+    # ── who is there ──
+
+    def _children(self) -> list[_Child]:
+        in_place = [place.child for place in self._places if place.child is not None]
+        return [*in_place, *self._leaving, *([self._successor] if self._successor else [])]
+
+    def _wanted(self) -> int | None:
+        """Return the number of the worker to start now."""
+        if self._stopping:
+            return None
+        for number, place in enumerate(self._places):
+            # The first goes ahead: if it cannot begin, neither can the others, and once is enough to be told why.
+            if place.child is None and place.again_at <= monotonic() and (self._proven or number == 0):
+                return number
+        if self._replace and self._successor is None and not self._leaving:
+            return self._replace[0]
+        return None
+
+    def _born(self, number: int) -> Worker | None:
+        """Fork a worker; return what it is given in the new process, None in this one."""
+        hear, say = os.pipe()
+        parent = os.getpid()
+        # Until a worker has its own way of waiting for signals, they wait for it.
+        signal.pthread_sigmask(signal.SIG_BLOCK, _HEEDED)
+        pid = os.fork()
+        if pid == 0:
+            os.close(hear)
+            self._become_worker(parent)
+            return Worker(self._settings, number, say)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _HEEDED)
+        os.close(say)
+        child = _Child(pid=pid, number=number, line=hear)
+        self._selector.register(hear, selectors.EVENT_READ, child)
+        if self._places[number].child is None:
+            self._places[number].child = child
+        else:
+            self._successor = child
+            child.until = child.born + READY_WITHIN
+        log.info("supervisor.worker-started", worker=number, pid=pid)
+        return None
+
+    def _become_worker(self, parent: int) -> None:
+        for number in _HEEDED:
+            signal.signal(number, signal.SIG_DFL)
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)  # of a terminal that is closed it is told by its supervisor
+        signal.set_wakeup_fd(-1)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGHUP, signal.SIGCHLD))
+        for child in self._children():
+            if child.line >= 0:
+                os.close(child.line)
+        ctypes.CDLL(None).prctl(_PARENT_GONE, signal.SIGTERM)
+        if os.getppid() != parent:  # it has gone meanwhile
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    # ── what happens ──
+
+    @contextmanager
+    def _signals(self) -> Iterator[None]:
+        """Let signals wake the loop."""
+        wake, ring = os.pipe()
+        os.set_blocking(wake, False)
+        os.set_blocking(ring, False)
+        before = {number: signal.signal(number, lambda came, _frame: self._came.append(came)) for number in _HEEDED}
+        signal.set_wakeup_fd(ring, warn_on_full_buffer=False)
+        self._selector.register(wake, selectors.EVENT_READ)
+        owner = os.getpid()
+        try:
+            yield
+        finally:
+            if os.getpid() == owner:
+                signal.set_wakeup_fd(-1)
+                for number, handler in before.items():
+                    signal.signal(number, handler)
+            self._selector.close()
+            os.close(wake)
+            os.close(ring)
+
+    def _wait(self) -> None:
+        """Wait until something happens or is due."""
+        due = [child.until for child in self._children()]
+        if not self._stopping:
+            due += [place.again_at for place in self._places if place.child is None and self._proven]
+        first = min(due, default=float("inf"))
+        timeout = None if first == float("inf") else max(0.0, first - monotonic())
+        for key, _ in self._selector.select(timeout):
+            if key.data is None:
+                os.read(key.fd, 4096)
+            else:
+                self._hear(key.data)
+
+    def _hear(self, child: _Child) -> None:
+        """Take a worker's word that it is ready."""
+        said = os.read(child.line, 1)
+        self._selector.unregister(child.line)
+        os.close(child.line)
+        child.line = -1
+        if not said:
+            return  # it died: SIGCHLD tells
+        child.ready = self._proven = True
+        log.info(
+            "supervisor.worker-ready", worker=child.number, pid=child.pid, after=round(monotonic() - child.born, 3)
+        )
+        if child is self._successor:
+            self._successor, self._before, child.until = None, None, float("inf")
+            self._retire(child.number)
+            self._places[child.number].child = child
+            self._replace.popleft()
+            if not self._replace:
+                self._listeners.drop_others()
+
+    def _heed(self) -> None:
+        while self._came:
+            came = self._came.pop(0)
+            if came in {signal.SIGTERM, signal.SIGINT} and not self._stopping:
+                log.info("supervisor.stopping", signal=signal.Signals(came).name)
+                self._stop()
+            elif came == signal.SIGHUP and not self._stopping:
+                self._renew()
+
+    def _stop(self) -> None:
+        self._stopping = True
+        self._replace.clear()
+        self._listeners.close()  # each worker closes its own: from then on a client is refused, and need not wait
+        for child in self._children():
+            self._end(child)
+
+    def _renew(self) -> None:
+        """Read the configuration anew, and have every worker replaced."""
+        try:
+            settings = self._read()
+            self._listeners.begin()
+            self._bind(settings, self._listeners)
+        except ConfigError as wrong:
+            log.error("supervisor.kept-old", problems=wrong.problems)  # noqa: TRY400 - nobody's bug: no traceback
+            return
+        except BrokerError as away:
+            log.error("supervisor.kept-old", problems=[str(away)])  # noqa: TRY400
+            return
+        self._before, self._settings = self._before or self._settings, settings
+        log.info("supervisor.replacing", workers=settings.workers)
+        while len(self._places) > settings.workers:
+            self._retire(len(self._places) - 1)
+            self._places.pop()
+        self._replace = deque(number for number, place in enumerate(self._places) if place.child is not None)
+        self._places += [_Place() for _ in range(settings.workers - len(self._places))]
+        if self._successor is not None:  # it was born with settings that are no longer the newest
+            self._end(self._successor)
+            self._leaving.append(self._successor)
+            self._successor = None
+
+    def _retire(self, number: int) -> None:
+        """Tell the worker in a place to end."""
+        place = self._places[number]
+        if place.child is not None:
+            self._end(place.child)
+            self._leaving.append(place.child)
+            place.child = None
+
+    def _end(self, child: _Child) -> None:
+        child.until = monotonic() + ENDED_WITHIN
+        os.kill(child.pid, signal.SIGTERM)  # not reaped yet, so that the number is still its own
+
+    def _hurry(self) -> None:
+        """End by force what has had its time."""
+        for child in self._children():
+            if child.until <= monotonic():
+                log.error("supervisor.worker-stuck", worker=child.number, pid=child.pid, ready=child.ready)
+                child.until = float("inf")
+                os.kill(child.pid, signal.SIGKILL)
+
+    def _bury(self) -> None:
+        """Note which children have ended, and what that means."""
+        for child in self._children():
+            pid, status = os.waitpid(child.pid, os.WNOHANG)
+            if pid:
+                if child.line >= 0:
+                    self._hear(child)  # its last word: it may have been ready, and died at once
+                self._ended(child, os.waitstatus_to_exitcode(status))
+
+    def _ended(self, child: _Child, status: int) -> None:
+        about: dict[str, Any] = {"worker": child.number, "pid": child.pid, "status": status}
+        if child is self._successor:
+            self._successor = None
+            if not self._stopping:
+                log.error("supervisor.replacement-failed", **about)
+                self._go_back()
+                return
+        if child in self._leaving:
+            self._leaving.remove(child)
+        elif not self._stopping:
+            self._died(child, about)
+            return
+        self._places = [_Place() if place.child is child else place for place in self._places]
+        log.info("supervisor.worker-ended", **about)
+        if self._stopping and status != os.EX_OK:
+            self._status = self._status or _FAILED
+
+    def _go_back(self) -> None:
+        """Leave the workers that are there as they are; if no new one was ever ready, take back its settings too."""
+        self._replace.clear()
+        if self._before is None:
+            return
+        self._settings, self._before = self._before, None
+        self._listeners.begin()
+        try:
+            self._bind(self._settings, self._listeners)
+        except BrokerError as away:  # what is open stays open
+            log.error("supervisor.kept-old", problems=[str(away)])  # noqa: TRY400 - nobody's bug: no traceback
+        else:
+            self._listeners.drop_others()
+
+    def _died(self, child: _Child, about: dict[str, Any]) -> None:
+        """Have a worker that nobody told to end started again, the later the more often it happens."""
+        place = self._places[child.number]
+        place.child = None
+        lived = monotonic() - child.born
+        place.deaths = 0 if lived > SOUND else place.deaths + 1
+        pause = min(LONGEST_PAUSE, 2.0 ** (place.deaths - 2)) if place.deaths > 1 else 0.0
+        place.again_at = monotonic() + pause
+        log.error("supervisor.worker-died", **about, lived=round(lived, 3), wait=pause)
+        if not self._proven:  # nobody could begin: neither can we
+            self._status = max(about["status"], _FAILED)
+            self._stop()
