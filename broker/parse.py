@@ -10,6 +10,7 @@ within one piece of it.  No step costs more than a constant times the length of 
 from __future__ import annotations
 
 import re
+from codecs import getincrementaldecoder
 from dataclasses import dataclass
 from itertools import chain, islice
 from typing import Final
@@ -29,6 +30,8 @@ XADES: Final = "http://uri.etsi.org/01903/"  # every version of XAdES begins so
 # Of one piece, fed to the parser between two looks at the counts.
 _PIECE: Final = 65_536
 _HEAD_PIECE: Final = 8_192
+# Of one piece of text that is searched for the ends of elements.
+_LOOK: Final = 1_000_000
 # libxml2's own caps (text of 10 million characters, names of 50,000, depth of 256) stay on below this size.
 _HUGE: Final = 3_000_000
 # Above so many "=" the text is searched for a single tag that holds more than any may.
@@ -101,7 +104,10 @@ def _head(part: bytes, limits: Limits, last: str, *, whole: bool) -> etree._Elem
 
 
 def _text(data: bytes) -> str:
-    """Return the document's text, its encoding settled; raise Malformed if that is not allowed or not true."""
+    """Return the document's text, its encoding settled; raise Malformed if that is not allowed or not true.
+
+    Of a long text only what is ASCII is right, which is all that its markup is made of: see `_decoded`.
+    """
     if not data.strip():
         raise Malformed("parse.empty")
     marked = next(((mark, codec) for mark, codec in _BYTE_ORDER_MARKS if data.startswith(mark)), None)
@@ -120,7 +126,7 @@ def _text(data: bytes) -> str:
     else:
         mark, codec = marked
     try:
-        text = data[len(mark) :].decode(codec)
+        text = _decoded(data[len(mark) :], codec)
     except UnicodeDecodeError as error:
         raise Malformed(
             "parse.not-in-encoding", place=f"byte {len(mark) + error.start}", facts={"encoding": codec}
@@ -130,6 +136,25 @@ def _text(data: bytes) -> str:
     if _DECLARED.match(text):
         _check_declaration(text, codec if mark else "")
     return text
+
+
+def _decoded(data: bytes, codec: str) -> str:
+    """Return the text; raise UnicodeDecodeError.
+
+    A long one that is not ASCII would take several times its own size, and time with it.  Its encoding is proven
+    piece by piece; then each octet is taken for a letter, for in these encodings ASCII is never a part of another.
+    """
+    if len(data) <= _HUGE or codec.startswith("utf-16"):
+        return data.decode(codec)
+    if not data.isascii():
+        decoder = getincrementaldecoder(codec)()
+        try:
+            for start in range(0, len(data), _PIECE):
+                decoder.decode(data[start : start + _PIECE])
+            decoder.decode(b"", final=True)
+        except UnicodeDecodeError:
+            return data.decode(codec)  # it fails again, and tells the place in the whole
+    return data.decode("latin-1")
 
 
 def _no_declaration() -> Malformed:
@@ -157,11 +182,14 @@ def _refuse_dtd(text: str) -> None:
 
 def _cap_markup(text: str, limits: Limits) -> None:
     """Raise TooLarge if the tree would take more memory than a form ever needs, told without building it."""
-    equals = text.count("=")
-    if text.count("<") + equals > limits.markup:
+    opened, equals = text.count("<"), text.count("=")
+    if opened + equals > limits.markup:
         raise TooLarge("parse.too-much-markup", facts={"limit": str(limits.markup)})
-    if text.count("<!") + text.count("<?") > limits.remarks:
+    # Two letters are sought three times as slowly as one, and most of what is long is text.
+    if opened > limits.remarks and text.count("<!") + text.count("<?") > limits.remarks:
         raise TooLarge("parse.too-many-remarks", facts={"limit": str(limits.remarks)})
+    if opened > limits.elements and len(text) > _HUGE:  # a short one is soon counted, and then its line is told
+        _cap_elements(text, limits)
     if equals > _CROWD:
         # A single tag is parsed in one go, so nothing can be counted inside it: look for quoted values that
         # follow one another in a tag.  Possessive and never past a "<": one pass over the text.
@@ -171,6 +199,24 @@ def _cap_markup(text: str, limits: Limits) -> None:
             raise TooLarge("parse.too-many-attributes", facts={"limit": str(limits.attributes)})
     if equals > limits.declarations and text.count("xmlns") > limits.declarations:
         raise TooLarge("parse.too-much-namespacing", facts={"limit": str(limits.declarations)})
+
+
+def _cap_elements(text: str, limits: Limits) -> None:
+    """Raise TooLarge if there are too many elements, as far as their ends can be told from the text alone.
+
+    Which is as far as nothing stands in it that could hold a "</" that ends nothing: behind a comment, an instruction
+    or CDATA, elements are counted when they are there.
+    """
+    ended, start = 0, text.find("?>") if _DECLARED.match(text) else 0
+    while start < len(text):
+        piece = text[start : start + _LOOK]
+        if "<!" in piece or "<?" in piece:
+            return
+        ended += piece.count("</")
+        if ended > limits.elements:
+            raise TooLarge("parse.too-many-elements", facts={"limit": str(limits.elements)})
+        start += _LOOK - 1 if piece.endswith("<") else _LOOK
+    # What ends in its own tag ("/>") is not told: in a value, it ends nothing.
 
 
 def _parser(*, counted: bool = True, huge: bool) -> etree.XMLPullParser:

@@ -8,16 +8,15 @@ what was measured.
 
 from __future__ import annotations
 
-import http.client
 import json
 import ssl
 import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -30,6 +29,7 @@ from adapters.wire import mtom, soap
 from adapters.wire.base64_text import encode
 from adapters.wire.soap import SOAP11
 from tests.hostile.attackers import Attack
+from tests.hostile.firing import fire, message
 from tests.partners import Cast
 
 ROOT = Path(__file__).parents[2]
@@ -150,7 +150,7 @@ def test_honest_clients_are_served_while_thousands_of_slow_connections_are_open(
 
 # ── one request that is too much ─────────────────────────────────────────────────────────────────────────
 
-Pieces = Iterator[bytes]
+Pieces = Iterable[bytes]
 
 
 def endless(total: int) -> Pieces:
@@ -174,11 +174,6 @@ def many_fields(count: int) -> Pieces:
     for at in range(0, count, 1_000):
         yield b"".join(b"X-%d: y\r\n" % number for number in range(at, at + 1_000))
     yield b"\r\n"
-
-
-def message(kind: str, body: bytes) -> Pieces:
-    yield f"POST /skrytka HTTP/1.1\r\nHost: x\r\nContent-Type: {kind}\r\nContent-Length: {len(body)}\r\n\r\n".encode()
-    yield body
 
 
 def many_parts(count: int) -> Pieces:
@@ -239,27 +234,6 @@ BOMBS: dict[str, tuple[Callable[[], Pieces], set[str]]] = {
 }
 
 
-def fire(served: Served, pieces: Pieces) -> tuple[str, float]:
-    """Send, and return what was answered (a code, or a status), and the seconds from the last byte to the answer."""
-    line = served.box.dial()
-    line.connect()
-    with suppress(ConnectionError, ssl.SSLError):  # refused before the end: it may have said why
-        for piece in pieces:
-            line.sock.sendall(piece)
-    last = time.perf_counter()
-    try:
-        response = http.client.HTTPResponse(line.sock)
-        response.begin()
-        body = response.read()
-    except OSError:
-        return "cut off", time.perf_counter() - last
-    finally:
-        line.close()
-    took = time.perf_counter() - last
-    code = body.partition(b"<kod>")[2].rpartition(b"<kod>")[2].partition(b"</kod>")[0].decode()
-    return code if response.status != 200 and code else str(response.status), took
-
-
 @pytest.mark.timeout(300)
 def test_what_is_too_much_is_refused_by_its_code_within_the_ceiling(serve: Callable[..., Served]) -> None:
     """One after the other, while an honest partner sends; a refusal before the end may reach a sender as a cut."""
@@ -269,8 +243,9 @@ def test_what_is_too_much_is_refused_by_its_code_within_the_ceiling(serve: Calla
     with ThreadPoolExecutor(1) as honest:
         during = honest.submit(latencies, served, lambda _done: stop.is_set())
         for what, (pieces, _) in BOMBS.items():
-            answers[what], took = fire(served, pieces())
-            told(what=repr(what), answer=answers[what], ms=f"{took * 1_000:.0f}", memory_mb=served.memory)
+            shot = fire(served.box, pieces())
+            answers[what] = shot.answer
+            told(what=repr(what), **shot.told, memory_mb=served.memory)
         stop.set()
         fresh, kept = during.result(60)
     told(served=len(fresh) + len(kept), slowest_ms=f"{max(*fresh, *kept) * 1_000:.0f}")
@@ -288,7 +263,7 @@ def test_memory_stays_under_its_ceiling_when_many_send_the_most_at_once(serve: C
     body = b"".join(inlined(43_000_000))
 
     def insist(_: int) -> str:
-        while (answer := fire(served, iter([body]))[0]) in {"503", "900", "cut off"}:
+        while (answer := fire(served.box, [body]).answer) in {"503", "900", "cut off"}:
             time.sleep(0.5)
         return answer
 

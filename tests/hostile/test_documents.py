@@ -20,11 +20,13 @@ import pytest
 from adapters.testkit.box import Box, Submission
 from adapters.testkit.pki import Pki
 from adapters.testkit.signer import sign
+from adapters.wire.soap import SOAP11
 from config.demo.forms import Kind, form
 from config.demo.offices import offices
 from config.demo.site import Serving, Site, free_port
 from tests.corpus.world import World
 from tests.hostile.every import EVERY
+from tests.hostile.firing import Shot, fire, message
 from tests.hostile.honest import Honest
 from tests.hostile.measuring import Cost, cost
 from tests.hostile.shapes import Shape
@@ -42,7 +44,7 @@ NAMED = (
 TIMES = 8
 """Honest letters of the same size (or of the largest, times the weight) that a document may cost."""
 # Everybody's certificates are judged by other authorities there than in the corpus: who is right here is nobody there.
-UNTRUSTED = {"verify.chain-untrusted", "verify.chain-invalid", "verify.chain-too-complex"}
+UNTRUSTED = {"verify.chain-untrusted", "verify.chain-invalid", "verify.chain-too-complex", "verify.chain-weak"}
 
 
 @pytest.fixture
@@ -81,12 +83,11 @@ def honest(site: Site, stop: Event) -> list[float]:
     return took
 
 
-def send(site: Site, document: bytes) -> tuple[str, float]:
-    """Return the code of the answer, empty if the document was taken, and the seconds it took to come."""
-    box = Box(url=site.box.url, mtom=True, timeout=120)
-    start = time.perf_counter()
-    reply = box.submit(Submission(document=document, box=site.offices[0].box, sender="hostile"))
-    return "" if reply.status == 200 else reply.code(), time.perf_counter() - start
+def send(site: Site, document: bytes) -> Shot:
+    """Send a document by MTOM; the answer is a code, or 200 if it was taken."""
+    box = Box(url=site.box.url, timeout=120)
+    sent = Submission(document=document, box=site.offices[0].box, sender="hostile")
+    return fire(box, message(*sent.package(SOAP11)))
 
 
 def told(**measured: object) -> None:
@@ -100,10 +101,9 @@ def attack(site: Site, serving: Serving, shapes: list[Shape], weight: float) -> 
         during = pool.submit(honest, site, stop)
         try:
             for it, document in documents:
-                code, took = send(site, document)
-                told(
-                    what=repr(it.name), MB=f"{len(document) / 1e6:.1f}", answer=code or "taken", ms=f"{took * 1e3:.0f}"
-                )
+                shot = send(site, document)
+                code = "" if shot.answer == "200" else shot.answer
+                told(what=repr(it.name), MB=f"{len(document) / 1e6:.1f}", **shot.told)
                 if code != it.code and code not in UNTRUSTED:
                     wrong.append((it.name, code))
         finally:

@@ -17,14 +17,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from copy import deepcopy
 from typing import NoReturn
 
 from lxml import etree
 
 from adapters.channels.soap.endpoint import Call, Operation, Service, Work
 from adapters.wire import ob
-from adapters.wire.mtom import XOP_INCLUDE, inline
+from adapters.wire.mtom import XOP_INCLUDE, write
 from adapters.wire.soap import WHITE, WSA, Message, elements, text_of
 from broker.errors import Malformed
 from broker.model import Address, Answer, Envelope, Receipt
@@ -61,8 +60,7 @@ def by_element(call: Call) -> tuple[str, bytes]:
     inside = elements(holder)
     if len(inside) != 1 or (holder.text or "").strip(WHITE) or any((child.tail or "").strip(WHITE) for child in holder):
         raise Malformed("soap.object", place="Dokument")
-    inline(holder, call.parts)
-    return "", etree.tostring(deepcopy(inside[0]), encoding="UTF-8", xml_declaration=False, with_tail=False)
+    return "", write(inside[0], call.parts)
 
 
 def _submission(content: Content) -> Callable[[Call], Work]:
