@@ -10,6 +10,7 @@ from typing import TypeVar
 from sqlalchemy import make_url
 
 from adapters import stores
+from adapters.stores.sql.backup import Copied, Progress, copy
 from adapters.stores.sql.layout import Step, steps
 from adapters.wire.kind import Surroundings
 from broker.errors import ConfigError
@@ -20,6 +21,8 @@ from config.ids import TimeOrderedIds
 from config.settings import Settings
 
 Made = TypeVar("Made")
+
+_OTHERWISE = "store: a PostgreSQL database is backed up by its own means, pg_dump or pg_basebackup"
 
 
 def migrate_store(settings: Settings, tell: Callable[[str], None]) -> None:
@@ -34,6 +37,19 @@ def outstanding(settings: Settings) -> tuple[str | None, tuple[Step, ...]]:
     if file is not None and not Path(file).is_file():
         return None, steps(None)
     return stores.outstanding(url)
+
+
+def backup_store(settings: Settings, file: Path, progress: Progress = lambda _left, _all: None) -> Copied:
+    """Copy the store's SQLite file; raise ConfigError if it is none, OSError, or Unavailable."""
+    url = store_url(settings)
+    if not url.startswith("sqlite"):
+        raise ConfigError(
+            [f"store.kind: {settings.store.kind!r} is not backed up like this" if not url else _OTHERWISE]
+        )
+    source = Path(str(make_url(url).database))
+    if not source.is_file():
+        raise ConfigError([f"store: there is no {source} yet"])
+    return copy(source, file, progress)
 
 
 def _tables(settings: Settings) -> str:

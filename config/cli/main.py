@@ -22,6 +22,7 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "serve": ("serve", "Run the broker until it is told to stop."),
     "demo": ("demo", "Show the whole broker at work: offices, forms, receipts."),
     "migrate": ("migrate", "Make the store's tables, or bring them up to date."),
+    "backup": ("backup", "Copy the store while the broker works."),
     "rekey": ("rekey", "Encrypt what is stored anew, under the newest key."),
     "check": ("check", "Check the configuration: all problems at once."),
     "validate": ("validate", "Check documents against the schemas of their forms."),
