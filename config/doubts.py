@@ -74,6 +74,17 @@ def about_lists(settings: Settings) -> Iterator[str]:
         yield "trust.lists: without signers no trusted list is read"
 
 
+def about_retention(settings: Settings, catalogue: FormCatalogue) -> Iterator[str]:
+    """Yield rules about forms and offices that are not there: spelt wrongly, or of what once was."""
+    forms = {name for form in catalogue.forms for name in names(form.key)}
+    for number, rule in enumerate(settings.retention.rules):
+        place = f"retention.rules.{number}"
+        if rule.form and rule.form not in forms:
+            yield f"{place}.form: {rule.form}: no such form now"
+        if rule.office and rule.office not in settings.offices:
+            yield f"{place}.office: {rule.office}: no such office now"
+
+
 def _first(file: Path, at: datetime) -> Iterator[str]:
     try:
         found = of_file(file, certificates)

@@ -10,6 +10,7 @@ import click
 
 from broker.model import SubmissionId
 from broker.ports import Record
+from broker.retention import pruned_at
 from config.cli.say import NO, as_json, complain, configuration, moment, say_facts, say_json, say_table, shown
 
 
@@ -57,7 +58,9 @@ def command(config: Path, as_json: bool, part: str | None, submission: str) -> N
         }
         content = parts[part]
         if not content:  # never made, or removed when its time had come
-            complain(f"no {part} is kept of {submission}")
+            gone = pruned_at(record.events)
+            why = f": its content was removed on {moment(gone)}, when its time was over" if gone else ""
+            complain(f"no {part} is kept of {submission}{why}")
             raise SystemExit(NO)
         click.echo(content, nl=False)
     elif as_json:
@@ -97,6 +100,7 @@ def _in_words(record: Record) -> None:
             "sha256": it.digest,
             "signature": it.level,
             "trial": "yes" if it.trial else "",
+            "content": f"removed {moment(gone)}" if (gone := pruned_at(record.events)) else "",
             "receipt": f"{record.receipt.kind} {record.receipt.id}",
         }
     )

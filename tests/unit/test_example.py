@@ -18,6 +18,7 @@ from adapters.testkit.pki import Pki
 from config import settings
 from config.bootstrap import parts
 from config.pressure import PressureSettings
+from config.retention import RetentionRule, RetentionSettings
 
 EXAMPLE = Path(settings.__file__).parent / "example"
 TEXT = (EXAMPLE / "goniec.toml").read_text(encoding="utf-8")
@@ -34,6 +35,8 @@ MODELS: dict[str, type[BaseModel]] = {
     "issuer": settings.Issuer,
     "pressure": PressureSettings,
     "ops": OpsSettings,
+    "retention": RetentionSettings,
+    "retention rule": RetentionRule,
     "log": settings.Log,
     "office": settings.OfficeEntry,
     **{
@@ -47,6 +50,7 @@ MODELS: dict[str, type[BaseModel]] = {
         for kind, it in kinds.items()
     },
 }
+TABLES = {"anchors": "[[trust.anchors]]", "rules": "[[retention.rules]]"}  # settings that are tables themselves
 SHOWN = re.findall(r"^(?:# )?([a-z_]+) = (.+?)(?:[ \t]+#.*)?$", TEXT, re.MULTILINE)
 
 
@@ -73,8 +77,8 @@ def test_every_setting_is_shown_and_a_default_is_the_true_one(model):
         table = isinstance(default, BaseModel | dict) or name in {"seal", "folder", "anchors", "issuer"}
         if (model == "settings" and table) or isinstance(default, BaseModel):
             continue
-        if name == "anchors":
-            assert "[[trust.anchors]]" in TEXT
+        if name in TABLES:
+            assert TABLES[name] in TEXT
             continue
         assert name in shown, f"{name} of {model} is not in the example"
         if not field.is_required() and default is not None:

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from sqlalchemy import Connection, Table, bindparam, insert, select
 from sqlalchemy.dialects import postgresql, sqlite
 
-from adapters.stores.sql import rows
+from adapters.stores.sql import deadlines, rows
 from adapters.stores.sql.columns import key
 from adapters.stores.sql.tables import (
     content,
@@ -30,6 +30,7 @@ from broker.errors import BrokerError, Reused, Unavailable
 from broker.journal import acceptance_detail
 from broker.model import Acceptance, Claim, Fingerprint, Parcel, Receipt, ReceiptKind, Refusal, SubmissionId
 from broker.ports import EventRecord
+from broker.retention import PRUNED
 
 _known = (
     select(contents.c.content_key, receipts)
@@ -50,6 +51,7 @@ _SUBMISSION = (
     )
     .where(submissions.c.id == bindparam("submission"))
 )
+_PRUNED = select(events.c.at).where(events.c.submission == bindparam("submission"), events.c.name == PRUNED)
 _RECEIPT = select(receipts).where(
     receipts.c.submission == bindparam("submission"), receipts.c.kind == ReceiptKind.UPP.value
 )
@@ -171,6 +173,7 @@ def _keep(connection: Connection, now: datetime, kept: Sequence[Acceptance]) -> 
     again = [{"submission": it.submission.id} for it in kept if it.recheck]
     if again:
         connection.execute(insert(rechecks), again)
+    deadlines.await_answer(connection, [it.submission.id for it in kept if it.awaits_answer])
     due = [rows.delivery_values(one) for it in kept for one in it.deliveries]
     if due:
         connection.execute(insert(deliveries), due)
@@ -184,6 +187,7 @@ def _keep(connection: Connection, now: datetime, kept: Sequence[Acceptance]) -> 
         for it in kept
     )
     connection.execute(insert(events), [rows.event_values(event) for event in told])
+    deadlines.take_answers(connection, now, [it.submission for it in kept])
 
 
 def refuse(cap: int) -> Callable[[Connection, datetime, Sequence[Refusal]], Sequence[None]]:
@@ -224,7 +228,9 @@ def parcel(connection: Connection, claim: Claim) -> Parcel:
     row = connection.execute(_SUBMISSION, {"submission": submission}).one_or_none()
     receipt = receipt_of(connection, submission)
     if row is None or receipt is None:
-        raise Unavailable("the document is not in the store")
+        removed = connection.execute(_PRUNED, {"submission": submission}).scalar()
+        when = f": it was removed at {removed:%Y-%m-%dT%H:%M:%SZ}, when its time was over" if removed else ""
+        raise Unavailable(f"the document is not in the store{when}")
     return Parcel(
         delivery=claim.delivery.id,
         submission=rows.submission(row),
