@@ -285,7 +285,7 @@ class Watch(Protocol):
         """Return all evidence for a submission, in the order of its stages."""
         ...
 
-    def awaited(self, submission: SubmissionId) -> bool:
+    def awaits_answer(self, submission: SubmissionId) -> bool:
         """Tell whether an answer to this submission is watched for and has not come."""
         ...
 

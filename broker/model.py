@@ -312,6 +312,7 @@ class Acceptance:
     report: bytes  # the verification report as UTF-8 JSON (`broker.evidence.to_json`)
     deliveries: tuple[Delivery, ...]
     recheck: bool = False  # it was let in under a grace: its signatures are to be judged again
+    awaits_answer: bool = False  # its office is to answer it, by a deadline
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -18,9 +18,11 @@ from adapters.stores.memory_copies import MemoryCopies
 from adapters.stores.memory_journal import MemoryJournal
 from adapters.stores.memory_nodes import MemoryNodes
 from adapters.stores.memory_proofs import Proofs
+from adapters.stores.memory_quarantine import MemoryQuarantine
 from adapters.stores.memory_retention import MemoryRetention
+from adapters.stores.memory_watch import MemoryWatch
 from broker.errors import IllegalTransition, LeaseLost, Reused, Unavailable
-from broker.journal import acceptance_detail
+from broker.journal import acceptance_detail, refusal_detail
 from broker.model import (
     Acceptance,
     Claim,
@@ -84,6 +86,8 @@ class MemoryStore(Proofs):
         self.journal = MemoryJournal(self)
         self.copies = MemoryCopies(self._open, self._kept, self.events)
         self.retention = MemoryRetention(self)
+        self.watch = MemoryWatch(self)
+        self.quarantine = MemoryQuarantine(self)
 
     @contextmanager
     def _open(self) -> Iterator[datetime]:
@@ -133,6 +137,7 @@ class MemoryStore(Proofs):
                 self._awaiting.add(it.id)
             told = acceptance_detail(it.digest, acceptance.receipt)
             self.events.append(EventRecord(at=now, name="intake.accepted", submission=it.id, detail=told))
+            self.watch.accepted(it, now, awaits=acceptance.awaits_answer)
             return acceptance.receipt
 
     def refuse(self, refusal: Refusal) -> None:
@@ -141,7 +146,7 @@ class MemoryStore(Proofs):
             self._refused[hour] += 1
             if self._refused[hour] <= self._cap:
                 self._refusals.append(refusal)
-                self.events.append(EventRecord(at=now, name="intake.refused", detail=refusal.code))
+                self.events.append(EventRecord(at=now, name="intake.refused", detail=refusal_detail(refusal)))
 
     # ── deliveries ──
 
@@ -285,14 +290,7 @@ class MemoryStore(Proofs):
             return sorted(wanted, key=attrgetter("at"), reverse=True)[:most]
 
     def requeue(self, deliveries: Iterable[DeliveryId], reason: str) -> Sequence[DeliveryId]:
-        with self._open() as now:
-            sent = []
-            for one in (self._deliveries[wanted] for wanted in deliveries if wanted in self._deliveries):
-                if one.state in {DeliveryState.REFUSED, DeliveryState.QUARANTINED}:
-                    anew = replace(one, attempts=0, crashes=0, since=now, due_at=now)
-                    self._step(anew, DeliveryEvent.REQUEUED, now, reason)
-                    sent.append(one.id)
-            return sent
+        return self.quarantine.requeue(tuple(deliveries), reason)
 
     def pause(self, office: OfficeId, paused: bool) -> bool:
         with self._open() as now:

@@ -10,16 +10,32 @@ from adapters.testkit.stores import (
     ClaimSuite,
     CopySuite,
     CustodySuite,
+    JournalSuite,
     LeaseSuite,
     LedgerSuite,
     NodeSuite,
     ProofSuite,
+    QuarantineSuite,
     RetentionSuite,
     TokenSuite,
+    WatchSuite,
 )
 
 
-class Suites(CopySuite, CustodySuite, TokenSuite, ClaimSuite, LeaseSuite, ProofSuite, LedgerSuite, NodeSuite, RetentionSuite):
+class Suites(
+    CopySuite,
+    CustodySuite,
+    TokenSuite,
+    ClaimSuite,
+    LeaseSuite,
+    ProofSuite,
+    LedgerSuite,
+    NodeSuite,
+    RetentionSuite,
+    WatchSuite,
+    QuarantineSuite,
+    JournalSuite,
+):
     """All that every store passes."""
 
 

@@ -27,7 +27,7 @@ from adapters.stores.sql.tables import (
     unstamped,
 )
 from broker.errors import BrokerError, Reused, Unavailable
-from broker.journal import acceptance_detail
+from broker.journal import acceptance_detail, refusal_detail
 from broker.model import Acceptance, Claim, Fingerprint, Parcel, Receipt, ReceiptKind, Refusal, SubmissionId
 from broker.ports import EventRecord
 from broker.retention import PRUNED
@@ -197,7 +197,7 @@ def refuse(cap: int) -> Callable[[Connection, datetime, Sequence[Refusal]], Sequ
         kept = [it for it in sorted(members, key=lambda it: key(it.sender)) if _counted(connection, it) <= cap]
         if kept:
             connection.execute(insert(refusals), [rows.refusal_values(it) for it in kept])
-            told = (EventRecord(at=now, name="intake.refused", detail=it.code) for it in kept)
+            told = (EventRecord(at=now, name="intake.refused", detail=refusal_detail(it)) for it in kept)
             connection.execute(insert(events), [rows.event_values(event) for event in told])
         return [None] * len(members)
 

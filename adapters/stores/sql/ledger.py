@@ -6,7 +6,6 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from itertools import product
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Row, Select, func, insert, select, update
@@ -67,7 +66,7 @@ def _page(wanted: Filter) -> Select[Any]:
     return query.order_by(newest_first.desc()).limit(wanted.most)
 
 
-def _some(found: Sequence[T]) -> Iterator[Sequence[T]]:
+def pieces(found: Sequence[T]) -> Iterator[Sequence[T]]:
     """Cut a list into pieces that fit into a statement: PostgreSQL takes 65,535 values in one."""
     return (found[start : start + _IN_ONE] for start in range(0, len(found), _IN_ONE))
 
@@ -77,7 +76,7 @@ def these(connection: Connection, wanted: Sequence[SubmissionId]) -> Sequence[Re
     query = select(submissions).order_by(submissions.c.id)
     return [
         record
-        for some in _some(wanted)
+        for some in pieces(wanted)
         for record in _records(connection, connection.execute(query.where(submissions.c.id.in_(some))).all())
     ]
 
@@ -85,7 +84,7 @@ def these(connection: Connection, wanted: Sequence[SubmissionId]) -> Sequence[Re
 def page(connection: Connection, wanted: Filter) -> Sequence[Record]:
     """Return matching submissions, newest first."""
     found = connection.execute(_page(wanted)).all()
-    return [record for some in _some(found) for record in _records(connection, some)]
+    return [record for some in pieces(found) for record in _records(connection, some)]
 
 
 def _records(connection: Connection, found: Sequence[Row[Any]]) -> Sequence[Record]:
@@ -183,13 +182,11 @@ def _number(connection: Connection, query: Select[Any]) -> int:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Requeue:
-    """Deliveries to be sent round again, and why."""
+    """Deliveries to be sent round again, why, and when each is due."""
 
     deliveries: tuple[DeliveryId, ...]
     reason: str
-
-
-_REQUEUABLE = sorted(state for state, row in TRANSITIONS.items() if DeliveryEvent.REQUEUED in row)
+    spread: Spread = AT_ONCE
 
 
 def requeue(connection: Connection, now: datetime, members: Sequence[Requeue]) -> Sequence[list[DeliveryId]]:
@@ -199,7 +196,20 @@ def requeue(connection: Connection, now: datetime, members: Sequence[Requeue]) -
 
 def _requeue(connection: Connection, now: datetime, it: Requeue) -> list[DeliveryId]:
     sent: list[Any] = []
-    for state, some in product(_REQUEUABLE, _some(it.deliveries)):
+    due = now + it.spread.first
+    # With a step each has a due time of its own; the next one's counts on only from one that was sent.
+    for some in ([one] for one in it.deliveries) if it.spread.step else pieces(it.deliveries):
+        again = _send_again(connection, some, due)
+        sent += again
+        due += it.spread.step * len(again)
+    if sent:
+        connection.execute(insert(events), [rows.step(row, DeliveryEvent.REQUEUED, now, it.reason) for row in sent])
+    return [DeliveryId(row.id) for row in sent]
+
+
+def _send_again(connection: Connection, some: Sequence[DeliveryId], due: datetime) -> list[Row[Any]]:
+    sent: list[Row[Any]] = []
+    for state in sorted(STUCK):
         sent += connection.execute(
             update(deliveries)
             .where(deliveries.c.id.in_(some), deliveries.c.state == state)
@@ -207,15 +217,13 @@ def _requeue(connection: Connection, now: datetime, it: Requeue) -> list[Deliver
                 state=follow(state, DeliveryEvent.REQUEUED).value,
                 attempts=0,
                 crashes=0,
-                since=now,
-                due_at=now,
-                claimable_at=now,
+                since=due,
+                due_at=due,
+                claimable_at=due,
             )
             .returning(deliveries.c.id, deliveries.c.submission)
         ).all()
-    if sent:
-        connection.execute(insert(events), [rows.step(row, DeliveryEvent.REQUEUED, now, it.reason) for row in sent])
-    return [DeliveryId(row.id) for row in sent]
+    return sent
 
 
 def enrol(connection: Connection, now: datetime, members: Sequence[Sequence[OfficeLimits]]) -> Sequence[None]:  # noqa: ARG001 - a work has this shape

@@ -18,11 +18,13 @@ from sqlalchemy import Connection
 from adapters.stores.sql import claims, custody, keys, layout, ledger, migrate, proofs, tokens
 from adapters.stores.sql.at_rest import AtRest, Content
 from adapters.stores.sql.copies import SqlCopies
+from adapters.stores.sql.deadlines import SqlWatch
 from adapters.stores.sql.engine import now, open_engine
 from adapters.stores.sql.errors import translated
 from adapters.stores.sql.journal import SqlJournal
 from adapters.stores.sql.nodes import SqlNodes
 from adapters.stores.sql.partitions import Months
+from adapters.stores.sql.quarantine import SqlQuarantine
 from adapters.stores.sql.retention import SqlRetention
 from adapters.stores.sql.writer import Work, Writer
 from broker.errors import ConfigError, IllegalTransition, Unavailable
@@ -94,6 +96,8 @@ class SqlStore:
         self._writer: Writer | None = None
         self._closed = False
         self.journal = SqlJournal(self)
+        self.watch = SqlWatch(self)
+        self.quarantine = SqlQuarantine(self)
         self.copies = SqlCopies(self)
 
     # ── the two ways in ──

@@ -258,17 +258,45 @@ overdue = Table(
     Column("level", String, primary_key=True),
     Column("submission", String, nullable=False),
     Column("at", Moment, nullable=False),
+    Column("met_at", Moment),  # when it was noted that it has come about after all
+    Index("overdue_unmet", "delivery", sqlite_where=text("met_at IS NULL"), postgresql_where=text("met_at IS NULL")),
+    Index("overdue_by_submission", "submission"),
 )
 
-# Sealed evidence that something did not happen in time.
+# What offices are to answer, until they have; how many there can be depends on `deadlines.retrieval`.
+awaited = Table(
+    "awaited",
+    metadata,
+    Column("submission", String, primary_key=True),
+    Column("expired_at", Moment),  # when it was told that the answer is late
+    Index(
+        "awaited_open",
+        "submission",
+        sqlite_where=text("expired_at IS NULL"),
+        postgresql_where=text("expired_at IS NULL"),
+    ),
+)
+
+# Sealed evidence that something did not happen in time: owed, sealed, and on its way to the partner.
 evidences = Table(
     "evidences",
     metadata,
     Column("submission", String, primary_key=True),
-    Column("kind", String, primary_key=True),
-    Column("id", String, nullable=False),
+    Column("stage", String, primary_key=True),
+    Column("delivery", String, nullable=False),
+    Column("office", String, nullable=False),
+    Column("state", String, nullable=False),  # of the delivery when it was found to be late
+    Column("cause", Words, nullable=False),
+    Column("deadline", Moment, nullable=False),
     Column("at", Moment, nullable=False),
-    Column("xml", LargeBinary, nullable=False),
+    Column("progress", String, nullable=False),
+    Column("id", String, nullable=False),  # "" until it is sealed
+    Column("xml", LargeBinary, nullable=False),  # likewise
+    Column("tries", Integer, nullable=False),
+    Column("due_at", Moment),  # when the next step is to be tried; null: there is none
+    Index(
+        "evidences_due", "due_at", sqlite_where=text("due_at IS NOT NULL"), postgresql_where=text("due_at IS NOT NULL")
+    ),
 )
 
 # One row: the layouts of the oldest and the newest version that may serve from this database.
@@ -293,6 +321,7 @@ refusals = Table(
     Column("place", Words, nullable=False),
     Column("negative_receipt", LargeBinary),
     Index("refusals_by_time", "at", "id"),
+    Index("refusals_by_digest", "digest"),
 )
 
 # How often a sender was turned away in an hour: over the cap, this count is all that is kept.

@@ -1,6 +1,7 @@
 """The suites that every store passes, an integrator's too.
 
-    class TestMyStore(CopySuite, CustodySuite, TokenSuite, ClaimSuite, LeaseSuite, ProofSuite, LedgerSuite, NodeSuite, RetentionSuite):
+    class TestMyStore(CopySuite, CustodySuite, JournalSuite, TokenSuite, ClaimSuite, LeaseSuite, ProofSuite,
+        LedgerSuite, NodeSuite, RetentionSuite, WatchSuite, QuarantineSuite):
         @pytest.fixture
         def connect(self, clock):
             ...  # yield a function that opens one more store on the same data, on the clock given
@@ -14,11 +15,27 @@ from __future__ import annotations
 from adapters.testkit.stores.claims import ClaimSuite
 from adapters.testkit.stores.copies import CopySuite
 from adapters.testkit.stores.custody import CustodySuite
+from adapters.testkit.stores.journal import JournalSuite
 from adapters.testkit.stores.leases import LeaseSuite
 from adapters.testkit.stores.ledger import LedgerSuite
 from adapters.testkit.stores.nodes import NodeSuite
 from adapters.testkit.stores.proofs import ProofSuite
+from adapters.testkit.stores.quarantine import QuarantineSuite
 from adapters.testkit.stores.retention import RetentionSuite
 from adapters.testkit.stores.tokens import TokenSuite
+from adapters.testkit.stores.watch import WatchSuite
 
-__all__ = ["ClaimSuite", "CopySuite", "CustodySuite", "LeaseSuite", "LedgerSuite", "NodeSuite", "ProofSuite", "RetentionSuite", "TokenSuite"]
+__all__ = [
+    "ClaimSuite",
+    "CopySuite",
+    "CustodySuite",
+    "JournalSuite",
+    "LeaseSuite",
+    "LedgerSuite",
+    "NodeSuite",
+    "ProofSuite",
+    "QuarantineSuite",
+    "RetentionSuite",
+    "TokenSuite",
+    "WatchSuite",
+]

@@ -1,0 +1,317 @@
+"""Deadlines on SQLite and PostgreSQL: what may be late, what was told of it, the evidence owed for it.
+
+Only what is not final is walked, by the index over states, and what an answer is watched for; what was delivered is
+not.  Whatever is written is judged anew in the transaction that writes it, with the delivery's row locked.
+Lock order, as everywhere: deliveries first.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from sqlalchemy import Connection, Row, and_, bindparam, delete, func, insert, literal, or_, select, update
+
+from adapters.stores.sql import evidence, rows
+from adapters.stores.sql.access import Access
+from adapters.stores.sql.columns import Moment, Words
+from adapters.stores.sql.quarantine import beyond
+from adapters.stores.sql.tables import awaited, deliveries, events, overdue, submissions
+from adapters.stores.sql.writer import Work
+from broker.deadlines import Evidence, Level, Stage, Timetable, Told, Watched
+from broker.deadlines import overdue as late_stages
+from broker.model import DeliveryId, Submission, SubmissionId
+from broker.ports import EventRecord
+from broker.quarantine import cause
+from broker.states import FINAL, DeliveryState
+
+_PAGE: Final = 500
+_OPEN: Final = sorted(set(DeliveryState) - FINAL)
+_TOLD_ALL: Final = (
+    select(literal(1))
+    .where(
+        overdue.c.delivery == deliveries.c.id,
+        overdue.c.stage == Stage.DELIVERY.value,
+        overdue.c.level == Level.EXPIRED.value,
+    )
+    .exists()
+)
+"""The last deadline of a delivery that is not final has passed and been told: nothing more will be."""
+
+_CAME_ABOUT: Final = or_(
+    deliveries.c.state.in_(sorted(FINAL)),
+    and_(
+        overdue.c.stage == Stage.RELAY.value,
+        # As `broker.deadlines.begun` has it.
+        or_(
+            deliveries.c.state != DeliveryState.WAITING.value,
+            deliveries.c.attempts > 0,
+            deliveries.c.last_error != "",
+            deliveries.c.reference != "",
+        ),
+    ),
+)
+
+
+class SqlWatch:
+    """The `Watch` of a SqlStore."""
+
+    def __init__(self, access: Access) -> None:
+        self._access = access
+
+    def candidates(self, before: datetime) -> Iterator[Sequence[DeliveryId]]:
+        for state in _OPEN:
+            yield from self._pages(
+                select(deliveries.c.id, deliveries.c.submission)
+                .join(submissions, submissions.c.id == deliveries.c.submission)
+                .where(deliveries.c.state == state, submissions.c.accepted_at <= before, ~_TOLD_ALL)
+                .order_by(deliveries.c.submission, deliveries.c.id)
+            )
+        yield from self._pages(
+            select(deliveries.c.id, deliveries.c.submission)
+            .select_from(awaited)
+            .join(deliveries, deliveries.c.submission == awaited.c.submission)
+            .join(submissions, submissions.c.id == awaited.c.submission)
+            .where(
+                awaited.c.expired_at.is_(None),
+                deliveries.c.state == DeliveryState.DELIVERED.value,
+                submissions.c.accepted_at <= before,
+            )
+            .order_by(deliveries.c.submission, deliveries.c.id)
+        )
+
+    def _pages(self, query: Any) -> Iterator[Sequence[DeliveryId]]:
+        page, last = query, None
+        while last is None or len(last) == _PAGE:
+            with self._access.read() as connection:
+                last = connection.execute(page.limit(_PAGE)).all()
+            if last:
+                yield [DeliveryId(row.id) for row in last]
+                page = query.where(beyond(last[-1].submission, last[-1].id))
+
+    def tell(
+        self, deliveries: Sequence[DeliveryId], timetable: Timetable, wants: Callable[[str], bool]
+    ) -> Sequence[Told]:
+        return self._access.write(TELL, Asked(deliveries=tuple(deliveries), timetable=timetable, wants=wants))
+
+    def settle(self) -> int:
+        found = settled = self._access.write(SETTLE, _PAGE)
+        while settled.noted == _PAGE:
+            settled = self._access.write(SETTLE, _PAGE)
+            found = Settled(noted=found.noted + settled.noted, late=found.late + settled.late)
+        return found.late
+
+    def owed(self, most: int = 100) -> Sequence[Evidence]:
+        return self._access.write(evidence.OWED, most)
+
+    def proceed(self, before: Evidence, after: Evidence, wait: timedelta = timedelta(0), detail: str = "") -> bool:
+        return self._access.write(evidence.PROCEED, evidence.Step(before=before, after=after, wait=wait, detail=detail))
+
+    def evidence(self, submission: SubmissionId) -> Sequence[Evidence]:
+        with self._access.read() as connection:
+            return evidence.of(connection, submission)
+
+    def awaits_answer(self, submission: SubmissionId) -> bool:
+        with self._access.read() as connection:
+            return connection.execute(select(awaited).where(awaited.c.submission == submission)).first() is not None
+
+    def answered(self, submission: SubmissionId, reason: str) -> bool:
+        return self._access.write(ANSWERED, Answered(submission=submission, by=reason))
+
+    def late(self) -> Mapping[tuple[Stage, Level], int]:
+        counted = (
+            select(overdue.c.stage, overdue.c.level, func.count().label("number"))
+            .where(overdue.c.met_at.is_(None))
+            .group_by(overdue.c.stage, overdue.c.level)
+        )
+        with self._access.read() as connection:
+            return {(Stage(row.stage), Level(row.level)): row.number for row in connection.execute(counted)}
+
+
+# ── what is late ──
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """Deliveries that may be late, and by what they are judged."""
+
+    deliveries: tuple[DeliveryId, ...]
+    timetable: Timetable
+    wants: Callable[[str], bool]
+
+
+def tell(connection: Connection, now: datetime, members: Sequence[Asked]) -> Sequence[list[Told]]:
+    """Write down what is overdue."""
+    return [_tell(connection, now, it) for it in members]
+
+
+def _tell(connection: Connection, now: datetime, it: Asked) -> list[Told]:
+    # One that another node has locked is passed over: something is happening to it, and the next round comes soon.
+    locked = (
+        select(deliveries, submissions.c.accepted_at, submissions.c.sender, awaited.c.submission.label("awaited"))
+        .join(submissions, submissions.c.id == deliveries.c.submission)
+        .outerjoin(awaited, and_(awaited.c.submission == deliveries.c.submission, awaited.c.expired_at.is_(None)))
+        .where(deliveries.c.id.in_(it.deliveries))
+        .order_by(deliveries.c.id)
+        .with_for_update(of=deliveries, skip_locked=True)
+    )
+    before: defaultdict[str, set[tuple[Stage, Level]]] = defaultdict(set)
+    found = connection.execute(locked).all()
+    for row in connection.execute(select(overdue).where(overdue.c.delivery.in_([one.id for one in found]))):
+        before[row.delivery].add((Stage(row.stage), Level(row.level)))
+    return [told for row in found for told in _one(connection, now, row, it, frozenset(before[row.id]))]
+
+
+def _one(
+    connection: Connection, now: datetime, row: Row[Any], it: Asked, before: frozenset[tuple[Stage, Level]]
+) -> Iterator[Told]:
+    one = rows.delivery(row)
+    terms = it.timetable.of(one.office)
+    watched = Watched(delivery=one, accepted_at=row.accepted_at, awaited=row.awaited is not None, told=before)
+    for stage, level in late_stages(watched, terms, now):
+        why = cause(one.last_error) if one.last_error else ""
+        connection.execute(
+            insert(overdue),
+            {"delivery": one.id, "stage": stage.value, "level": level.value, "submission": one.submission, "at": now},
+        )
+        name, detail = f"deadline.{stage}-{level}", f"{one.state} {why}".strip()
+        event = EventRecord(at=now, name=name, submission=one.submission, delivery=one.id, detail=detail)
+        connection.execute(insert(events), [rows.event_values(event)])
+        owed = level is Level.EXPIRED and it.wants(row.sender)
+        if owed:
+            shortfall = Evidence(
+                submission=one.submission,
+                stage=stage,
+                delivery=one.id,
+                office=one.office,
+                state=one.state,
+                cause=why,
+                deadline=row.accepted_at + terms.of(stage).expire,
+                at=now,
+            )
+            evidence.owe(connection, shortfall, now)
+        if (stage, level) == (Stage.RETRIEVAL, Level.EXPIRED):
+            connection.execute(update(awaited).where(awaited.c.submission == one.submission).values(expired_at=now))
+        yield Told(delivery=one, stage=stage, level=level, owed=owed)
+
+
+# ── what has come about ──
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settled:
+    """How much was noted, and how much of it had expired."""
+
+    noted: int
+    late: int
+
+
+def settle(connection: Connection, now: datetime, members: Sequence[int]) -> Sequence[Settled]:
+    """Note what was late and has come about; an answer is noted where it comes in."""
+    return [_settle(connection, now, most) for most in members]
+
+
+def _settle(connection: Connection, now: datetime, most: int) -> Settled:
+    found = connection.execute(
+        select(overdue, deliveries.c.state)
+        .join(deliveries, deliveries.c.id == overdue.c.delivery)
+        .where(overdue.c.met_at.is_(None), overdue.c.stage != Stage.RETRIEVAL.value, _CAME_ABOUT)
+        .order_by(overdue.c.delivery, overdue.c.stage, overdue.c.level)
+        .limit(most)
+        .with_for_update(of=overdue, skip_locked=True)
+    ).all()
+    if not found:
+        return Settled(noted=0, late=0)
+    connection.execute(
+        update(overdue)
+        .where(
+            overdue.c.delivery == bindparam("of"),
+            overdue.c.stage == bindparam("missed"),
+            overdue.c.level == bindparam("how"),
+        )
+        .values(met_at=bindparam("then", type_=Moment)),
+        [{"of": row.delivery, "missed": row.stage, "how": row.level, "then": now} for row in found],
+    )
+    # What was redirected has not come about: the delivery that took the document over is watched.
+    late = [row for row in found if row.level == Level.EXPIRED and row.state != DeliveryState.REDIRECTED]
+    if late:
+        connection.execute(
+            insert(events), [_met_late(now, row.submission, row.delivery, Stage(row.stage)) for row in late]
+        )
+    return Settled(noted=len(found), late=len(late))
+
+
+def _met_late(now: datetime, submission: str, delivery: str | None, stage: Stage) -> rows.Values:
+    return rows.event_values(
+        EventRecord(
+            at=now,
+            name="deadline.met-late",
+            submission=SubmissionId(submission),
+            delivery=None if delivery is None else DeliveryId(delivery),
+            detail=stage,
+        )
+    )
+
+
+# ── answers ──
+
+
+def await_answer(connection: Connection, waiting: Sequence[SubmissionId]) -> None:
+    """Watch for the answers to submissions that have just been accepted."""
+    if waiting:
+        connection.execute(insert(awaited), [{"submission": one} for one in waiting])
+
+
+def take_answers(connection: Connection, now: datetime, came: Sequence[Submission]) -> None:
+    """Note which of the submissions that have just been accepted answer one that is watched for.
+
+    An answer comes into the box that its sender named for it.  A sender may name anything as what it answers, so the
+    text is looked up as one that may hold anything.
+    """
+    for it in came:
+        if it.in_reply_to and not it.trial:
+            of = select(awaited.c.submission).join(submissions, submissions.c.id == awaited.c.submission)
+            asked = bindparam("asked", it.in_reply_to, type_=Words), bindparam("into", it.box, type_=Words)
+            known = connection.execute(of.where(awaited.c.submission == asked[0], submissions.c.reply_to == asked[1]))
+            for one in known.scalars().all():
+                _answered(connection, now, Answered(submission=SubmissionId(one), by=it.id))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answered:
+    """An answer: by which submission, or why an operator says so."""
+
+    submission: SubmissionId
+    by: str
+
+
+def answered(connection: Connection, now: datetime, members: Sequence[Answered]) -> Sequence[bool]:
+    """Watch no longer for the answers to these."""
+    return [_answered(connection, now, it) for it in members]
+
+
+def _answered(connection: Connection, now: datetime, it: Answered) -> bool:
+    gone = connection.execute(
+        delete(awaited).where(awaited.c.submission == it.submission).returning(awaited.c.expired_at)
+    ).one_or_none()
+    if gone is None:
+        return False
+    connection.execute(
+        update(overdue)
+        .where(overdue.c.submission == it.submission, overdue.c.stage == Stage.RETRIEVAL.value)
+        .values(met_at=now)
+    )
+    event = EventRecord(at=now, name="deadline.answered", submission=it.submission, detail=it.by)
+    told = [rows.event_values(event)]
+    if gone.expired_at is not None:
+        told.append(_met_late(now, it.submission, None, Stage.RETRIEVAL))
+    connection.execute(insert(events), told)
+    return True
+
+
+TELL: Final = Work(rank=62, do=tell)
+SETTLE: Final = Work(rank=63, do=settle)
+ANSWERED: Final = Work(rank=66, do=answered)
