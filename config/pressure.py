@@ -46,7 +46,7 @@ class PressureSettings(KindSettings):
     queue: NonNegativeInt = 1_000_000  # deliveries that may wait
     office_queue: NonNegativeInt = 200_000  # of these, for one office
     memory: NonNegativeInt = 3_000_000_000  # resident, of one process
-    patience: timedelta = Field(timedelta(seconds=10), gt=timedelta(0))  # for an answer of the store, the seal, a disk
+    patience: timedelta = Field(default=timedelta(seconds=10), gt=timedelta(0))  # for an answer of the store, the seal, a disk
 
 
 class Watched(Protocol):
@@ -84,6 +84,7 @@ class Probe(Generic[Answer]):
         self._patience = patience
         self._steady = steady
         self._said: _Said[Answer] = _Said()
+        self.heard = False  # whether there has been an answer, good or bad
         self._asked_at: float | None = None  # the question that has no answer yet
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._run, name=f"probe-{name}", daemon=True)
@@ -100,11 +101,6 @@ class Probe(Generic[Answer]):
         if asked_at is not None and self._steady() - asked_at > self._patience:
             return f"no answer within {self._patience:g} s"
         return self._said.away
-
-    @property
-    def heard(self) -> bool:
-        """Whether there has been an answer, good or bad."""
-        return self._said != _Said()
 
     def start(self) -> None:
         self._thread.start()
@@ -126,7 +122,7 @@ class Probe(Generic[Answer]):
         except Exception:  # a bug of ours must not keep documents out
             log.exception("pressure.bug", probe=self._name)
         finally:
-            self._asked_at = None
+            self.heard, self._asked_at = True, None
         return max(self._pause, _SHARE * (self._steady() - begun))
 
     def _run(self) -> None:

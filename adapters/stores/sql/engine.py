@@ -11,6 +11,7 @@ from typing import Any
 from sqlalchemy import Connection, Engine, create_engine, event, func, make_url, select
 from sqlalchemy.pool import NullPool, QueuePool
 
+from adapters.stores.sql import patience
 from adapters.stores.sql.columns import Moment
 from broker.errors import ConfigError
 from broker.ports import Clock
@@ -53,6 +54,8 @@ def open_engine(url: str, *, writes: bool) -> Engine:
     else:
         pool |= {"poolclass": QueuePool, "pool_size": READERS, "max_overflow": MORE_READERS, "pool_timeout": 30}
     engine = create_engine(parsed, connect_args=arguments, hide_parameters=True, **pool)
+    if engine.dialect.name == "postgresql":
+        event.listen(engine, "do_connect", patience.connect)
     if engine.dialect.name == "sqlite":
         event.listen(engine, "do_connect", _make_for_its_owner_alone(str(parsed.database)))
         event.listen(engine, "connect", _prepare)

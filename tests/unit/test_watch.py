@@ -1,0 +1,198 @@
+"""What measures pressure: it waits for nobody, outlives its bugs, and says what changed."""
+
+from __future__ import annotations
+
+import os
+import threading
+
+import pytest
+from structlog.testing import capture_logs
+
+from adapters.testkit.stores.values import NOON
+from broker.errors import Unavailable
+from broker.model import OfficeId
+from broker.pressure import Ceilings, Condition, Queued, Strain
+from config.pressure import Probe, Watch, free, resident
+
+TOWN = OfficeId("town")
+
+
+class Steady:
+    """A clock that goes when it is told to."""
+
+    def __init__(self):
+        self.now = 0.0
+
+    def __call__(self):
+        return self.now
+
+
+class Store:
+    """What the watch asks of a store."""
+
+    def __init__(self):
+        self.number, self.away, self.taken, self.failing = 0, "", 0, ""
+
+    def queued(self):
+        if self.away:
+            raise Unavailable(self.away)
+        return {TOWN: Queued(number=self.number, since=NOON)} if self.number else {}
+
+    def strain(self):
+        return Strain(taken=self.taken, failing=self.failing)
+
+
+@pytest.fixture
+def steady():
+    return Steady()
+
+
+def a_watch(steady, store=None, seal=lambda: None, **ceilings):
+    made = Watch(Ceilings(**ceilings), store=store or Store(), seal=seal, patience=10, memory=lambda: 0, steady=steady)
+    for probe in (made.queued, made.sealing, made.disk):
+        probe.ask()
+    return made
+
+
+def test_what_the_store_says_is_what_intake_reads(steady):
+    store = Store()
+    watch = a_watch(steady, store, queue=10)
+    watch.look()
+    watch().demand()
+    store.number = 10
+    watch.queued.ask()
+    watch.look()
+    with pytest.raises(Unavailable, match="10 deliveries wait"):
+        watch().demand()
+
+
+def test_a_store_or_seal_that_says_it_is_away_is_believed(steady):
+    store = Store()
+
+    def seal():
+        raise Unavailable("no token")
+
+    watch = a_watch(steady, store, seal)
+    store.away = "connection refused"
+    watch.queued.ask()
+    assert watch.look().on == {Condition.STORE: "connection refused", Condition.SEAL: "no token"}
+
+
+def test_a_queue_that_cannot_be_counted_is_as_long_as_it_was(steady):
+    store = Store()
+    store.number = 10
+    watch = a_watch(steady, store, queue=10)
+    store.away = "gone"
+    watch.queued.ask()
+    assert set(watch.look().on) == {Condition.STORE, Condition.QUEUE}
+
+
+def test_a_full_or_failing_writer_is_noticed_without_asking_the_database(steady):
+    store = Store()
+    watch = a_watch(steady, store)
+    store.taken = 90
+    assert set(watch.look().on) == {Condition.WRITER}
+    store.taken = 73
+    assert set(watch.look().on) == {Condition.WRITER}
+    store.taken = 72
+    assert not watch.look().on
+    store.failing = "store: OperationalError SQLITE_FULL"
+    assert watch.look().on == {Condition.WRITER: store.failing}
+
+
+def test_no_answer_in_time_is_an_answer_and_a_late_one_is_taken(steady):
+    asked, go = threading.Event(), threading.Event()
+
+    def hang():
+        asked.set()
+        go.wait()
+        return "late"
+
+    probe = Probe("x", hang, patience=10, steady=steady)
+    thread = threading.Thread(target=probe.ask)
+    thread.start()
+    asked.wait()
+    steady.now = 10
+    assert probe.away == ""
+    steady.now = 10.1
+    assert probe.away == "no answer within 10 s"
+    go.set()
+    thread.join()
+    assert (probe.away, probe.answer) == ("", "late")
+
+
+def test_who_takes_long_to_answer_is_left_alone_for_longer(steady):
+    def slow():
+        steady.now += 2
+
+    assert Probe("x", slow, patience=10, steady=steady).ask() == 40
+    assert Probe("x", lambda: None, pause=1, patience=10, steady=steady).ask() == 1
+
+
+def test_a_bug_in_a_look_keeps_nobody_out_and_is_told(steady):
+    def bug():
+        raise ZeroDivisionError
+
+    probe = Probe("x", bug, patience=10, steady=steady)
+    with capture_logs() as said:
+        probe.ask()
+    assert (probe.away, [one["event"] for one in said]) == ("", ["pressure.bug"])
+
+
+def test_what_comes_and_goes_is_told_once_each(steady):
+    store = Store()
+    watch = a_watch(steady, store, office_queue=5)
+    with capture_logs() as said:
+        watch.look()
+        store.failing, store.number = "full", 5
+        watch.queued.ask()
+        watch.look()
+        watch.look()
+        store.failing, store.number = "", 0
+        watch.queued.ask()
+        watch.look()
+    assert [(one["event"], one["condition"], one.get("office")) for one in said] == [
+        ("pressure.on", "writer", None),
+        ("pressure.on", "office-queue", TOWN),
+        ("pressure.off", "writer", None),
+        ("pressure.off", "office-queue", TOWN),
+    ]
+
+
+def test_memory_over_its_ceiling_puts_off_until_it_is_clearly_less(steady):
+    held = [100]
+    watch = Watch(
+        Ceilings(memory=100), store=Store(), seal=lambda: None, patience=10, memory=lambda: held[0], steady=steady
+    )
+    assert set(watch.look().on) == {Condition.MEMORY}
+    held[0] = 81
+    assert set(watch.look().on) == {Condition.MEMORY}
+    held[0] = 80
+    assert not watch.look().on
+
+
+def test_the_thread_looks_by_itself_and_ends(steady, tmp_path):
+    store = Store()
+    store.number = 7
+    watch = Watch(Ceilings(queue=7), store=store, seal=lambda: None, folders=[tmp_path], patience=10, steady=steady)
+    before = threading.active_count()
+    watch.start()
+    while not watch().on or not watch.ready:
+        pass
+    watch.stop()
+    assert threading.active_count() == before
+    assert set(watch().on) == {Condition.QUEUE}
+
+
+def test_free_space_is_told_by_folder_and_a_missing_one_is_left_out(tmp_path):
+    found = free([tmp_path, tmp_path / "not there"])
+    about = os.statvfs(tmp_path)
+    assert list(found) == [str(tmp_path)]
+    assert 0 < found[str(tmp_path)] <= about.f_blocks * about.f_frsize
+
+
+def test_memory_is_what_the_kernel_says_is_resident():
+    held = bytearray(os.urandom(1)) * 64_000_000
+    with_it = resident()
+    del held
+    assert with_it - resident() > 50_000_000
