@@ -6,6 +6,7 @@ A ZIP that somebody packed anew is taken, and told: its files are what is sealed
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import zlib
 from collections import Counter
@@ -80,10 +81,8 @@ def _failed(broken: _Broken) -> SealCheck:
 
 def _archive(stream: BinaryIO) -> ZipFile:
     """Return the ZIP; raise _Broken unless it can be read in one way only, and at a bearable cost."""
-    try:
+    with _understood("container.zip"):
         archive = ZipFile(stream)
-    except _UNREADABLE as error:
-        raise _Broken("container.zip") from error
     entries = [one for one in archive.infolist() if not one.is_dir()]
     names = Counter(one.filename for one in entries)
     if len(archive.infolist()) > asic.MOST + len(asic.META) or sum(one.file_size for one in entries) > _ALL:
@@ -141,12 +140,22 @@ def _pieces(archive: ZipFile, name: str, most: int = _ALL) -> Iterator[bytes]:
     """Yield a file's octets; raise _Broken if it is not there, does not end where it says, or is too long."""
     _require(name in archive.NameToInfo, "container.missing", name)
     _require(archive.getinfo(name).file_size <= most, "container.zip", name)
+    with _understood("container.changed", name), archive.open(name) as entry:
+        while piece := entry.read(_PIECE):
+            yield piece
+
+
+@contextmanager
+def _understood(code: str, place: str = "") -> Iterator[None]:
+    """Raise _Broken for whatever the library says of octets that make no sense to it."""
     try:
-        with archive.open(name) as entry:
-            while piece := entry.read(_PIECE):
-                yield piece
+        yield
     except _UNREADABLE as error:
-        raise _Broken("container.changed", name) from error
+        raise _Broken(code, place) from error
+    except OSError as error:
+        if error.errno != errno.EINVAL:  # else they name a place before the file's beginning
+            raise
+        raise _Broken(code, place) from error
 
 
 def _as_written(archive: ZipFile, stream: BinaryIO, files: Sequence[asic.ContainedFile]) -> bool:
