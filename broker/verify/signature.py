@@ -144,6 +144,7 @@ class _Judgement:
 
     def _signed_info(self, parts: Signature) -> tuple[Method, bytes, etree._Element]:
         """Return SignedInfo's canonicalisation, its octets, and the tree of these octets."""
+        references.require_few(parts.signed_info)
         methods = list(parts.signed_info.iterchildren(DS + "CanonicalizationMethod"))
         if len(methods) != 1:
             raise Fault("verify.signature-malformed", "ds:SignedInfo")

@@ -81,6 +81,12 @@ def _measured(world: World, document: bytes) -> dict[str, object]:
     return {"code": code, "stages": stages, "memory": round(most - before, 1), "answer": answer}
 
 
+def spent(pid: int) -> float:
+    """Return the seconds of CPU that a process has used so far; they are counted in hundredths (proc(5))."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
 def _resident() -> float:
     status = Path("/proc/self/status").read_text()
     return int(status.partition("VmRSS:")[2].split()[0]) / 1024

@@ -106,7 +106,7 @@ def thousand(weight: float) -> bytes:
 
 
 @shape("2,500 References", "verify.too-many-references")
-def fifteen_thousand(weight: float) -> bytes:
+def thousands(weight: float) -> bytes:
     return with_signatures(letter(), forged(0, reference() * max(int(2_500 * weight), 30)))
 
 

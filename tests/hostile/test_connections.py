@@ -30,6 +30,7 @@ from adapters.wire.base64_text import encode
 from adapters.wire.soap import SOAP11
 from tests.hostile.attackers import Attack
 from tests.hostile.firing import fire, message
+from tests.hostile.measuring import spent
 from tests.partners import Cast
 
 ROOT = Path(__file__).parents[2]
@@ -236,8 +237,12 @@ BOMBS: dict[str, tuple[Callable[[], Pieces], set[str]]] = {
 
 @pytest.mark.timeout(300)
 def test_what_is_too_much_is_refused_by_its_code_within_the_ceiling(serve: Callable[..., Served]) -> None:
-    """One after the other, while an honest partner sends; a refusal before the end may reach a sender as a cut."""
+    """One after the other, alone and while an honest partner sends; a refusal before the end may reach a sender as a cut."""
     served = serve()
+    for what, (pieces, _) in BOMBS.items():
+        ready, before = list(pieces()) if "GB" not in what else pieces(), spent(served.process.pid)
+        shot = fire(served.box, ready)
+        told(alone=repr(what), **shot.told, cpu_ms=f"{(spent(served.process.pid) - before) * 1e3:.0f}")
     stop = Event()
     answers = {}
     with ThreadPoolExecutor(1) as honest:

@@ -28,7 +28,7 @@ from tests.corpus.world import World
 from tests.hostile.every import EVERY
 from tests.hostile.firing import Shot, fire, message
 from tests.hostile.honest import Honest
-from tests.hostile.measuring import Cost, cost
+from tests.hostile.measuring import Cost, cost, spent
 from tests.hostile.shapes import Shape
 
 CEILING = 2_400  # MB of the whole process, of documents that come by SOAP (docs/explanation/limits.md)
@@ -96,6 +96,10 @@ def told(**measured: object) -> None:
 
 def attack(site: Site, serving: Serving, shapes: list[Shape], weight: float) -> None:
     documents = [(it, it.make(weight)) for it in shapes]
+    for it, document in documents if weight >= 1 else ():
+        before = spent(serving.process.pid)
+        shot = send(site, document)
+        told(alone=repr(it.name), **shot.told, cpu_ms=f"{(spent(serving.process.pid) - before) * 1e3:.0f}")
     stop, wrong = Event(), []
     with ThreadPoolExecutor(1) as pool:
         during = pool.submit(honest, site, stop)
