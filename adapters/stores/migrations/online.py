@@ -25,13 +25,13 @@ def there(table: str) -> bool:
     return sa.inspect(op.get_bind()).has_table(table)
 
 
-def index(name: str, table: str, columns: Sequence[str], *, where: str) -> None:
-    """Make an index over the rows that `where` names; on PostgreSQL without keeping anybody from writing.
+def index(name: str, table: str, columns: Sequence[str], *, where: str | None = None) -> None:
+    """Make an index over the rows that `where` names, or over all; on PostgreSQL without keeping anybody from writing.
 
     There it is made outside of any transaction, after all that this migration did so far has been committed; what is
     left of an index that was broken off is of no use and is removed first.
     """
-    condition = sa.text(where)
+    condition = None if where is None else sa.text(where)
     if op.get_context().dialect.name == "sqlite":
         op.create_index(name, table, list(columns), sqlite_where=condition)
         return

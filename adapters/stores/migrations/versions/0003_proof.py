@@ -18,10 +18,11 @@ down_revision = "0002"
 
 
 def upgrade() -> None:
-    """Add tables and columns, then the index over them."""
+    """Add tables and columns, then the indexes over tables that grow."""
     if not online.there("layouts"):
         _tables()
     online.index("events_chained", "events", ["batch", "position"], where="batch IS NOT NULL")
+    online.index("refusals_by_digest", "refusals", ["digest"])
     online.serve_from("0002", "0003")
 
 
