@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Final, Protocol
 
 from broker.journal_tree import leaf_hash, tree_root
-from broker.model import Receipt, SubmissionId
+from broker.model import Receipt, Refusal, SubmissionId
 from broker.ports import EventRecord
 
 FIRST: Final = bytes(32)
@@ -114,6 +114,14 @@ def _fields(*values: str | None) -> bytes:
 def acceptance_detail(digest: str, receipt: Receipt) -> str:
     """Return the detail of `intake.accepted`: the SHA-256 of the document and of the receipt given for it."""
     return f"{digest} {hashlib.sha256(receipt.xml).hexdigest()}"
+
+
+def refusal_detail(it: Refusal) -> str:
+    """Return the detail of `intake.refused`: the code, and the SHA-256 of what was refused and of the NPP, if any."""
+    words = [it.code, it.digest]
+    if it.negative_receipt is not None:
+        words.append(hashlib.sha256(it.negative_receipt).hexdigest())
+    return " ".join(words)
 
 
 class Journal(Protocol):

@@ -201,7 +201,9 @@ class Checker:
             for one in strays
         )
         self._tell(
-            Finding(kind=Kind.TAIL_CUT, batch=number) for number in sorted(self.published.heads) if number >= self.next
+            Finding(kind=Kind.TAIL_CUT, batch=number)
+            for number in sorted(self.published.heads)
+            if number >= self.next and (self.to is None or number <= self.to)
         )
         self._tell(
             Finding(kind=Kind.TAIL_CUT, batch=None, detail=f"no batch has the head {head.hex()}")

@@ -68,21 +68,42 @@ def _anchors(files: Sequence[Path]) -> TrustSnapshot | None:
 # ── the store ──
 
 
-def check_store(journal: Journal, against: Believed, seen: Callable[[int, int], None]) -> Account:
-    """Check a store's journal; `seen` is told after each batch its number and the last one's.  Raises Unavailable."""
+def check_store(
+    journal: Journal,
+    against: Believed,
+    seen: Callable[[int, int], None],
+    *,
+    first: int = 1,
+    last: int | None = None,
+) -> Account:
+    """Check a store's journal; `seen` is told after each batch its number and the last one's.  Raises Unavailable.
+
+    Or a part of it, from batch `first` to `last`: then the head before it is believed.
+    """
     # First what is behind, then the last batch: what is chained between the two is counted once too often, not missed.
     lag, ends = journal.lag(), _ends(journal)
+    end = ends.last if last is None else last
     checker = Checker(
         published=against.published,
         trust=against.trust,
         stamps=against.stamps,
         sealed=ends.sealed,
         stamped=ends.stamped,
+        previous=_head_before(journal, first),
+        next=first,
+        to=last,
     )
-    for batch in _batches(journal, _LOWEST, ends.last):
+    for batch in _batches(journal, _LOWEST if first == 1 else first - 1, end):
         checker.take(batch, journal.entries(batch.number))
-        seen(batch.number, ends.last)
+        seen(batch.number, end)
     return checker.account(journal.strays(_STRAYS), lag)
+
+
+def _head_before(journal: Journal, first: int) -> bytes | None:
+    """Return the head before a batch, None if that is not there."""
+    if first == 1:
+        return FIRST
+    return next((one.head for one in journal.batches(first - 2, 1) if one.number == first - 1), None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,8 +143,7 @@ def export(
 ) -> Closing:
     """Write the batches from `first` to `last`, or to the end; return what was written.  Raises Unavailable."""
     lag, ends = journal.lag(), _ends(journal)
-    before = next((one for one in journal.batches(first - 2, 1) if one.number == first - 1), None)
-    previous = before.head if before is not None else FIRST
+    previous = _head_before(journal, first) or FIRST
     whole = last is None
     end = ends.last if last is None else min(last, ends.last)
     to.write(

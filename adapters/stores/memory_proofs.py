@@ -45,8 +45,10 @@ class Proofs:
             self._uses.pop(token, None)
 
     def keep_seal(self, sha256: str, pem: bytes, at: datetime) -> None:
-        with self._open():
-            self._seals.setdefault(sha256, (at, sha256, pem))
+        with self._open() as now:
+            if sha256 not in self._seals:
+                self._seals[sha256] = (at, sha256, pem)
+                self.events.append(EventRecord(at=now, name="seal.kept", detail=sha256))
 
     def seals(self) -> Sequence[bytes]:
         with self._open():

@@ -35,11 +35,22 @@ _CHAIN = (
 )
 _AFTER = select(batches).where(batches.c.number > bindparam("after")).order_by(batches.c.number).limit(_MOST)
 _OF = select(events).where(events.c.batch == bindparam("number")).order_by(events.c.position, events.c.id)
+# From one number to the next by the index, so that it takes a step for each batch and not for each event.
+_first_number = (
+    select(func.min(events.c.batch).label("number")).where(events.c.batch.is_not(None)).cte("numbers", recursive=True)
+)
+_next_number = select(func.min(events.c.batch)).where(events.c.batch > _first_number.c.number).scalar_subquery()
+_NUMBERS = _first_number.union_all(select(_next_number).where(_first_number.c.number.is_not(None)))
+_ASTRAY = (
+    select(_NUMBERS.c.number)
+    .where(_NUMBERS.c.number.is_not(None))
+    .where(~select(batches.c.number).where(batches.c.number == _NUMBERS.c.number).exists())
+    .limit(_MOST)
+)
 _STRAYS = (
     select(events)
-    .where(events.c.batch.is_not(None))
-    .where(~select(batches.c.number).where(batches.c.number == events.c.batch).exists())
-    .order_by(events.c.batch, events.c.position)
+    .where(events.c.batch.in_(bindparam("numbers", expanding=True)))
+    .order_by(events.c.batch, events.c.position, events.c.id)
     .limit(_MOST)
 )
 _ABOUT = select(events).where(events.c.submission == bindparam("submission")).order_by(events.c.id)
@@ -164,7 +175,8 @@ class SqlJournal:
 
     def strays(self, most: int = 100) -> Sequence[Entry]:
         with self._read() as connection:
-            return [_entry(row) for row in connection.execute(_STRAYS, {"most": most})]
+            astray = connection.execute(_ASTRAY, {"most": most}).scalars().all()
+            return [_entry(row) for row in connection.execute(_STRAYS, {"numbers": astray, "most": most})]
 
     def about(self, submission: SubmissionId) -> Sequence[Entry]:
         with self._read() as connection:

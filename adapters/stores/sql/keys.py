@@ -11,14 +11,15 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Row, Select, bindparam, delete, func, select, update
+from sqlalchemy import Connection, Engine, Row, Select, bindparam, delete, func, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
+from adapters.stores.sql import rows
 from adapters.stores.sql.at_rest import BEGINNING, AtRest, Content, key_of
 from adapters.stores.sql.engine import now
-from adapters.stores.sql.tables import content, content_keys, later_reports
+from adapters.stores.sql.tables import content, content_keys, events, later_reports
 from broker.errors import ConfigError
-from broker.ports import Clock
+from broker.ports import Clock, EventRecord
 
 _TOGETHER = 16  # contents rewritten in one transaction: each may be 32 MB
 
@@ -120,8 +121,9 @@ def rewrite(connection: Connection, at: datetime, members: Sequence[Sequence[Rew
     return [None] * len(members)
 
 
-def drop_old(connection: Connection, at: datetime, members: Sequence[str]) -> Sequence[None]:  # noqa: ARG001 - a work has this shape
-    """Forget all keys but the one that writes: no content lies under them any more."""
+def drop_old(connection: Connection, at: datetime, members: Sequence[str]) -> Sequence[None]:
+    """Forget all keys but the one that writes: no content lies under them any more.  An event names that one."""
     for key in members:
         connection.execute(delete(content_keys).where(content_keys.c.id != bindparam("writes")), {"writes": key})
+        connection.execute(insert(events), [rows.event_values(EventRecord(at=at, name="content.rekeyed", detail=key))])
     return [None] * len(members)

@@ -45,13 +45,15 @@ class SealSeen:
     at: datetime
 
 
-def keep_seal(connection: Connection, now: datetime, members: Sequence[SealSeen]) -> Sequence[None]:  # noqa: ARG001 - a work has this shape
-    """Keep the certificates that are new."""
+def keep_seal(connection: Connection, now: datetime, members: Sequence[SealSeen]) -> Sequence[None]:
+    """Keep the certificates that are new; an event says so."""
     dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
+    keeping = dialect.insert(seals).on_conflict_do_nothing().returning(seals.c.sha256)
     for it in sorted(members, key=lambda it: it.sha256):
-        connection.execute(
-            dialect.insert(seals).on_conflict_do_nothing(), {"sha256": it.sha256, "pem": it.pem, "at": it.at}
-        )
+        new = connection.execute(keeping, {"sha256": it.sha256, "pem": it.pem, "at": it.at}).first()
+        if new is not None:
+            told = EventRecord(at=now, name="seal.kept", detail=it.sha256)
+            connection.execute(insert(events), [rows.event_values(told)])
     return [None] * len(members)
 
 

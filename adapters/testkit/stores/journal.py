@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import timedelta
 from functools import partial
@@ -44,7 +44,8 @@ def everything(store: Custody) -> Iterator[tuple[Batch, list[Entry]]]:
 
 def hold_together(store: Custody) -> None:
     """Say that each batch is made of its events, follows the one before, and shares no event with another."""
-    head, seen = FIRST, set()
+    head = FIRST
+    seen: set[int] = set()
     for number, (batch, entries) in enumerate(everything(store), start=1):
         assert (batch.number, batch.previous, batch.size) == (number, head, len(entries))
         assert [entry.position for entry in entries] == list(range(batch.size))
@@ -132,9 +133,10 @@ class JournalSuite(StoreFixtures):
     def test_intake_goes_on_while_events_are_chained(self, connect: Connect, store: Custody) -> None:
         other = connect()
         letters = [a_letter() for _ in range(40)]
-        calls = [partial(store.accept, letter) for letter in letters]
-        done = at_once([*calls, *(partial(other.journal.chain, 3) for _ in range(8))])
-        assert [one for one in done[:40] if isinstance(one, Exception)] == []
+        calls: list[Callable[[], object]] = [partial(store.accept, letter) for letter in letters]
+        calls += [partial(other.journal.chain, 3) for _ in range(8)]
+        done = at_once(calls)
+        assert [one for one in done[: len(letters)] if isinstance(one, Exception)] == []
         chain_all(store, most=7)
         hold_together(store)
         assert all(store.journal.about(letter.submission.id)[0].batch is not None for letter in letters)
