@@ -46,7 +46,7 @@ class PressureSettings(KindSettings):
     queue: NonNegativeInt = 1_000_000  # deliveries that may wait
     office_queue: NonNegativeInt = 200_000  # of these, for one office
     memory: NonNegativeInt = 3_000_000_000  # resident, of one process
-    patience: timedelta = Field(default=timedelta(seconds=10), gt=timedelta(0))  # for an answer of the store, the seal, a disk
+    patience: timedelta = Field(default=timedelta(seconds=10), gt=timedelta(0))  # for an answer
 
 
 class Watched(Protocol):

@@ -117,3 +117,16 @@ def test_half_a_surrogate_pair_does_not_cost_the_line(tmp_path):
 def test_a_library_with_levels_of_its_own_is_heard(lines, level):
     logging.getLogger("somebody").log(level, "odd")
     assert [line["text"] for line in lines()] == ["odd"]
+
+
+def test_a_listener_hears_what_the_level_leaves_out_and_hears_it_no_more_afterwards(lines):
+    logs.configure(level="error", to=(written := io.StringIO()))
+    heard = []
+    with logs.heard(lambda event: heard.append((event["event"], event["level"]))):
+        structlog.get_logger().info("intake.accepted")
+        structlog.get_logger().error("soap.bug")
+        structlog.get_logger().debug("soap.lingered")
+    structlog.get_logger().error("soap.bug")
+    assert heard == [("intake.accepted", "info"), ("soap.bug", "error")]
+    assert [json.loads(line)["event"] for line in written.getvalue().splitlines()] == ["soap.bug", "soap.bug"]
+    assert lines() == []
