@@ -24,7 +24,7 @@ lint: .venv/dev  ## ruff, mypy strict, import-linter
 	.venv/bin/mypy
 	.venv/bin/lint-imports
 
-interop: .venv/dev  ## Foreign peers: xmlsec1, openssl, the JDK, and the SOAP clients of PHP and node
+interop: .venv/dev  ## Foreign peers: xmlsec1, openssl, the JDK, EU DSS, and the SOAP clients of PHP and node
 	scripts/interop
 
 fuzz: .venv/dev  ## Every fuzzer for FOR seconds (60), two at a time

@@ -30,14 +30,17 @@ def moment(at: datetime) -> Moment:
     return max((it.year, it.month, it.day, it.hour, it.minute, it.second // 2 * 2), _EARLIEST)
 
 
-def entry(name: str, size: int, at: Moment) -> ZipInfo:
-    """Return the entry of a file; the type of the container stands there plainly (EN 319 162-1 annex A.1)."""
+def entry(name: str, size: int, at: Moment, *, plain: bool = False) -> ZipInfo:
+    """Return the entry of a file: deflated unless it is to stand there plainly.
+
+    The type of the container always does (EN 319 162-1 annex A.1).
+    """
     info = ZipInfo(name, at)
     info.create_system = _UNIX
     info.create_version = info.extract_version = _VERSION
     info.external_attr = _MODE
     info.file_size = size
-    info.compress_type = ZIP_STORED if name == MIMETYPE else ZIP_DEFLATED
+    info.compress_type = ZIP_STORED if plain or name == MIMETYPE else ZIP_DEFLATED
     return info
 
 

@@ -166,7 +166,8 @@ def _as_written(archive: ZipFile, stream: BinaryIO, files: Sequence[asic.Contain
         return False
     offset, expected = 0, []
     for info in found:
-        entry = form.entry(info.filename, info.file_size, found[0].date_time)
+        plain = info.compress_type == ZIP_STORED
+        entry = form.entry(info.filename, info.file_size, found[0].date_time, plain=plain)
         entry.CRC, entry.compress_size, entry.header_offset = info.CRC, info.compress_size, offset
         head = form.before(entry)
         stream.seek(offset)

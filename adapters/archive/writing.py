@@ -9,7 +9,8 @@ import contextlib
 import hashlib
 import os
 import secrets
-from collections.abc import Callable, Iterable
+import zlib
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -25,6 +26,8 @@ Stamp = Callable[[bytes], bytes]
 """Return a time-stamp (RFC 3161, DER) over octets; raise Unavailable."""
 
 _PIECE: Final = 1 << 20
+_SMALL: Final = 100_000  # octets: nobody takes less for a bomb
+_LEAST: Final = 40  # times: what shrinks further is not deflated
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,10 +110,23 @@ def _added(archive: ZipFile, part: Part, at: form.Moment) -> ContainedFile:
 
 
 def _add(archive: ZipFile, name: str, content: bytes, at: form.Moment) -> None:
-    with archive.open(form.entry(name, len(content), at), "w") as entry:
-        view = memoryview(content)
-        for start in range(0, len(view), _PIECE):  # deflated in pieces: what is made is never held whole
-            entry.write(view[start : start + _PIECE])
+    with archive.open(form.entry(name, len(content), at, plain=_is_all_air(content)), "w") as entry:
+        for piece in _pieces(content):  # deflated in pieces: what is made is never held whole
+            entry.write(piece)
+
+
+def _is_all_air(content: bytes) -> bool:
+    """Whether a file would shrink so far that validators would take it for a bomb: EU DSS does from a hundredth on."""
+    if len(content) < _SMALL:
+        return False
+    shrinking = zlib.compressobj(wbits=-zlib.MAX_WBITS)
+    shrunk = sum(len(shrinking.compress(piece)) for piece in _pieces(content)) + len(shrinking.flush())
+    return shrunk * _LEAST < len(content)
+
+
+def _pieces(content: bytes) -> Iterator[memoryview]:
+    view = memoryview(content)
+    return (view[start : start + _PIECE] for start in range(0, len(view), _PIECE))
 
 
 def _name(hidden: Path, target: Path, *, replace: bool) -> None:

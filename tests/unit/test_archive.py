@@ -162,11 +162,11 @@ def test_what_comes_to_nothing_leaves_nothing(fails, tmp_path):
 
 
 def test_one_file_is_held_at_a_time(tmp_path):
-    """Six files of 4 MB that do not compress: never more than two of them, which meet while one is let go."""
-    size = 4_000_000
+    """Four files of 8 MB that do not compress: never more than two of them, which meet while one is let go."""
+    size = 8_000_000
 
     def parts():
-        for number in range(6):
+        for number in range(4):
             yield Part(name=f"{number}.bin", media_type="x", content=os.urandom(size))
 
     tracemalloc.start()
@@ -180,6 +180,15 @@ def test_one_file_is_held_at_a_time(tmp_path):
         tracemalloc.stop()
     assert most < 3 * size
     assert most_read < size
+
+
+def test_a_file_that_would_shrink_to_almost_nothing_is_not_deflated(tmp_path):
+    """Validators refuse what unpacks to a hundred times its size."""
+    target, _ = written(tmp_path, [Part(name="air.xml", media_type="text/xml", content=b"<a/>" * 500_000), *PARTS])
+    with ZipFile(target) as archive:
+        sizes = [(one.file_size, one.compress_size) for one in archive.infolist()]
+        assert sum(size for size, _ in sizes) < 40 * target.stat().st_size
+    assert told(target) == (Indication.PASSED, "", "", ())
 
 
 # ── reading ──
