@@ -247,4 +247,5 @@ def test_the_audit_reports_the_promise_that_a_planted_bug_breaks(play, bug):
 
 def test_every_promise_has_a_bug_that_breaks_it_and_every_bug_a_promise():
     assert {promise for _, promise in BREAKS.values()} == set(Promise)
-    assert BUGS.keys() - {"stuck-disk"} == BREAKS.keys()
+    # The journal's bug is met where two transactions can be made to overlap: tests/integration/test_journal_stores.py
+    assert BUGS.keys() - {"stuck-disk", "chained-after-the-last-id"} == BREAKS.keys()

@@ -1,0 +1,184 @@
+"""Chaining on real databases: late commits, rivals, a chainer that is killed, and what walks through a large table."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+from sqlalchemy import event, insert, text
+
+from adapters.stores import SqlStore, migrate
+from adapters.stores.sql import journal as sql_journal
+from adapters.stores.sql import rows
+from adapters.stores.sql.engine import open_engine
+from adapters.stores.sql.tables import events
+from adapters.testkit.stores.journal import chain_all, hold_together
+from adapters.testkit.stores.values import Hands, at_once, kept
+from config.journal_verify import Believed, check_store
+from tests.crash.planted import BUGS
+from tests.journals import an_event, chain_and_seal, fill
+from tests.receipts import ISSUED, TRUST
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def url(request, tmp_path):
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'store.sqlite'}"
+    made = request.getfixturevalue("postgres_database")
+    migrate(made)
+    return made
+
+
+@pytest.fixture
+def store(url):
+    store = SqlStore(url, clock=lambda: ISSUED)
+    yield store
+    store.close()
+
+
+@pytest.fixture
+def postgres(postgres_database):
+    migrate(postgres_database)
+    store = SqlStore(postgres_database)
+    yield store
+    store.close()
+
+
+def left_out_by(store):
+    """Take an id first and commit last; return whether the event was left out of the journal for ever."""
+    slow = open_engine(store._writing.url.render_as_string(hide_password=False), writes=True)
+    with slow.connect() as late:
+        with late.begin():
+            late.execute(insert(events), [rows.event_values(an_event(1, detail="late"))])
+            kept(store)  # takes a later id, and is committed first
+            chain_all(store)
+        kept(store)
+        chain_all(store)
+    slow.dispose()
+    with store.read() as connection:
+        (row,) = connection.execute(text("SELECT id, batch, position FROM events WHERE detail = 'late'"))
+        first = connection.execute(text("SELECT max(id) FROM events WHERE batch = 1")).scalar_one()
+    assert row.id < first  # it did come late
+    return row.batch is None
+
+
+def test_an_event_whose_commit_comes_late_goes_into_the_next_batch(postgres):
+    assert not left_out_by(postgres)
+    hold_together(postgres)
+    account = check_store(postgres.journal, Believed(), lambda *_: None)
+    assert (account.sound, account.window.events) == (True, 0)
+
+
+def test_chaining_what_comes_after_the_last_id_leaves_late_commits_out(postgres, monkeypatch):
+    """The bug that is planted here is the one that `batch IS NULL` is there against."""
+    monkeypatch.setattr(sql_journal, "_UNCHAINED", sql_journal._UNCHAINED)
+    BUGS["chained-after-the-last-id"]()
+    assert left_out_by(postgres)
+
+
+def test_an_event_of_a_transaction_that_is_taken_back_leaves_no_gap_in_the_journal(store):
+    kept(store)
+    with store._writing.connect() as connection, connection.begin() as transaction:
+        connection.execute(insert(events), [rows.event_values(an_event(1))])
+        transaction.rollback()
+    kept(store)
+    chain_all(store)
+    hold_together(store)
+
+
+def test_many_stores_chain_at_once_and_the_journal_is_one(url):
+    nodes = [SqlStore(url, clock=Hands()) for _ in range(4)]
+    fill(nodes[0], 400)
+    while nodes[0].journal.lag().unchained:
+        at_once([lambda node=node: node.journal.chain(7) for node in nodes])
+    hold_together(nodes[0])
+    assert nodes[0].journal.last().number * 7 >= 400
+    for node in nodes:
+        node.close()
+
+
+def test_what_is_chained_in_one_transaction_is_taken_back_with_it(store, monkeypatch):
+    """A batch without its events, or events of a batch that is not there: neither is ever committed."""
+    fill(store, 10)
+    broken = sql_journal._CHAIN.values(position=text("no_such_column"))
+    monkeypatch.setattr(sql_journal, "_CHAIN", broken)
+    with pytest.raises(Exception, match="store"):
+        store.journal.chain(5)
+    monkeypatch.undo()
+    assert store.journal.last() is None
+    chain_all(store, 5)
+    hold_together(store)
+    assert store.journal.lag().unchained == 0
+
+
+CHAINER = """
+import sys
+from adapters.stores import SqlStore
+from datetime import datetime, UTC
+store = SqlStore(sys.argv[1], clock=lambda: datetime.now(UTC))
+print("up", flush=True)
+while store.journal.chain(3) is not None:
+    pass
+print("done", flush=True)
+"""
+
+
+def test_a_chainer_that_is_killed_is_followed_by_one_that_goes_on(url, store):
+    fill(store, 3000)
+    for _ in range(3):
+        chainer = subprocess.Popen([sys.executable, "-c", CHAINER, url], stdout=subprocess.PIPE)
+        assert chainer.stdout.readline() == b"up\n"
+        before = store.journal.last()
+        while store.journal.last() == before:
+            time.sleep(0.005)
+        chainer.send_signal(signal.SIGKILL)
+        chainer.communicate()
+    assert store.journal.lag().unchained
+    chain_and_seal(store, 1000)
+    hold_together(store)
+    assert check_store(store.journal, Believed(trust=TRUST), lambda *_: None).sound
+
+
+def test_no_question_about_the_journal_walks_through_all_events(tmp_path):
+    """SQLite tells its plan: what is not chained is found in an index that holds nothing else."""
+    store = SqlStore(f"sqlite:///{tmp_path / 'store.sqlite'}", clock=lambda: ISSUED)
+    fill(store, 50)
+    asked = []
+    for engine in (store._writing, store._reading):
+        event.listen(engine, "before_cursor_execute", lambda *about: asked.append((about[2], about[3], about[5])))
+    chain_and_seal(store, 20)
+    store.journal.keep_stamp(1, b"stamp")
+    store.journal.unstamped()
+    for about in ({}, {"sealed": True}, {"stamped": True}):
+        store.journal.last(**about)
+    store.journal.batches(1)
+    store.journal.entries(1)
+    store.journal.about("s00000001")
+    store.journal.strays()
+    store.journal.lag()
+    plans = set()
+    with store._reading.connect() as connection:
+        for statement, parameters, many in asked:
+            if statement.split()[0] in {"SELECT", "UPDATE", "INSERT", "WITH"}:
+                first = parameters[0] if many else parameters
+                plan = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", tuple(first))
+                plans |= {step.detail for step in plan}
+    store.close()
+    walks = {step for step in plans if step.startswith("SCAN")}
+    live = {"events_unchained", "batches_unsealed", "batches_unstamped"}
+    assert {step for step in walks if "events" in step and not any(index in step for index in live)} == set()
+    assert {step for step in plans if "TEMP B-TREE" in step and "events" in step} == set()
+
+
+def test_a_row_that_no_version_could_have_written_is_told_and_is_no_bug(tmp_path):
+    store = SqlStore(f"sqlite:///{tmp_path / 'store.sqlite'}", clock=lambda: ISSUED)
+    fill(store, 20)
+    chain_and_seal(store, 20)
+    with store._writing.begin() as connection:
+        connection.execute(text("UPDATE events SET at = 9000000000000000000 WHERE id = 7"))
+    with pytest.raises(Exception, match="cannot be read"):
+        check_store(store.journal, Believed(), lambda *_: None)
+    store.close()
