@@ -7,6 +7,7 @@ What does not end in its time is left behind: documents are in the store, and le
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import threading
@@ -51,8 +52,20 @@ def serve(settings: Settings, listeners: Listeners | None = None, worker: Worker
         stop = Event()
         signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)  # every thread made from here on inherits it
         threading.Thread(target=_listen, args=(stop,), name="signals", daemon=True).start()
-        if not run(assemble(settings, listeners), stop, listeners, worker):
+        broker = assemble(settings, listeners)
+        settle()
+        if not run(broker, stop, listeners, worker):
             os._exit(os.EX_OK)  # a thread hangs, and Python would wait for it without end
+
+
+def settle() -> None:
+    """Take what was assembled, which stays to the end, out of the sight of Python's collector of cycles.
+
+    A document of many elements sets it off, and it walked past every schema's objects: 100 ms, half of what the
+    document cost.
+    """
+    gc.collect()
+    gc.freeze()
 
 
 @contextmanager
