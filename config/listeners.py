@@ -41,26 +41,24 @@ class Listeners:
             os.set_inheritable(descriptor, False)
             taken = socket.socket(fileno=descriptor)
             taken.listen(BACKLOG)
+            taken.setblocking(False)
             host, port = taken.getsockname()[:2]
             made._kept[host, port] = taken
         return made
 
     def __call__(self, host: str, port: int) -> socket.socket:
         """Return a listening socket; raise Unavailable if there is none and none can be opened."""
-        found = self._kept.get((host, port))  # as it was asked for: port 0 is any, but always the same
-        if found is None:
+        place = host, port  # as it was asked for: port 0 is any, but always the same
+        if port and place not in self._kept:
             _, address = resolved(host, port)
-            place = str(address[0]), int(address[1])
-            found = self._kept.get(place)
-            if found is None:
-                new = opened(host, port)
-                if not self._keep:
-                    return new
-                found = self._kept[host, port] = new
-            else:
-                self._wanted.add(place)
-        self._wanted.add((host, port))
-        return found.dup()
+            place = str(address[0]), port
+        if place not in self._kept:
+            new = opened(host, port)
+            if not self._keep:
+                return new
+            self._kept[place] = new
+        self._wanted.add(place)
+        return self._kept[place].dup()
 
     def begin(self) -> None:
         """Note from now on what is asked for: see `drop_others`."""

@@ -13,7 +13,11 @@ from typing import Any, Final
 from broker.errors import Unavailable
 
 Listen = Callable[[str, int], socket.socket]
-"""Return a socket that listens at this address and port, which is the caller's to close; raise Unavailable."""
+"""Return a socket that listens at this address and port, which is the caller's to close; raise Unavailable.
+
+It does not block: whether it does is one for all who share it, and one who waits in `accept` for a connection that
+another has taken would wait for the next.
+"""
 
 BACKLOG: Final = 1_024  # connections that wait to be taken
 
@@ -37,6 +41,7 @@ def opened(host: str, port: int) -> socket.socket:
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listening.bind(address)
         listening.listen(BACKLOG)
+        listening.setblocking(False)
     except OSError as error:
         listening.close()
         raise Unavailable(f"cannot listen on {host}:{port}: {error.strerror}") from error

@@ -23,6 +23,7 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "demo": ("demo", "Show the whole broker at work: offices, forms, receipts."),
     "migrate": ("migrate", "Make the store's tables, or bring them up to date."),
     "backup": ("backup", "Copy the store while the broker works."),
+    "readmit": ("readmit", "Take back a document that a restored store has forgotten."),
     "rekey": ("rekey", "Encrypt what is stored anew, under the newest key."),
     "check": ("check", "Check the configuration: all problems at once."),
     "validate": ("validate", "Check documents against the schemas of their forms."),

@@ -49,6 +49,7 @@ class Site:
     store: str = "sqlite:///goniec.sqlite"
     boxes: bytes = b""  # lines for boxes.csv beyond those of the offices
     sections: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)  # further tables, by dotted name
+    workers: int = 1
 
     @property
     def configuration(self) -> Path:
@@ -88,7 +89,7 @@ class Site:
             **self.sections,
             **{f"offices.{_quoted(name)}": way for name, way in self.ways.items()},
         }
-        lines = ['environment = "test"']
+        lines = ['environment = "test"', f"workers = {self.workers}"]
         for name, table in tables.items():
             lines += ["", f"[{name}]", *(f"{key} = {_value(value)}" for key, value in table.items())]
         for file, level, platform_seal in _ANCHORS:
@@ -116,6 +117,11 @@ class Serving:
         self._errors = (site.folder / "stderr.txt").open("ab")
         command = [sys.executable, "-m", "config.cli", "serve", "--config", str(site.configuration)]
         self.process = subprocess.Popen(command, stdout=self._errors, stderr=self._errors)  # noqa: S603 - our own words
+
+    @property
+    def workers(self) -> tuple[int, ...]:
+        """The processes that serve, if this one only watches over them."""
+        return children(self.process.pid)
 
     def wait_until_ready(self) -> None:
         """Wait for the way in to answer; raise Unavailable with what the process said if it does not."""
@@ -149,6 +155,14 @@ class Serving:
         if self.process.poll() is None:
             self.stop()
         self._errors.close()
+
+
+def children(pid: int) -> tuple[int, ...]:
+    """Return the processes that a process has started and that have not ended (proc(5)); none if it is gone."""
+    try:
+        return tuple(map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii").split()))
+    except (FileNotFoundError, ProcessLookupError):
+        return ()
 
 
 def free_port() -> int:
