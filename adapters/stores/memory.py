@@ -19,6 +19,7 @@ from adapters.stores.memory_journal import MemoryJournal
 from adapters.stores.memory_nodes import MemoryNodes
 from adapters.stores.memory_proofs import Proofs
 from adapters.stores.memory_quarantine import MemoryQuarantine
+from adapters.stores.memory_reconcile import MemoryReconciliation
 from adapters.stores.memory_retention import MemoryRetention
 from adapters.stores.memory_watch import MemoryWatch
 from broker.errors import IllegalTransition, LeaseLost, Reused, Unavailable
@@ -86,6 +87,7 @@ class MemoryStore(Proofs):
         self.journal = MemoryJournal(self)
         self.copies = MemoryCopies(self._open, self._kept, self.events)
         self.retention = MemoryRetention(self)
+        self.reconcile = MemoryReconciliation(self)
         self.watch = MemoryWatch(self)
         self.quarantine = MemoryQuarantine(self)
 
@@ -136,7 +138,8 @@ class MemoryStore(Proofs):
             if acceptance.recheck:
                 self._awaiting.add(it.id)
             told = acceptance_detail(it.digest, acceptance.receipt)
-            self.events.append(EventRecord(at=now, name="intake.accepted", submission=it.id, detail=told))
+            for name, detail in (("intake.accepted", told), *acceptance.told):
+                self.events.append(EventRecord(at=now, name=name, submission=it.id, detail=detail))
             self.watch.accepted(it, now, awaits=acceptance.awaits_answer)
             return acceptance.receipt
 

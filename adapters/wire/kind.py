@@ -25,6 +25,7 @@ from broker.parse import Limits
 from broker.partner import NOBODY, Partners
 from broker.ports import Channel, Clock, Ids, Ledger, Office, Seal, Store
 from broker.quarantine import Quarantine
+from broker.reconcile import Reconciliation
 from broker.retention import Retention
 
 Made_co = TypeVar("Made_co", covariant=True)
@@ -114,6 +115,11 @@ class Custody(Store, Ledger, Protocol):
     @property
     def journal(self) -> Journal:
         """What it does for the journal."""
+        ...
+
+    @property
+    def reconcile(self) -> Reconciliation:
+        """What tells a partner what it sent."""
         ...
 
     @property

@@ -2,7 +2,7 @@
 
 A code is `<stage>.<reason>`.  `number` is the `kod` of a SOAP fault's `ob:Wyjatek` and never changes once given
 (parse 100–199, validate 200–299, verify 300–399 and 1100–1149, route 400–499, admit 500–599, intake 600–699, soap 700–749,
-amqp 750–789, directory 790–799, receipt 800–849, container 850–879, broker 900–999, partner 1000–1049,
+amqp 750–789, directory 790–799, receipt 800–849, container 850–879, reconcile 880–899, broker 900–999, partner 1000–1049,
 wss 1050–1099).  Gaps like `{limit}` are filled from the
 rejection's facts.
 """
@@ -24,6 +24,7 @@ from broker.texts import (
     parse,
     partner,
     receipt,
+    reconcile,
     route,
     soap,
     timestamp,
@@ -47,6 +48,7 @@ TEXTS: Mapping[str, Text] = {
     **partner.TEXTS,
     **receipt.TEXTS,
     **container.TEXTS,
+    **reconcile.TEXTS,
     **soap.TEXTS,
     **amqp.TEXTS,
     **directory.TEXTS,

@@ -22,6 +22,7 @@ STAGES = {
     "intake": range(600, 650),
     "receipt": range(800, 850),
     "container": range(850, 880),
+    "reconcile": range(880, 900),
     "soap": range(700, 750),
     "amqp": range(750, 790),
     "directory": range(790, 800),

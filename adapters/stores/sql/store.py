@@ -25,6 +25,7 @@ from adapters.stores.sql.journal import SqlJournal
 from adapters.stores.sql.nodes import SqlNodes
 from adapters.stores.sql.partitions import Months
 from adapters.stores.sql.quarantine import SqlQuarantine
+from adapters.stores.sql.reconcile import SqlReconciliation
 from adapters.stores.sql.retention import SqlRetention
 from adapters.stores.sql.writer import Work, Writer
 from broker.errors import ConfigError, IllegalTransition, Unavailable
@@ -92,6 +93,7 @@ class SqlStore:
         self._months = Months(self._reading)
         self.nodes = SqlNodes(self, self._writing, clock)
         self.retention = SqlRetention(self, self._writing, self._months)
+        self.reconcile = SqlReconciliation(self)
         self._lock = Lock()
         self._writer: Writer | None = None
         self._closed = False

@@ -1,7 +1,7 @@
 """The suites that every store passes, an integrator's too.
 
     class TestMyStore(CopySuite, CustodySuite, JournalSuite, TokenSuite, ClaimSuite, LeaseSuite, ProofSuite,
-        LedgerSuite, NodeSuite, RetentionSuite, WatchSuite, QuarantineSuite):
+        LedgerSuite, NodeSuite, ReconcileSuite, RetentionSuite, WatchSuite, QuarantineSuite):
         @pytest.fixture
         def connect(self, clock):
             ...  # yield a function that opens one more store on the same data, on the clock given
@@ -21,6 +21,7 @@ from adapters.testkit.stores.ledger import LedgerSuite
 from adapters.testkit.stores.nodes import NodeSuite
 from adapters.testkit.stores.proofs import ProofSuite
 from adapters.testkit.stores.quarantine import QuarantineSuite
+from adapters.testkit.stores.reconcile import ReconcileSuite
 from adapters.testkit.stores.retention import RetentionSuite
 from adapters.testkit.stores.tokens import TokenSuite
 from adapters.testkit.stores.watch import WatchSuite
@@ -35,6 +36,7 @@ __all__ = [
     "NodeSuite",
     "ProofSuite",
     "QuarantineSuite",
+    "ReconcileSuite",
     "RetentionSuite",
     "TokenSuite",
     "WatchSuite",
