@@ -45,6 +45,6 @@ def _require(text: bytes) -> None:
         raise ValueError
 
 
-def encode(content: bytes) -> bytes:
+def encode(content: bytes | memoryview) -> bytes:
     """Return Base64 in one line."""
     return binascii.b2a_base64(content, newline=False)

@@ -38,12 +38,16 @@ class Parts:
 
     def take(self, include: etree._Element) -> bytes:
         """Return the bytes an `xop:Include` stands for; raise Malformed (`soap.part`) if there are none left."""
+        return bytes(self.view(include))
+
+    def view(self, include: etree._Element) -> bytes | memoryview:
+        """Return the same without a copy, if it is in the message as it is: then it keeps the message in memory."""
         scheme, _, identifier = (include.get("href") or "").strip(WHITE).partition(":")
         found = self._left.pop(unquote(identifier), None) if scheme.lower() == "cid" else None
         if found is None:
             raise Malformed("soap.part", place="xop:Include")
         encoding, content = found
-        return decode(bytes(content)) if encoding == "base64" else bytes(content)
+        return decode(bytes(content)) if encoding == "base64" else content
 
     def demand_none_left(self) -> None:
         """Raise Malformed (`soap.part-unused`) if the message carried something that nothing refers to."""
@@ -93,7 +97,7 @@ def unpack(body: bytes, kind: MediaType) -> Package:
 def inline(element: etree._Element, parts: Parts) -> None:
     """Replace every `xop:Include` below an element by the Base64 text it stands for, in place."""
     for holder, include in _includes(element):
-        content = encode(parts.take(include)).decode("ascii")
+        content = encode(parts.view(include)).decode("ascii")
         holder.remove(include)
         holder.text = content
 
@@ -108,7 +112,7 @@ def write(element: etree._Element, parts: Parts) -> bytes:
     mark = token_hex(16)  # which nobody can have written into the document
     contents = []
     for holder, include in _includes(copy):
-        contents.append(parts.take(include))
+        contents.append(parts.view(include))
         holder.remove(include)
         holder.text = mark
     written = etree.tostring(copy, encoding="UTF-8", xml_declaration=False, with_tail=False)
