@@ -131,7 +131,7 @@ def publish(journal: Journal, file: Path) -> None:
             settle(file.parent)
         size = heads.seek(0, os.SEEK_END)
         heads.seek(max(0, size - _TAIL))
-        tail = heads.read()
+        tail = heads.read(_TAIL) if size else b""
         last = _last(journal, tail) if size else 0
         torn = b"" if not tail or tail.endswith(b"\n") else b"\n"
         while page := journal.batches(last, _ROUNDS):
@@ -142,12 +142,11 @@ def publish(journal: Journal, file: Path) -> None:
 
 def _last(journal: Journal, tail: bytes) -> int:
     """Return the number of the last head in the file; raise _Contradicted if the store has it no longer."""
-    *whole, _ = tail.split(b"\n")
-    last = next((one for one in reversed(whole) if one.strip() and not _TORN.fullmatch(one)), None)
-    if last is None and (whole or _TORN.fullmatch(tail)):
+    last = next((one for one in reversed(tail.split(b"\n")) if one.strip() and not _TORN.fullmatch(one)), None)
+    if last is None:  # nothing but what a crash has left of the very first line
         return 0
     try:
-        [(number, head)] = noted([last or b""]).heads.items()
+        [(number, head)] = noted([last]).heads.items()
     except ValueError:
         raise _Contradicted("the file of heads ends with something else") from None
     found: list[Batch] = [one for one in journal.batches(number - 1, 1) if one.number == number]

@@ -1,0 +1,315 @@
+"""The journal's chore step by step: what it does while the seal, the authority or the disk is away, and after a crash."""
+
+from __future__ import annotations
+
+import subprocess
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from cryptography.hazmat.primitives.serialization import Encoding
+from structlog.testing import capture_logs
+
+from adapters.stores import MemoryStore
+from adapters.testkit.stores.values import Hands
+from adapters.testkit.tsa import Conduct, Tsa, serving
+from broker.errors import ConfigError, Unavailable
+from broker.journal import Journal
+from broker.journal_head import is_sealed_of, judge_seal, judge_stamp, noted
+from broker.verify import TrustSnapshot, anchors
+from config.journal import Chaining, examine, publish
+from config.journal_verify import Believed, believed, check_store
+from config.settings import Journal as Section
+from config.settings import OfKind, Settings, Stamping
+from tests.builders import an_acceptance
+from tests.integration.test_stamping import asking
+from tests.receipts import ISSUED, PKI, TRUST, a_seal
+
+CA = PKI.local_ca
+STAMPS = TrustSnapshot(anchors=anchors(CA.credential.pem))
+
+
+class Seal:
+    """A seal that can be taken away."""
+
+    def __init__(self):
+        self.real, self.away = a_seal(), False
+
+    def seal(self, unsigned):
+        if self.away:
+            raise Unavailable("the token is out")
+        return self.real.seal(unsigned)
+
+
+@pytest.fixture
+def clock():
+    hands = Hands()
+    hands.now = ISSUED
+    return hands
+
+
+@pytest.fixture
+def store(clock):
+    return MemoryStore(clock)
+
+
+@pytest.fixture
+def seal():
+    return Seal()
+
+
+@pytest.fixture
+def chore(store, clock, seal, tmp_path):
+    def make(**about) -> Chaining:
+        return Chaining(
+            **{
+                "journal": store.journal,
+                "seal": seal,
+                "stamp": None,
+                "heads": tmp_path / "heads.txt",
+                "clock": clock,
+                "most": 3,
+                **about,
+            }
+        )
+
+    return make
+
+
+def write(store, number=1):
+    for _ in range(number):
+        store.accept(an_acceptance())
+
+
+def verdict(store, tmp_path, **about):
+    heads = (tmp_path / "heads.txt",) if (tmp_path / "heads.txt").exists() else ()
+    against = Believed(published=believed(heads, (), ()).published, trust=TRUST, **about)
+    return check_store(store.journal, against, lambda *_: None)
+
+
+def told(logs, name):
+    return [one for one in logs if one["event"] == name]
+
+
+def test_a_run_chains_seals_and_publishes_all_there_is(store, chore, tmp_path):
+    write(store, 7)
+    with capture_logs() as logs:
+        chore().run()
+    batches = store.journal.batches()
+    assert [one.size for one in batches] == [3, 3, 1]
+    assert all(is_sealed_of(one.sealed, one) and not judge_seal(one.sealed, TRUST).code for one in batches)
+    assert [(one["number"], one["head"], one["events"]) for one in told(logs, "journal.head")] == [
+        (one.number, one.head.hex(), one.size) for one in batches
+    ]
+    assert noted((tmp_path / "heads.txt").read_bytes().splitlines()).heads == {one.number: one.head for one in batches}
+    account = verdict(store, tmp_path)
+    assert (account.sound, account.compared, account.window.batches) == (True, 3, 0)
+    assert [one.by for one in account.seals] == [PKI.seal.certificate.subject.rfc4514_string()]
+
+
+def test_a_run_with_nothing_to_do_does_nothing(store, chore, tmp_path):
+    chore().run()
+    assert store.journal.last() is None
+    write(store)
+    chore().run()
+    before = (tmp_path / "heads.txt").read_bytes()
+    chore().run()
+    assert (tmp_path / "heads.txt").read_bytes() == before
+    assert len(store.journal.batches()) == 1
+
+
+def test_while_the_seal_is_away_heads_are_chained_and_published_and_sealed_later(store, chore, seal, clock, tmp_path):
+    seal.away = True
+    for _ in range(3):
+        write(store, 2)
+        with capture_logs() as logs:
+            chore().run()
+        assert told(logs, "journal.seal-unavailable")
+        clock.pass_by(timedelta(minutes=3))
+    assert len(store.journal.unsealed()) == 3
+    assert (
+        verdict(
+            store,
+            tmp_path,
+        ).window.batches
+        == 0
+    )  # the file of heads vouches for them
+    with capture_logs() as logs:
+        chore().run()
+    (lag,) = told(logs, "journal.lag")
+    assert (lag["unsealed"], lag["unchained"], lag["since"]) == (3, 0, ISSUED)
+    seal.away = False
+    with capture_logs() as logs:
+        chore().run()
+    assert store.journal.unsealed() == []
+    assert told(logs, "journal.lag") == []
+
+
+def test_while_the_authority_is_away_events_are_chained_and_sealed_and_the_stamps_catch_up(
+    store, chore, clock, tmp_path
+):
+    tsa = Tsa.of(CA, ISSUED)
+    tsa.clock = clock
+    with serving(tsa) as url:
+        job = chore(stamp=asking(url, clock=clock).stamp)
+        for conduct in (Conduct.FAILS, Conduct.RUBBISH, Conduct.WRONG_IMPRINT):
+            tsa.conduct = conduct
+            write(store, 2)
+            with capture_logs() as logs:
+                job.run()
+            assert told(logs, "journal.stamp-unavailable")
+            clock.pass_by(timedelta(minutes=3))
+        assert (len(store.journal.unstamped()), store.journal.unsealed()) == (3, [])
+        with capture_logs() as logs:
+            job.run()
+        assert [one["unstamped"] for one in told(logs, "journal.lag")] == [3]
+        tsa.conduct = Conduct.GOOD
+        job.run()
+    assert store.journal.unstamped() == []
+    assert [judge_stamp(one.stamp, one, STAMPS) for one in store.journal.batches()] == ["", "", ""]
+    alone = check_store(store.journal, Believed(stamps=STAMPS), lambda *_: None)
+    assert (alone.sound, alone.window.batches) == (True, 0)  # time-stamps alone vouch for it
+
+
+def test_openssl_finds_the_head_in_its_time_stamp(store, chore, clock, tmp_path):
+    tsa = Tsa.of(CA, ISSUED)
+    with serving(tsa) as url:
+        write(store)
+        chore(stamp=asking(url, clock=clock).stamp).run()
+    (batch,) = store.journal.batches()
+    token, ca = tmp_path / "stamp.der", tmp_path / "ca.pem"
+    token.write_bytes(batch.stamp)
+    ca.write_bytes(CA.credential.certificate.public_bytes(Encoding.PEM))
+    words = ["openssl", "ts", "-verify", "-digest", batch.head.hex(), "-in", token, "-token_in", "-CAfile", ca]
+    at = str(int(ISSUED.timestamp()))
+    done = subprocess.run([*words, "-attime", at], capture_output=True, text=True, check=False)
+    assert "Verification: OK" in done.stdout + done.stderr
+    assert believed((token,), (), ()).published.nameless == (batch.head,)
+
+
+class Died(BaseException):
+    """The process ends here."""
+
+
+STEPS = ["chain", "batches", "unsealed", "keep_sealed", "unstamped", "keep_stamp", "lag"]
+
+
+@pytest.mark.parametrize("at", [(step, after) for step in STEPS for after in (False, True)], ids=str)
+def test_a_run_that_dies_at_any_step_is_followed_by_one_that_goes_on(store, chore, clock, tmp_path, at):
+    step, after = at
+
+    class Deadly:
+        """The store's journal, for a process that dies."""
+
+        def __getattr__(self, name):
+            real = getattr(store.journal, name)
+            if name != step:
+                return real
+
+            def call(*words, **about):
+                if after:
+                    real(*words, **about)
+                raise Died
+
+            return call
+
+    tsa = Tsa.of(CA, ISSUED)
+    with serving(tsa) as url:
+        stamp = asking(url, clock=clock).stamp
+        write(store, 8)
+        dying: Journal = Deadly()
+        for _ in range(2):
+            with pytest.raises(Died):
+                chore(journal=dying, stamp=stamp).run()
+        write(store)
+        chore(stamp=stamp).run()
+    account = verdict(store, tmp_path, stamps=STAMPS)
+    assert (account.sound, account.events, account.window.batches) == (True, 9, 0)
+    assert account.compared == account.batches == len((tmp_path / "heads.txt").read_text().splitlines())
+    assert (store.journal.unsealed(), store.journal.unstamped()) == ([], [])
+
+
+# ── the file of heads ──
+
+
+def test_a_line_that_a_crash_has_torn_is_left_and_written_again(store, chore, tmp_path):
+    write(store, 9)
+    chore().run()
+    file = tmp_path / "heads.txt"
+    whole = file.read_bytes()
+    for length in range(len(whole) - 1):
+        file.write_bytes(whole[:length])
+        publish(store.journal, file)
+        found = noted(file.read_bytes().splitlines())
+        assert found.heads == noted(whole.splitlines()).heads
+        assert (found.twice, found.unread <= 1) == (frozenset(), True)
+
+
+def test_the_file_catches_up_with_all_that_was_chained_without_it(store, chore, tmp_path):
+    write(store, 9)
+    chore(heads=None, most=1).run()
+    assert not (tmp_path / "heads.txt").exists()
+    chore().run()
+    assert verdict(store, tmp_path).compared == 9
+
+
+@pytest.mark.parametrize("way", ["cut", "rewritten", "another-file"])
+def test_nothing_is_added_to_a_file_that_contradicts_the_store(store, chore, clock, tmp_path, way):
+    write(store, 3)
+    chore(most=1).run()
+    file = tmp_path / "heads.txt"
+    if way == "another-file":
+        file.write_bytes(b"[journal]\nheads = 'goniec.toml'\n")
+    kept = file.read_bytes()
+    other = MemoryStore(clock)
+    write(other, 2 if way == "cut" else 4)
+    with capture_logs() as logs:
+        chore(journal=store.journal if way == "another-file" else other.journal, most=1).run()
+    assert told(logs, "journal.contradicted")[0]["log_level"] == "error"
+    assert file.read_bytes() == kept
+    if way != "another-file":
+        found = {one.kind for one in verdict(other, tmp_path).found}
+        assert found == ({"tail-cut", "rewritten"} if way == "cut" else {"rewritten"})
+
+
+@pytest.mark.parametrize("file", ["/dev/full", "/dev"])
+def test_a_disk_that_is_full_holds_up_nothing_but_the_file(store, chore, file):
+    write(store)
+    with capture_logs() as logs:
+        chore(heads=Path(file)).run()
+    assert told(logs, "journal.heads-unwritable")
+    assert store.journal.unsealed() == []
+
+
+# ── the configuration ──
+
+
+def settings(tmp_path, stamping=None, **about):
+    (tmp_path / "ca.pem").write_bytes(PKI.seal_ca.credential.pem)
+    return Settings(
+        seal=OfKind(kind="pem"),
+        folder=tmp_path,
+        stamping=stamping or Stamping(),
+        journal=Section(**{"ca": ("ca.pem",), **about}),
+    )
+
+
+def test_a_configuration_that_can_be_is_taken(tmp_path):
+    examine(settings(tmp_path))
+    examine(
+        settings(tmp_path, heads="heads.txt", stamp=True, stamping=Stamping(url="http://tsa.example/", ca=("x.pem",)))
+    )
+
+
+@pytest.mark.parametrize(
+    ("about", "problem"),
+    [
+        ({"ca": ("gone.pem",)}, "journal.ca"),
+        ({"stamp": True}, "journal.stamp"),
+        ({"heads": "nowhere/heads.txt"}, "journal.heads"),
+    ],
+)
+def test_a_configuration_that_cannot_be_is_named(tmp_path, about, problem):
+    with pytest.raises(ConfigError) as wrong:
+        examine(settings(tmp_path, **about))
+    assert [one.startswith(problem) for one in wrong.value.problems] == [True]
