@@ -36,13 +36,10 @@ class SealCheck:
     notes: tuple[str, ...] = ()
 
 
-def judge(
-    signatures: bytes, trust: TrustSnapshot, *, stamps: TrustSnapshot | None = None, at: datetime | None = None
-) -> SealCheck:
-    """Judge a container's seal.
+def judge(signatures: bytes, trust: TrustSnapshot, stamps: TrustSnapshot | None = None) -> SealCheck:
+    """Judge a container's seal; raises nothing of its own.
 
-    `trust` holds the anchors of the broker's seals, `stamps` those of time-stamping authorities; the certificate is
-    never judged as of later than `at`.  Raises nothing of its own.
+    `trust` holds the anchors of the broker's seals, `stamps` those of time-stamping authorities.
     """
     try:
         signed = asic.read(signatures)
@@ -58,9 +55,8 @@ def judge(
     found = replace(_stamped(found, signed, stamps), sealed_by=own.report)
     if found.verdict is not Indication.PASSED:
         return found
-    moment = found.stamped_at or it.at
     try:
-        path.find(own, beside, trust, min(moment, at) if at else moment)
+        path.find(own, beside, trust, found.stamped_at or it.at)
     except Fault as fault:
         return replace(found, verdict=fault.indication, code="container.seal", place=fault.code)
     return found

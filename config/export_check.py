@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, replace
-from datetime import datetime
 from pathlib import Path
 from typing import Final
 
@@ -41,29 +40,26 @@ class Trusted:
     stamps: TrustSnapshot | None = None
 
 
-def check(file: Path, trusted: Trusted, at: datetime | None = None) -> CaseCheck:
-    """Judge a container and what is in it; raise OSError if the file cannot be read.
-
-    No certificate is judged as of later than `at`.
-    """
-    with opened(file, trusted.seals, stamps=trusted.stamps, at=at) as container:
+def check(file: Path, trusted: Trusted) -> CaseCheck:
+    """Judge a container and what is in it; raise OSError if the file cannot be read."""
+    with opened(file, trusted.seals, trusted.stamps) as container:
         found = CaseCheck(container=container.check)
         if container.check.verdict is Indication.FAILED:
             return found
         try:
-            return _contents(found, container, trusted, at)
+            return _contents(found, container, trusted)
         except ValueError as wrong:  # a file of the case that is far larger than any such is
             broken = replace(found.container, verdict=Indication.FAILED, code="container.zip", place=str(wrong))
             return replace(found, container=broken)
 
 
-def _contents(found: CaseCheck, container: Opened, trusted: Trusted, at: datetime | None) -> CaseCheck:
+def _contents(found: CaseCheck, container: Opened, trusted: Trusted) -> CaseCheck:
     document = container.content("document.xml", _DOCUMENT)
     if document is None:
         found = _noted(found, "container.no-document")
     plain = container.content("receipt.xml", _SMALL) or b""
     copy = container.content("receipt-stamped.xml", _SMALL)
-    judged = [_receipt(one, document, trusted, at) for one in (plain, copy) if one is not None]
+    judged = [_receipt(one, document, trusted) for one in (plain, copy) if one is not None]
     found = replace(found, receipt=judged[-1])
     for one in judged:
         if not one.holds:
@@ -73,9 +69,9 @@ def _contents(found: CaseCheck, container: Opened, trusted: Trusted, at: datetim
     return _journal(found, container, trusted, plain, document)
 
 
-def _receipt(receipt: bytes, document: bytes | None, trusted: Trusted, at: datetime | None) -> ReceiptCheck:
+def _receipt(receipt: bytes, document: bytes | None, trusted: Trusted) -> ReceiptCheck:
     schema = packaged.text("receipts/upo.xsd")
-    return proof.check(receipt, schema=schema, trust=trusted.seals, stamps=trusted.stamps, at=at, document=document)
+    return proof.check(receipt, schema=schema, trust=trusted.seals, stamps=trusted.stamps, document=document)
 
 
 def _journal(

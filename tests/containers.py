@@ -39,7 +39,7 @@ def a_store(clock=lambda: AT):
     return MemoryStore(clock)
 
 
-def a_case(store, document=LETTER, *, report=UNSIGNED, number=1, stamped=False, seal=None, **about):
+def a_case(store, document=LETTER, *, report=UNSIGNED, number=1, stamped=False, recheck=False, seal=None, **about):
     """Put a document into a store, as intake would; return its acceptance."""
     admitted = an_admitted(b"<letter/>")
     submission = its_submission(
@@ -60,6 +60,7 @@ def a_case(store, document=LETTER, *, report=UNSIGNED, number=1, stamped=False, 
         receipt=registrar.upp(of_document, submission, ISSUED),
         report=to_json(report),
         deliveries=(a_delivery(submission),),
+        recheck=recheck,
     )
     store.accept(acceptance)
     if stamped:

@@ -13,7 +13,6 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from datetime import datetime
 from pathlib import Path
 from typing import BinaryIO, Final
 from zipfile import ZIP_DEFLATED, ZIP_STORED, BadZipFile, ZipFile
@@ -61,9 +60,7 @@ class _Broken(Exception):
 
 
 @contextmanager
-def opened(
-    file: Path, trust: TrustSnapshot, *, stamps: TrustSnapshot | None = None, at: datetime | None = None
-) -> Iterator[Opened]:
+def opened(file: Path, trust: TrustSnapshot, stamps: TrustSnapshot | None = None) -> Iterator[Opened]:
     """Open a container and judge it (see `broker.sealed_files.judge`); raise OSError if the file cannot be read."""
     with file.open("rb") as stream:
         try:
@@ -72,7 +69,7 @@ def opened(
             yield Opened(check=_failed(broken))
             return
         with archive:
-            yield Opened(check=_judged(archive, stream, trust, stamps, at), archive=archive)
+            yield Opened(check=_judged(archive, stream, trust, stamps), archive=archive)
 
 
 def _failed(broken: _Broken) -> SealCheck:
@@ -98,11 +95,9 @@ def _archive(stream: BinaryIO) -> ZipFile:
     return archive
 
 
-def _judged(
-    archive: ZipFile, stream: BinaryIO, trust: TrustSnapshot, stamps: TrustSnapshot | None, at: datetime | None
-) -> SealCheck:
+def _judged(archive: ZipFile, stream: BinaryIO, trust: TrustSnapshot, stamps: TrustSnapshot | None) -> SealCheck:
     try:
-        check = judge(_meta(archive, asic.SIGNATURES), trust, stamps=stamps, at=at)
+        check = judge(_meta(archive, asic.SIGNATURES), trust, stamps)
         if check.files:
             _require_files(archive, check.files)
             _require(_meta(archive, asic.MIMETYPE) == asic.CONTAINER.encode(), "container.manifest", asic.MIMETYPE)

@@ -35,7 +35,6 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 @click.option("--to", "folder", type=click.Path(file_okay=False, path_type=Path), help="The folder of the archive.")
 @click.option("--ca", "cas", multiple=True, type=_FILE, help="Check: anchors of the broker's seals, PEM.")
 @click.option("--tsa", "tsas", multiple=True, type=_FILE, help="Check: anchors of time-stamping authorities, PEM.")
-@click.option("--at", type=written_moment, metavar="TIME", help="Check: judge no certificate as of later than this.")
 @click.argument("words", nargs=-1, type=shown, metavar="[ID | check FILE]")
 def command(
     config: Path,
@@ -50,7 +49,6 @@ def command(
     folder: Path | None,
     cas: tuple[Path, ...],
     tsas: tuple[Path, ...],
-    at: datetime | None,
     words: tuple[str, ...],
 ) -> None:
     """Write the whole evidence of submissions as ASiC-E containers, or check one.
@@ -70,7 +68,7 @@ def command(
     if checks:
         from config.cli.export_check import told
 
-        told(Path(words[1]), cas, tsas, at, as_json=as_json)
+        told(Path(words[1]), cas, tsas, as_json=as_json)
         return
     from config.export import exporter
     from config.settings import load

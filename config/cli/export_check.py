@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,7 +12,7 @@ if TYPE_CHECKING:
     from config.export_check import CaseCheck
 
 
-def told(file: Path, cas: tuple[Path, ...], tsas: tuple[Path, ...], at: datetime | None, *, as_json: bool) -> None:
+def told(file: Path, cas: tuple[Path, ...], tsas: tuple[Path, ...], *, as_json: bool) -> None:
     """Check a container, say what was found, and leave with its status."""
     from broker.verify import TrustSnapshot, anchors
     from config.export_check import Trusted, check
@@ -24,7 +23,7 @@ def told(file: Path, cas: tuple[Path, ...], tsas: tuple[Path, ...], at: datetime
     seals, stamps = (
         TrustSnapshot(anchors=tuple(one for pem in pems for one in of_file(pem, anchors))) for pems in (cas, tsas)
     )
-    found = check(file, Trusted(seals=seals, stamps=stamps if tsas else None), at)
+    found = check(file, Trusted(seals=seals, stamps=stamps if tsas else None))
     if as_json:
         say_json({"file": str(file), **_told(found)})
     else:

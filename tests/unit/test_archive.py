@@ -21,6 +21,7 @@ from hypothesis import strategies as st
 from adapters.archive.opened import opened
 from adapters.archive.writing import Part, write
 from adapters.testkit.pki import JAN
+from adapters.testkit.tsa import Tsa
 from broker import asic
 from broker.errors import Unavailable
 from broker.evidence import Indication
@@ -421,11 +422,12 @@ def test_a_time_stamp_from_before_the_seal_says_that_a_clock_was_wrong(tmp_path)
     assert told(target, stamps=STAMPS)[:2] == (Indication.INDETERMINATE, "container.stamp-order")
 
 
-def test_no_certificate_is_judged_as_of_later_than_asked(tmp_path):
-    target, _ = written(tmp_path)
-    assert told(target, at=ISSUED + timedelta(days=9999))[0] is Indication.PASSED
-    early = told(target, at=PKI.seal.certificate.not_valid_before_utc - timedelta(days=1))
-    assert early[:2] == (Indication.FAILED, "container.seal")
+def test_a_seal_that_had_ended_when_it_was_stamped_does_not_hold(tmp_path):
+    ended = PKI.seal.certificate.not_valid_after_utc + timedelta(days=1)
+    late, of_late = Tsa.of(PKI.local_ca, ended), TrustSnapshot(anchors=STAMPS.anchors)
+    target, _ = written(tmp_path, stamp=late.token)
+    found = told(target, stamps=of_late)
+    assert found[:3] == (Indication.INDETERMINATE, "container.seal", "verify.certificate-expired")
 
 
 def test_it_can_be_unpacked_like_any_zip(tmp_path):
