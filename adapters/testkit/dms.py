@@ -86,6 +86,10 @@ class MockDms:
         """Let one office, or all that have no conduct of their own, behave so from now on."""
         self.conducts.set(conduct, office)
 
+    def hang_up(self) -> None:
+        """End every connection that stands."""
+        self._server.hang_up()
+
     def start(self) -> Self:
         """Begin to serve."""
         self._thread.start()

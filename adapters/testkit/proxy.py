@@ -1,10 +1,11 @@
-"""A small TCP proxy that can be told to cut, refuse or swallow: a bad network, for one connection's tests."""
+"""A small TCP proxy that can be told to cut, delay, swallow or half-close: a bad network, for tests."""
 
 from __future__ import annotations
 
 import contextlib
 import selectors
 import socket
+import time
 from enum import Enum
 from threading import Thread
 from types import TracebackType
@@ -17,6 +18,11 @@ class Mood(Enum):
     FORWARD = "forward"
     REFUSE = "refuse"  # connections are cut, and new ones too
     SWALLOW = "swallow"  # callers connect and send; nothing goes on, nothing comes back
+    DELAY = "delay"  # everything goes on, a while later
+    HALF_CLOSE = "half-close"  # servers are told that callers will say no more; what they say still comes back
+
+
+LATER = 0.1  # seconds that a piece is held back
 
 
 class Proxy:
@@ -26,6 +32,7 @@ class Proxy:
         self._target = host, port
         self._mood = Mood.FORWARD
         self._pairs: dict[socket.socket, socket.socket] = {}
+        self._callers: dict[socket.socket, socket.socket] = {}
         self._selector = selectors.DefaultSelector()
         self._listener = socket.create_server(("127.0.0.1", 0))
         self._wake, self._woken = socket.socketpair()
@@ -70,14 +77,21 @@ class Proxy:
             if self._mood is Mood.REFUSE:
                 for one in list(self._pairs):
                     self._drop(one)
+            if self._mood is Mood.HALF_CLOSE:
+                self._half_close()
 
     def _accept(self) -> None:
         caller, _address = self._listener.accept()
         if self._mood is Mood.REFUSE:
             caller.close()
             return
-        target = socket.create_connection(self._target)
+        try:
+            target = socket.create_connection(self._target)
+        except OSError:  # the server is down, and so is the way to it
+            caller.close()
+            return
         self._pairs |= {caller: target, target: caller}
+        self._callers[caller] = target
         for one in (caller, target):
             self._selector.register(one, selectors.EVENT_READ)
 
@@ -86,17 +100,25 @@ class Proxy:
             return
         try:
             data = source.recv(1 << 16)
-            if self._mood is Mood.FORWARD and data:
+            if self._mood is Mood.DELAY:
+                time.sleep(LATER)
+            if self._mood is not Mood.SWALLOW and data:
                 self._pairs[source].sendall(data)
         except OSError:
             data = b""
         if not data:
             self._drop(source)
 
+    def _half_close(self) -> None:
+        for target in self._callers.values():
+            with contextlib.suppress(OSError):  # it is closed already
+                target.shutdown(socket.SHUT_WR)
+
     def _drop(self, one: socket.socket) -> None:
         for end in (one, self._pairs.pop(one, None)):
             if end is not None:
                 self._pairs.pop(end, None)
+                self._callers.pop(end, None)
                 with contextlib.suppress(KeyError, ValueError):  # the other end went first
                     self._selector.unregister(end)
                 end.close()
