@@ -21,6 +21,7 @@ from broker.model import (
     Delivery,
     Document,
     Envelope,
+    OfficeId,
     Once,
     Receipt,
     Refusal,
@@ -52,6 +53,7 @@ class Intake:
     clock: Clock
     ids: Ids
     partners: Callable[[], Partners] = lambda: NOBODY
+    awaits_answer: Callable[[OfficeId], bool] = lambda office: False  # noqa: ARG005 - nobody's answers are watched for
     pace: Pace = lambda partner: None  # noqa: ARG005 - nobody is held back
     pressure: Callable[[], Pressure] = lambda: NONE
 
@@ -174,6 +176,7 @@ class Intake:
             report=to_json(admitted.report),
             deliveries=() if envelope.trial else (delivery,),
             recheck=GRACE in admitted.notes,
+            awaits_answer=not envelope.trial and self.awaits_answer(target.office),
         )
 
     def _refuse(self, envelope: Envelope, no: Rejection) -> None:

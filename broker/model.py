@@ -267,11 +267,12 @@ class Submission:
 
 
 class ReceiptKind(StrEnum):
-    """Which of the official receipts (DOMAIN §2)."""
+    """Which of the official receipts (DOMAIN §2), or the evidence that is no receipt."""
 
     UPP = "UPP"
     NPP = "NPP"
     UPD = "UPD"
+    NEGATIVE_EVIDENCE = "DowodNegatywny"  # something did not happen in time (`broker/deadlines.py`)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -313,6 +314,7 @@ class Acceptance:
     deliveries: tuple[Delivery, ...]
     recheck: bool = False  # it was let in under a grace: its signatures are to be judged again
     awaits_answer: bool = False  # its office is to answer it, by a deadline
+    told: tuple[tuple[str, str], ...] = ()  # what else is to be written into its record: names of events, and details
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -71,6 +71,7 @@ class Partner:
     covers: Coverage = Coverage.HEADERS
     sign_replies: bool = False
     negative_receipts: bool = False  # also wants a sealed receipt (NPP) of what was refused
+    negative_evidence: bool = False  # also wants sealed evidence of what did not happen in time
 
     @property
     def provable(self) -> bool:

@@ -35,11 +35,15 @@ from broker.verify.names import DS
 DECLARATION: Final = b'<?xml version="1.0" encoding="UTF-8"?>\n'
 """What stands before the canonical octets in a receipt as it is issued."""
 
+SCHEMAS: Final = MappingProxyType(
+    {upo.NAMESPACE: "receipts/upo.xsd", upo.NEGATIVE_NAMESPACE: "receipts/dowod-negatywny.xsd"}
+)
+"""Of each kind of proof, by its namespace: the path of its schema below `schemas/`."""
+
 LIMITS: Final = Limits(payload=1_000_000, elements=2_000, depth=30)
 """Caps on a receipt: ours have some 6,000 bytes."""
 
 _SKEW: Final = timedelta(minutes=5)  # by which the broker's clock and an authority's may disagree
-_POS: Final = f"{{{upo.NAMESPACE}}}"
 _SIGNATURE: Final = "{http://www.w3.org/2000/09/xmldsig#}Signature"
 
 
@@ -100,8 +104,8 @@ def check(
 ) -> ReceiptCheck:
     """Judge a receipt, or the time-stamped copy of one, and whether it is the one for `document`.
 
-    `schema` is the text of `schemas/receipts/upo.xsd`; `trust` holds the anchors of the broker's seals, `stamps` those
-    of time-stamping authorities.  The seal's certificate is judged as of the time-stamp; without one that can be
+    `schema` is the text of the schema that `schema_of` names; `trust` holds the anchors of the broker's seals, `stamps`
+    those of time-stamping authorities.  The seal's certificate is judged as of the time-stamp; without one that can be
     judged as of the moment when the receipt says that it was made, which proves that moment by the broker's word
     alone; and never as of later than `at`, which without a time-stamp is the moment itself.  Raises nothing of its own.
     """
@@ -130,6 +134,15 @@ def check(
         found = _judge_stamp(found, plain, parts[1], stamps)
     found = _judge_seal(found, root, plain, trust, at)
     return found if document is None else _compare(found, document)
+
+
+def schema_of(receipt: bytes) -> str:
+    """Return the path of the schema that this receipt or evidence claims to obey; by default that of receipts."""
+    try:
+        namespace = etree.QName(read(receipt, LIMITS)).namespace
+    except Rejection:
+        namespace = None
+    return SCHEMAS.get(namespace or "", SCHEMAS[upo.NAMESPACE])
 
 
 def _without_stamp(root: etree._Element, octets: bytes, bare: bytes) -> tuple[etree._Element, etree._Element]:
@@ -217,9 +230,9 @@ def _facts(root: etree._Element) -> tuple[ReceiptKind, Mapping[str, str]]:
             facts["made"] = text
         elif name in ("DataDoreczenia", "DataOdbioru", "DataOtrzymania"):
             facts["entered"] = text
-        elif element.find(f"{_POS}Nazwa") is not None:
-            facts[name] = element.findtext(f"{_POS}Nazwa") or ""
-            facts[f"{name}/IdentyfikatorPodmiotu"] = element.findtext(f"{_POS}IdentyfikatorPodmiotu") or ""
+        elif element.find("{*}Nazwa") is not None:
+            facts[name] = element.findtext("{*}Nazwa") or ""
+            facts[f"{name}/IdentyfikatorPodmiotu"] = element.findtext("{*}IdentyfikatorPodmiotu") or ""
         else:
             facts[name] = text
             facts |= {f"{name}/@{key}": str(value) for key, value in element.attrib.items()}

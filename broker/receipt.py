@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from broker import upo
+from broker.deadlines import Evidence
 from broker.errors import Rejection
 from broker.model import Admitted, Envelope, Receipt, ReceiptKind, Submission
 from broker.ports import Ids, Seal
@@ -40,3 +41,11 @@ class Registrar:
         """Return a sealed negative receipt, for a partner that asked for one."""
         unsigned = upo.npp(envelope, no, id_=self.ids(), at=at, environment=self.environment, issuer=self.issuer)
         return self.seal.seal(unsigned)
+
+    def negative_evidence(self, it: Evidence, submission: Submission, receipt: str, at: datetime) -> tuple[str, bytes]:
+        """Return the id and the sealed text of evidence that something did not happen in time."""
+        id_ = self.ids()
+        unsigned = upo.negative_evidence(
+            it, submission, receipt, id_=id_, at=at, environment=self.environment, issuer=self.issuer
+        )
+        return id_, self.seal.seal(unsigned)

@@ -1,8 +1,8 @@
-"""The text of the official receipts: UPP, UPD and NPP, before they are sealed (DOMAIN §2).
+"""The text of the official receipts, UPP, UPD and NPP, and of negative evidence, before they are sealed (DOMAIN §2).
 
 Everything here is writing: names and order of the published form, escaping, moments as UTC with Z.  Building is
 on the hot path, so it joins strings; that the result obeys `schemas/receipts/upo.xsd` for any text is a property
-under test.
+under test.  Negative evidence is written in the same way under a name of its own, for it is no receipt.
 """
 
 from __future__ import annotations
@@ -13,12 +13,14 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from broker.deadlines import Evidence, Stage
 from broker.errors import Rejection
-from broker.model import Admitted, Envelope, Submission
+from broker.model import Admitted, Envelope, Submission, Target
 from broker.texts import TEXTS
 from broker.xml_text import legal
 
 NAMESPACE = "http://crd.gov.pl/xml/schematy/UPO/2008/05/09/"  # the trailing slash belongs to it
+NEGATIVE_NAMESPACE = "urn:goniec:dowod-negatywny"
 
 # Kinds of InformacjaUzupelniajaca (@TypInformacjiUzupelniajacej).
 DIGEST = "SHA-256"  # Base64 of the SHA-256 of the bytes as received
@@ -61,7 +63,7 @@ def upp(admitted: Admitted, submission: Submission, *, id_: str, at: datetime, e
     return _document(
         "UPP",
         _text("IdentyfikatorPoswiadczenia", id_),
-        _party("Adresat", _office(admitted)),
+        _party("Adresat", addressee(admitted.target)),
         _party("Nadawca", _sender(submission.sender)),
         _moment("DataDoreczenia", submission.received_at),
         _moment("DataWytworzeniaPoswiadczenia", at),
@@ -120,14 +122,56 @@ def npp(
     )
 
 
+_NOT_IN_TIME = {
+    Stage.RELAY: "W terminie nie rozpoczęto przekazywania dokumentu do systemu adresata.",
+    Stage.DELIVERY: "System adresata nie potwierdził w terminie, że ma dokument.",
+    Stage.RETRIEVAL: "Adresat nie odpowiedział w terminie na dokument.",
+}
+
+
+def negative_evidence(
+    it: Evidence,
+    submission: Submission,
+    receipt: str,
+    *,
+    id_: str,
+    at: datetime,
+    environment: str,
+    issuer: Party | None = None,
+) -> bytes:
+    """Return the evidence that something did not happen in time, for a sender that holds this receipt.
+
+    The form is `schemas/receipts/dowod-negatywny.xsd`; it quotes nothing that an office said but a code.
+    """
+    reason = it.cause or f"deadline.{it.stage}"
+    return _document(
+        "DowodNegatywny",
+        _text("IdentyfikatorPoswiadczenia", id_),
+        _party("PodmiotWystawiajacyPoswiadczenie", issuer),
+        _party("Adresat", Party(name=it.office, id=it.office, kind="Goniec")),
+        _party("Nadawca", _sender(submission.sender)),
+        _moment("DataDoreczenia", submission.received_at),
+        _text("Etap", it.stage),
+        _text("StanDoreczenia", it.state),
+        _moment("Termin", it.deadline),
+        _moment("DataStwierdzenia", it.at),
+        _moment("DataWytworzeniaPoswiadczenia", at),
+        f'<pos:Przyczyna Kod="{_escape(reason)}">{_NOT_IN_TIME[it.stage]}</pos:Przyczyna>',
+        _text("IdentyfikatorDokumentu", submission.id),
+        _text("IdentyfikatorUPP", receipt),
+        _text("IdentyfikatorDoreczenia", it.delivery),
+        _information(((DIGEST, _base64(submission.digest)), (ENVIRONMENT, environment))),
+        namespace=NEGATIVE_NAMESPACE,
+    )
+
+
 def moment(at: datetime) -> str:
     """Write a moment as every receipt does: UTC with Z, milliseconds."""
     return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def _office(admitted: Admitted) -> Party:
+def addressee(target: Target) -> Party:
     """Name the addressee by the first part of its box, its ePUAP-ID, or by our own key if it has no box."""
-    target = admitted.target
     epuap = target.box.strip("/").partition("/")[0]
     if epuap:
         return Party(name=target.office_name, id=epuap)
@@ -139,9 +183,9 @@ def _sender(partner: str) -> Party | None:
     return Party(name=partner, id=partner, kind="Goniec") if partner else None
 
 
-def _document(kind: str, *parts: str) -> bytes:
+def _document(kind: str, *parts: str, namespace: str = NAMESPACE) -> bytes:
     body = "".join(parts)
-    return f'<pos:Dokument xmlns:pos="{NAMESPACE}"><pos:{kind}>{body}</pos:{kind}></pos:Dokument>'.encode()
+    return f'<pos:Dokument xmlns:pos="{namespace}"><pos:{kind}>{body}</pos:{kind}></pos:Dokument>'.encode()
 
 
 def _text(name: str, value: str) -> str:

@@ -23,6 +23,7 @@ from adapters.trust.timestamp import Authority
 from adapters.wire.kind import Custody
 from adapters.wire.listening import Listen, opened
 from broker.admit import Admit
+from broker.deadlines import Timetable
 from broker.dispatch import Dispatcher
 from broker.errors import ConfigError
 from broker.intake import Intake
@@ -38,7 +39,7 @@ from broker.validate import Validate
 from broker.verify import Policy, TrustSnapshot, Verify, Window
 from broker.verify.revocation import NOTHING_KNOWN
 from broker.verify.trusted_list import LIMITS
-from config import clock, journal, kinds, retention, revocation, stamping
+from config import clock, deadlines, journal, kinds, quarantine, retention, revocation, stamping
 from config.around import surroundings, ways_in
 from config.bundle import Bundle
 from config.courier import Courier
@@ -78,6 +79,7 @@ class Parts:
     seal: Rotation
     bundle: Bundle
     stamps: Authority | None  # None: nobody time-stamps receipts
+    timetable: Timetable
     channels: Mapping[str, Channel]
     offices: Mapping[OfficeId, Callable[[], Office]]
     ids: Ids
@@ -132,6 +134,7 @@ def parts(settings: Settings, listen: Listen = opened) -> Parts:
     table = wrong.of(Snapshot, "routing", routing_files, lambda: load_routing(settings))
     seal = wrong.of(Rotation, Configured(settings, around("seal")), clock.now)
     stamps = wrong.of(stamping.authority, settings)
+    timetable = wrong.of(deadlines.timetable, settings)
     wrong.of(journal.examine, settings)
     ways_out = wrong.of(kinds.with_plugins, offices.KINDS, "goniec.offices") or offices.KINDS
     made_channels = wrong.of(ways_in, settings, around) or {}
@@ -163,6 +166,7 @@ def parts(settings: Settings, listen: Listen = opened) -> Parts:
         seal=seal,
         bundle=bundle,
         stamps=stamps,
+        timetable=timetable or Timetable(),
         channels=made_channels,
         offices=made_offices,
         ids=ids,
@@ -251,6 +255,7 @@ def assemble(settings: Settings, listen: Listen = opened) -> Broker:
         )
         made.bundle.ledger = store
         made.seal.begin(store, made.bundle.refresh)
+        quarantine.warn_of_missing(settings.offices, store.quarantine)
     except BaseException:
         close()
         raise
@@ -263,6 +268,7 @@ def assemble(settings: Settings, listen: Listen = opened) -> Broker:
     )
     parse = Parse(limits=made.limits)
     verify = Verify(trust=made.trust, evidence=known.evidence, ask=known.ask, policy=_policy(settings))
+    registrar = Registrar(seal=made.seal, ids=made.ids, environment=settings.environment, issuer=_issuer(settings))
     intake = Intake(
         store=store,
         parse=parse,
@@ -270,7 +276,8 @@ def assemble(settings: Settings, listen: Listen = opened) -> Broker:
         verify=verify,
         route=Route(router=_Current(made.table), limits=made.limits),
         admit=Admit(partners=made.partners),
-        registrar=Registrar(seal=made.seal, ids=made.ids, environment=settings.environment, issuer=_issuer(settings)),
+        registrar=registrar,
+        awaits_answer=made.timetable.awaits_answer,
         clock=clock.now,
         ids=made.ids,
         partners=made.partners,
@@ -320,6 +327,7 @@ def assemble(settings: Settings, listen: Listen = opened) -> Broker:
             "seal-end": Chore(timedelta(days=1), made.seal.watch),
             **stamping.chores(settings, store, made.stamps),
             **journal.chores(settings, store, made.seal, made.stamps),
+            **deadlines.chores(settings, made, store, registrar, dispatcher, figures=operations.figures),
             **retention.chores(settings.retention, store.retention, clock.now, stamped=made.stamps is not None),
         },
         nodes=store.nodes,

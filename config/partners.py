@@ -75,4 +75,5 @@ def _partner(settings: Settings, id_: str, entry: PartnerEntry) -> Partner:
         covers=entry.covers,
         sign_replies=entry.sign_replies,
         negative_receipts=entry.negative_receipts,
+        negative_evidence=entry.negative_evidence,
     )

@@ -59,11 +59,13 @@ def verify(
 ) -> None:
     """Say whether RECEIPT proves what it says: its form, its seal, and the document it is for.
 
+    Also of negative evidence (DowodNegatywny): that something did not happen in time.
+
     The seal's certificate is judged for the moment of the time-stamp, if it bears one and --tsa names its authority;
     else for the moment at which it says it was made; an earlier one may be named by --at, and without a time-stamp any.
     Exit status 0 it does, 1 it does not, 2 that cannot be told: without --trust it is not known whose seal it is.
     """
-    from broker.proof import check
+    from broker.proof import check, schema_of
     from broker.verify import TrustSnapshot, anchors
     from config import packaged
     from config.cli.offline import moment
@@ -71,9 +73,10 @@ def verify(
 
     if not pems:
         complain("no anchors to trust: name those of the broker's seal by --trust")
+    octets = receipt.read_bytes()
     found = check(
-        receipt.read_bytes(),
-        schema=packaged.text("receipts/upo.xsd"),
+        octets,
+        schema=packaged.text(schema_of(octets)),
         trust=TrustSnapshot(anchors=tuple(one for pem in pems for one in of_file(pem, anchors))),
         stamps=TrustSnapshot(anchors=tuple(one for pem in tsas for one in of_file(pem, anchors))) if tsas else None,
         at=moment(at) if at else None,

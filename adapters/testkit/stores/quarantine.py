@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -37,7 +38,7 @@ LOST = outcome(DeliveryEvent.GAVE_UP, error="line.silent: no whole answer within
 SAID_NO = outcome(DeliveryEvent.REFUSED, error="office.status-7: the office answered status 7")
 
 
-def stuck(store: Custody, ended: Outcome = SAID_NO, **about: object) -> Acceptance:
+def stuck(store: Custody, ended: Outcome = SAID_NO, **about: Any) -> Acceptance:
     """Put a letter into custody and let its one attempt end so."""
     letter = kept(store, **about)
     store.record(claim_one(store), ended)
