@@ -134,7 +134,7 @@ class Reader:
                     self.closing = _closing(told)
                     break
                 if told.get("stray") is True:
-                    self.strays.append(entry_of(told))
+                    self.strays.append(entry_of(told, "stray"))
                 elif "event" in told:
                     _add(entries, batch, entry_of(told))
                 else:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from base64 import b64decode, b64encode
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -21,6 +21,8 @@ Json = dict[str, Any]
 
 _HASH: Final = re.compile("[0-9a-f]{64}")
 _LARGEST: Final = 1 << 63
+_BATCH: Final = frozenset({"batch", "at", "size", "root", "previous", "head", "sealed", "stamp"})
+_ENTRY: Final = frozenset({"event", "batch", "position", "leaf", "at", "name", "submission", "delivery", "detail"})
 
 
 def batch_json(it: Batch) -> Json:
@@ -54,6 +56,7 @@ def entry_json(it: Entry) -> Json:
 
 def batch_of(told: Mapping[str, Any]) -> Batch:
     """Read a batch; raise ValueError."""
+    _require(told, _BATCH)
     sealed, stamp = text(told, "sealed", absent=True), text(told, "stamp", absent=True)
     return Batch(
         number=whole(told, "batch"),
@@ -67,8 +70,9 @@ def batch_of(told: Mapping[str, Any]) -> Batch:
     )
 
 
-def entry_of(told: Mapping[str, Any]) -> Entry:
-    """Read an event; raise ValueError."""
+def entry_of(told: Mapping[str, Any], *more: str) -> Entry:
+    """Read an event, beside whose own fields `more` may stand; raise ValueError."""
+    _require(told, _ENTRY, more)
     submission, delivery = text(told, "submission", absent=True), text(told, "delivery", absent=True)
     return Entry(
         id=whole(told, "event"),
@@ -86,6 +90,12 @@ def entry_of(told: Mapping[str, Any]) -> Entry:
 
 
 # ── fields ──
+
+
+def _require(told: Mapping[str, Any], names: frozenset[str], more: Collection[str] = ()) -> None:
+    """Raise ValueError unless these fields are there, and no others."""
+    if not names <= told.keys() <= names.union(more):
+        raise ValueError(f"other fields than {', '.join(sorted(names))}")
 
 
 def text(told: Mapping[str, Any], name: str, *, absent: bool = False) -> str | None:
@@ -117,10 +127,12 @@ def moment(told: Mapping[str, Any], name: str) -> datetime:
     value = told.get(name)
     if isinstance(value, str) and value.endswith("Z"):
         try:
-            return datetime.fromisoformat(value).astimezone(UTC)
+            at = datetime.fromisoformat(value).astimezone(UTC)
         except (ValueError, OverflowError):
-            pass
-    raise ValueError(f"{name}: not a moment in UTC")
+            at = None
+        if at is not None and written(at) == value:
+            return at
+    raise ValueError(f"{name}: not a moment in UTC, to the microsecond")
 
 
 def base64(value: str, name: str) -> bytes:

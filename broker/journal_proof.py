@@ -156,7 +156,7 @@ def _read(proof: bytes) -> tuple[str, tuple[Entry, ...], dict[int, list[bytes]],
     if not isinstance(told, dict) or told.get("format") != _FORMAT:
         raise ValueError("another format")
     events, batches, submission = _objects(told, "events"), _objects(told, "batches"), text(told, "submission") or ""
-    entries = tuple(entry_of(one) for one in events)
+    entries = tuple(entry_of(one, "path") for one in events)
     numbered = {one.number: one for one in map(batch_of, batches)}
     if len(numbered) != len(batches) or len({one.id for one in entries}) != len(entries):
         raise ValueError("a batch or an event twice")
@@ -187,7 +187,7 @@ def _require_included(one: Entry, path: Sequence[bytes], batches: Mapping[int, B
     batch = batches.get(one.batch)
     if batch is None or one.position is None:
         raise _No(f"event {one.id}: its batch is not in the proof")
-    if proven_root(leaf_of(one), one.position, batch.size, path) != batch.root:
+    if one.leaf != leaf_of(one) or proven_root(leaf_of(one), one.position, batch.size, path) != batch.root:
         raise _No(f"event {one.id}: it is not in batch {batch.number} as it is told")
 
 
