@@ -163,3 +163,28 @@ def test_issuer_and_serial_end_where_their_der_ends() -> None:
     honest, certificate = base64.b64decode(_issuer_serial(PKI.person)), load(PKI.person.der)
     assert xades._same_issuer(honest, certificate)
     assert not xades._same_issuer(honest + core.Null().dump(), certificate)
+
+
+# ── prefixes ──
+
+_XSI = 'xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance"'
+
+
+def _code_of(inner: str, around: str = "") -> str:
+    """Sign a form in an Object that may declare something, exclusively; return what becomes of it."""
+    form = f'<w:form xmlns:w="urn:w" {_XSI}>{inner}</w:form>'.encode()
+
+    def declared(text: str) -> str:
+        return re.sub(r"<ds:Object\b(?=[^>]*>\s*<w:form)", f"<ds:Object {around}", text, count=1)
+
+    return judged(sign(form, PKI.person, AT, ENVELOPING, rewrite=declared)).code
+
+
+def test_a_type_of_a_default_namespace_that_is_declared_above_the_form_is_not_signed() -> None:
+    assert _code_of('<w:a xsi:type="T"/>') == ""
+    assert _code_of('<w:a xsi:type="T"/>', 'xmlns="urn:above"') == "verify.prefix-unsigned"
+
+
+def test_a_prefix_that_is_bound_elsewhere_only_is_bound_nowhere() -> None:
+    assert _code_of('<w:b xmlns:q="urn:q"/><w:a xsi:type="q:T"/>') == ""
+    assert _code_of('<w:b/><w:a xmlns:q="urn:q" xsi:type="q:T"/>') == "verify.prefix-unsigned"
