@@ -16,8 +16,9 @@ from typing import Final
 import sqlalchemy as sa
 from alembic import op
 
-LOCK_WAIT: Final = "500ms"
-_LAYOUTS = sa.table("layouts", sa.column("oldest"), sa.column("newest"))
+from adapters.stores.sql.layout import LOCK_WAIT
+
+_LAYOUTS: Final = sa.table("layouts", sa.column("oldest"), sa.column("newest"))
 
 
 def there(table: str) -> bool:

@@ -178,13 +178,9 @@ def _keep(connection: Connection, now: datetime, kept: Sequence[Acceptance]) -> 
     if due:
         connection.execute(insert(deliveries), due)
     told = (
-        EventRecord(
-            at=now,
-            name="intake.accepted",
-            submission=it.submission.id,
-            detail=acceptance_detail(it.submission.digest, it.receipt),
-        )
+        EventRecord(at=now, name=name, submission=it.submission.id, detail=detail)
         for it in kept
+        for name, detail in (("intake.accepted", acceptance_detail(it.submission.digest, it.receipt)), *it.told)
     )
     connection.execute(insert(events), [rows.event_values(event) for event in told])
     deadlines.take_answers(connection, now, [it.submission for it in kept])

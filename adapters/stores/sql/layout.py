@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
@@ -17,6 +18,9 @@ from sqlalchemy import Connection, inspect, select
 
 from adapters.stores.sql.tables import layouts
 from broker.errors import ConfigError
+
+LOCK_WAIT: Final = "500ms"
+"""For which a migration waits for a table's lock on PostgreSQL: everybody else waits behind it meanwhile."""
 
 
 def script(also: Path | None = None) -> Config:

@@ -19,10 +19,9 @@ from alembic import command
 from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import OperationalError
 
-from adapters.stores.migrations.online import LOCK_WAIT
 from adapters.stores.sql.engine import open_engine
 from adapters.stores.sql.errors import translated
-from adapters.stores.sql.layout import Step, fits, layout, script, steps
+from adapters.stores.sql.layout import LOCK_WAIT, Step, fits, layout, script, steps
 from broker.errors import Unavailable
 
 Tell = Callable[[str], None]
