@@ -5,13 +5,17 @@ its copy in the dead-letter queue, and that is after intake has committed.  What
 the message out again, and intake knows a repeat.  What the messages look like: `adapters/channels/amqp_messages.py`.
 
 One thread drives the line; as many as `workers` others are in intake, each with one message.  A message that must
-wait for a reason of its own is held aside, unacknowledged, and tried again when its wait is over.
+wait for a reason of its own is held aside, unacknowledged, and tried again when its wait is over; of a large one
+nothing is held but its tag, and RabbitMQ hands it out again.
+
+Memory: RabbitMQ sends as many messages as there are places, however large they are.  So there are as many places as
+workers, and more only while messages are aside; and of large messages only some bytes are in intake at once.
 """
 
 from __future__ import annotations
 
 import random
-from collections import Counter
+from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
@@ -19,13 +23,13 @@ from datetime import timedelta
 from functools import partial
 from threading import Event
 from time import monotonic
-from typing import Final, Literal
+from typing import Final
 
 import pika
 import structlog
 from pika.spec import Basic, BasicProperties
-from pydantic import Field
 
+from adapters.channels.amqp_health import Health
 from adapters.channels.amqp_messages import (
     Message,
     answerable,
@@ -34,10 +38,11 @@ from adapters.channels.amqp_messages import (
     receipt_reply,
     refusal_reply,
 )
+from adapters.channels.amqp_settings import AmqpChannelSettings
 from adapters.wire.amqp import QUORUM, Fate, Line, connect
-from adapters.wire.amqp_address import AmqpAddress
 from adapters.wire.kind import Kind, Surroundings
 from adapters.wire.reach import on_loopback
+from adapters.wire.weight import SMALL, Scales
 from broker.errors import ConfigError, Malformed, NotYet, Rejection, Unavailable
 from broker.model import Envelope
 from broker.partner import Partners
@@ -47,57 +52,7 @@ from broker.retry import RetryPolicy
 log = structlog.get_logger(__name__)
 
 _GLANCE: Final = 0.2  # seconds between two looks at `stop`
-_REMEMBERED: Final = 10_000  # messages handed back: more are never in one outage of ours by far
-
-
-class AmqpChannelSettings(AmqpAddress):
-    """Where the queue is, and how it is emptied.  Durations are seconds or ISO 8601."""
-
-    queue: str = "goniec.in"
-    dead_letters: str = ""  # <queue>.dead-letters unless named: what was refused
-    quarantine: str = ""  # <queue>.quarantine unless named: what was redelivered too often
-    declare_queues: bool = True  # make the three queues; if not, they must be there
-    workers: int = Field(default=8, ge=1, le=64)  # messages in intake at the same time
-    # Messages held beside them that must wait for a reason of their own: their sender is too fast, or an authority has
-    # not answered.  With more, all others wait until one of them may go on.
-    aside: int = Field(default=24, ge=0, le=1_000)
-    redeliveries: int = Field(default=20, ge=1)  # more of them, and a message is put into quarantine
-    first_wait: timedelta = timedelta(seconds=1)  # when intake is away and names no wait; doubling up to:
-    longest_wait: timedelta = timedelta(minutes=5)
-    deadline: timedelta = timedelta(seconds=15)  # for connecting, and for each answer of RabbitMQ
-    # How senders prove who they are: by the `user_id` that RabbitMQ has checked.  Without it they are believed, and
-    # then RabbitMQ must be on this machine.  A user of RabbitMQ with the tag `impersonator` is believed on its word.
-    proof: tuple[Literal["amqp-user"], ...] = ()
-
-
-@dataclass(slots=True)
-class _Health:
-    """What is known of intake, from one line to the next, and how to tell a poisonous message from an outage.
-
-    RabbitMQ counts every return of a message, also those in which intake was away and we handed it back.  Those
-    are forgiven: by our own count (`returned`), and all of them while `outage` holds, because the other nodes are
-    handing back too.  What is left are the times a message ended its worker, or met a bug.
-    """
-
-    failures: int = 0  # in a row: the next wait grows with them
-    outage: bool = False  # the last word of intake was Unavailable
-    returned: Counter[bytes] = field(default_factory=Counter)  # by `Message.key`
-
-    def poisonous(self, message: Message, limit: int) -> bool:
-        """Tell whether a message has come too often for a reason of its own."""
-        return message.times > limit and not self.outage and message.times - self.returned[message.key] > limit
-
-    def hand_back(self, message: Message) -> None:
-        """Note that a message goes back to its queue by our will."""
-        if len(self.returned) >= _REMEMBERED:
-            self.returned.clear()
-        self.returned[message.key] += 1
-
-    def well(self, message: Message) -> None:
-        """Note that a message was seen to its end."""
-        self.failures, self.outage = 0, False
-        if message.times:
-            del self.returned[message.key]
+_STEP: Final = 8  # places for messages that take the place of so many held aside
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,10 +62,11 @@ class AmqpChannel:
     name: str
     settings: AmqpChannelSettings
     around: Surroundings
+    ready: Event = field(default_factory=Event)  # set while messages are taken
 
     def serve(self, accept: Accept, stop: Event) -> None:
         """See `broker.ports.Channel`.  A line that falls later is opened again here, after a growing wait."""
-        health, opened = _Health(), False
+        health, opened, scales = Health(), False, Scales(self.settings.large)
         policy = RetryPolicy(first=self.settings.first_wait, longest=self.settings.longest_wait)
         with ThreadPoolExecutor(self.settings.workers, thread_name_prefix=self.name) as pool:
             while not stop.is_set():
@@ -118,7 +74,7 @@ class AmqpChannel:
                 try:
                     line = connect(self._parameters(), monotonic() + self.settings.deadline.total_seconds())
                     try:
-                        session = _Session(self, line, accept, pool, health)
+                        session = _Session(self, line, accept, pool, health, scales=scales)
                         session.open()
                         opened = True
                         wait = session.run(stop)
@@ -155,11 +111,16 @@ class AmqpChannel:
 class _Session:
     """The life of one line: messages come, go through intake, and are settled.  All but `_take_in` on its thread."""
 
-    def __init__(self, of: AmqpChannel, line: Line, accept: Accept, pool: Executor, health: _Health) -> None:
+    def __init__(
+        self, of: AmqpChannel, line: Line, accept: Accept, pool: Executor, health: Health, *, scales: Scales
+    ) -> None:
         self._of, self._line, self._accept, self._pool, self._health = of, line, accept, pool, health
-        self._consumer = ""
+        self._consumers: list[str] = []  # the first has a place for each worker, the others are for what is aside
         self._open = 0  # messages neither acknowledged nor given up
-        self._aside_until: dict[int, tuple[float, Message]] = {}  # by tag: those that must wait by themselves
+        # By tag, those that must wait by themselves: until when, and what they are unless that would be too large.
+        self._aside_until: dict[int, tuple[float, Message | None]] = {}
+        self._scales = scales
+        self._heavy: deque[tuple[Message, Envelope]] = deque()  # large ones that wait for their turn
         self._away: Exception | None = None  # why no more are taken
 
     def open(self) -> None:
@@ -174,7 +135,8 @@ class _Session:
                 passive=not it.declare_queues,
                 arguments=QUORUM if it.declare_queues else None,
             )
-        self._consumer = self._line.consume(it.queue, it.workers + it.aside, self._taken, self._by())
+        self._consumers = [self._line.consume(it.queue, it.workers, self._taken, self._by())]
+        self._of.ready.set()
         log.info("channel.open", channel=self._of.name, queue=it.queue)
 
     def run(self, stop: Event) -> timedelta | None:
@@ -186,10 +148,14 @@ class _Session:
         try:
             self._drive(lambda: stop.is_set() or self._away is not None)
             self._away = self._away or Unavailable("the channel is closing")  # takes no more, whatever still comes
-            self._line.cancel(self._consumer, self._by())
-            self._drive(lambda: self._open == 0)
+            self._of.ready.clear()
+            for consumer in self._consumers:
+                self._line.cancel(consumer, self._by())
+            self._drive(lambda: self._open == len(self._heavy))
         finally:
-            for _, message in self._aside_until.values():
+            self._of.ready.clear()
+            aside = [message for _, message in self._aside_until.values() if message is not None]
+            for message in (*aside, *(message for message, _ in self._heavy)):
                 self._health.hand_back(message)
         return self._away.retry_after if isinstance(self._away, Unavailable) else None
 
@@ -222,7 +188,20 @@ class _Session:
         except Rejection as no:
             self._settle(message, self._refusal(message, no))
         else:
-            self._pool.submit(self._take_in, message, envelope)
+            self._heavy.append((message, envelope))
+            self._let_in()
+
+    def _let_in(self) -> None:
+        """Let into intake what there is room for, in its order; small ones pass large ones that wait."""
+        waiting, self._heavy = self._heavy, deque()
+        full = self._away is not None
+        for message, envelope in waiting:
+            large = len(message.body) >= SMALL
+            if (large and full) or not self._scales.take(len(message.body)):
+                full = True
+                self._heavy.append((message, envelope))
+            else:
+                self._pool.submit(self._take_in, message, envelope)
 
     def _take_in(self, message: Message, envelope: Envelope) -> None:
         """Ask intake, on a thread of the pool, and hand what comes of it to the line's thread."""
@@ -236,7 +215,9 @@ class _Session:
         except Exception as bug:  # nothing was acknowledged: the message is safe in its queue
             log.exception("channel.intake-bug", channel=self._of.name, sha256=envelope.digest)
             then = partial(self._give_up, message, bug)
+        self._scales.give(len(message.body))
         self._line.hand(then)
+        self._line.hand(self._let_in)
 
     def _answer(self, message: Message, envelope: Envelope) -> list[_Post]:
         try:
@@ -293,7 +274,10 @@ class _Session:
         """Leave a message unacknowledged and try it again later; others pass it."""
         self._open -= 1
         wait = waits.retry_after or self._of.settings.first_wait
-        self._aside_until[message.tag] = (monotonic() + wait.total_seconds(), message)
+        large = len(message.body) >= SMALL
+        if large:
+            self._health.hand_back(message)  # in any case it goes back before it is tried again
+        self._aside_until[message.tag] = (monotonic() + wait.total_seconds(), None if large else message)
         log.info("channel.aside", channel=self._of.name, reason=waits.reason, wait=wait.total_seconds())
 
     def _go_on(self) -> None:
@@ -301,10 +285,28 @@ class _Session:
         if self._away is not None:
             return
         now = monotonic()
-        for tag in [tag for tag, (until, _) in self._aside_until.items() if until <= now]:
+        due = [tag for tag, (until, _) in self._aside_until.items() if until <= now]
+        self._make_room()
+        for tag in due:
             _, message = self._aside_until.pop(tag)
+            if message is None:
+                self._line.hand_back(tag)
+                continue
             self._open += 1
             self._begin(replace(message, at=self._of.around.clock()))
+
+    def _make_room(self) -> None:
+        """Have a step of further places for each step of messages aside, up to `aside` of the settings.
+
+        A step is given up when half of it is free again: not at once, for RabbitMQ would hand out for nothing what it
+        has on its way.
+        """
+        it, aside, further = self._of.settings, len(self._aside_until), len(self._consumers) - 1
+        if aside > further * _STEP and further * _STEP < it.aside:
+            places = min(_STEP, it.aside - further * _STEP)
+            self._consumers.append(self._line.consume(it.queue, places, self._taken, self._by()))
+        elif further and aside <= max(0, (further - 1) * _STEP - _STEP // 2):
+            self._line.cancel(self._consumers.pop(), self._by())
 
     def _give_up(self, message: Message, why: Exception) -> None:
         """Leave a message unacknowledged, and take no more for a while."""

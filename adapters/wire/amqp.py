@@ -84,6 +84,7 @@ class Line:
         self._published = 0
         self._incoming: Channel | None = None
         self._outgoing: Channel | None = None
+        self._consumed = False
         self._closed = False  # by us
         self._silent = False  # RabbitMQ let a deadline pass
         self._gone = False  # the socket is closed
@@ -206,7 +207,9 @@ class Line:
         """
         channel = self.channel
         self.ask(channel.basic_qos, deadline, prefetch_count=prefetch)
-        channel.add_on_cancel_callback(lambda _frame: self._fell(channel, AMQPError("the queue is gone")))
+        if not self._consumed:
+            channel.add_on_cancel_callback(lambda _frame: self._fell(channel, AMQPError("the queue is gone")))
+            self._consumed = True
         tags: list[str] = []
 
         def subscribe(callback: Callable[[Any], None]) -> None:
@@ -229,6 +232,11 @@ class Line:
         """Take a message out of its queue, for good.  On a fallen line it does nothing: the message comes again."""
         if self.up and self.channel.is_open:
             self.channel.basic_ack(tag)
+
+    def hand_back(self, tag: int) -> None:
+        """Put a message back into its queue, to be handed out again.  On a fallen line it goes back by itself."""
+        if self.up and self.channel.is_open:
+            self.channel.basic_reject(tag, requeue=True)
 
     # ── what goes ────────────────────────────────────────────────────────────────────────────────────────
 
