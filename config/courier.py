@@ -80,11 +80,11 @@ class Courier:
 
     def _end(self, pool: ThreadPoolExecutor) -> None:
         """Give back what has not begun, wait for what has, and leave behind what does not end."""
-        pool.shutdown(wait=False)
         with self._lock:
             under_way = dict(self._under_way)
+        pool.shutdown(wait=False, cancel_futures=True)
         for future, claim in under_way.items():
-            if future.cancel():
+            if future.cancelled():
                 self._put_off(claim, timedelta(0))
         _, left = wait(under_way, self._drain)
         if left:

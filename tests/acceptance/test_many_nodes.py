@@ -6,6 +6,8 @@ import json
 import os
 import secrets
 import signal
+import subprocess
+import sys
 import time
 from contextlib import ExitStack
 from dataclasses import replace
@@ -17,6 +19,8 @@ from click.testing import CliRunner
 from adapters.stores import migrate
 from adapters.testkit.box import Submission
 from adapters.testkit.dms_conduct import Conduct
+from adapters.wire.listening import opened
+from broker.ports import Filter
 from config.bootstrap import open_store
 from config.cli.main import goniec
 from config.demo.site import Serving, free_port
@@ -202,8 +206,6 @@ def test_a_stop_lets_attempts_end_and_no_node_stays_behind(machine):
 def shown(town):
     opened = open_store(town.site.settings)
     try:
-        from broker.ports import Filter
-
         return [opened.show(record.submission.id) for record in opened.list(Filter())]
     finally:
         opened.close()
@@ -221,3 +223,144 @@ def test_workers_end_when_their_supervisor_is_killed(machine):
         town.settle()
         assert len(town.serving.workers) == 0
     assert [one.document for one in town.dms.received] == [document]
+
+
+# ── two machines ──
+
+
+@pytest.fixture
+def machines(found, postgres_database):
+    """A town with two machines on one PostgreSQL, each with a configuration and an address of its own."""
+    migrate(postgres_database)
+    town = found(store=postgres_database, sections={"nodes": NODES, "delivery": DELIVERY}, ways=roomy)
+    with ExitStack() as ends:
+        site = replace(town.site, folder=town.site.folder / "second", port=free_port()).write()
+        second = replace(town, site=site, serving=ends.enter_context(site.start()))
+        until(lambda: len(alive(town.site)) == 2)
+        yield town, second
+
+
+def test_a_duty_is_one_machines_and_passes_on_when_that_is_killed(machines):
+    first, second = machines
+    (holder,) = until(lambda: holders(first.site))
+    assert sorted(pids(first.site)) == sorted([first.serving.process.pid, second.serving.process.pid])
+    killed, left = (first, second) if holder.pid == first.serving.process.pid else (second, first)
+    with load(killed, 2) as ones, load(left, 2) as others:
+        ones.wait_for(3)
+        killed.serving.kill()
+        (heir,) = until(lambda: [node for node in holders(left.site) if node.id != holder.id])
+        assert heir.pid == left.serving.process.pid
+        (dead,) = [node for node in nodes(left.site) if not node.alive(left.site.settings.nodes.lease)]
+        assert dead.id == holder.id
+        others.wait_for(3)
+        with killed.site.start():
+            ones.wait_for(3)
+            others.wait_for(3)
+    left.settle()
+    account = audit(
+        left.site,
+        sent=ones.sent | others.sent,
+        words=ones.words + others.words,
+        arrivals=left.dms.records.arrivals,
+    )
+    assert account.broken == {}
+    assert account.submissions == len(ones.sent | others.sent) == account.delivered
+
+
+def test_a_machine_that_is_stopped_hands_its_duties_over_at_once(machines):
+    first, second = machines
+    (holder,) = until(lambda: holders(first.site))
+    stopped, left = (first, second) if holder.pid == first.serving.process.pid else (second, first)
+    assert stopped.serving.stop() == 0
+    assert holder.id not in {node.id for node in nodes(left.site)}
+    (heir,) = until(lambda: holders(left.site))
+    assert heir.pid == left.serving.process.pid
+
+
+def test_nodes_are_listed_in_words_and_in_json(machines):
+    first, second = machines
+    until(lambda: holders(first.site))
+    call = ["nodes", "--config", str(second.site.configuration)]
+    told = json.loads(CliRunner().invoke(goniec, [*call, "--json"]).output)
+    assert {node["pid"] for node in told} == {first.serving.process.pid, second.serving.process.pid}
+    assert {node["state"] for node in told} == {"alive"}
+    assert {node["layout"] for node in told} == {node.layout for node in nodes(first.site)}
+    assert sum("report" in node["duties"] for node in told) == 1
+    second.serving.kill()
+    until(lambda: len(alive(first.site)) == 1)
+    lines = CliRunner().invoke(goniec, call).output.splitlines()
+    assert len(lines) == 3
+    assert {line.split()[2]: " dead " in f"{line} " for line in lines[1:]} == {
+        str(first.serving.process.pid): False,
+        str(second.serving.process.pid): True,
+    }
+
+
+# ── what goes wrong ──
+
+
+def test_workers_stay_as_they_are_when_the_new_configuration_is_wrong(found):
+    town = found(workers=2, sections={"nodes": NODES, "delivery": DELIVERY})
+    until(lambda: len(alive(town.site)) == 2)
+    before, good = set(town.serving.workers), town.site.configuration.read_text(encoding="utf-8")
+    for wrong, told in (
+        ("workers = none", "supervisor.kept-old"),  # no TOML
+        (good.replace('file = "pki/seal.bundle.pem"', 'file = "gone.pem"'), "supervisor.replacement-failed"),
+    ):
+        town.site.configuration.write_text(wrong, encoding="utf-8")
+        town.serving.process.send_signal(signal.SIGHUP)
+        until(lambda told=told: events(town.site, told))
+        assert set(town.serving.workers) == before
+        assert town.put(town.letter(secrets.randbelow(10**6))).status == 200
+    town.site.configuration.write_text(good.replace("workers = 2", "workers = 3"), encoding="utf-8")
+    town.serving.process.send_signal(signal.SIGHUP)
+    until(lambda: len(set(town.serving.workers) - before) == 3)
+    until(lambda: len(town.serving.workers) == 3)
+    assert town.serving.stop() == 0
+
+
+def test_what_keeps_workers_from_starting_is_told_once(found):
+    town = found()
+    assert town.serving.stop() == 0
+    broken = replace(town.site, workers=3, sections={"seal": {"kind": "pem", "file": "gone.pem"}}).write()
+    serving = Serving(broken)
+    assert serving.process.wait(PATIENCE) == 2
+    serving.kill()
+    said = (broken.folder / "stderr.txt").read_text(encoding="utf-8")
+    assert said.count("gone.pem") == 1
+
+
+# ── sockets of the system ──
+
+HANDED = """
+import os, sys
+os.dup2(int(sys.argv[1]), 3)
+os.environ.update(LISTEN_FDS="1", LISTEN_PID=str(os.getpid()))
+os.execv(sys.executable, [sys.executable, "-m", "config.cli", "serve", "--config", sys.argv[2]])
+"""
+
+
+def test_a_single_process_is_replaced_without_a_refusal_when_the_system_holds_its_socket(found):
+    town = found(sections={"nodes": NODES, "delivery": DELIVERY})
+    assert town.serving.stop() == 0
+
+    def start():
+        command = [sys.executable, "-c", HANDED, str(held.fileno()), str(town.site.configuration)]
+        with (town.site.folder / "stderr.txt").open("ab") as said:
+            return subprocess.Popen(command, pass_fds=[held.fileno()], stdout=said, stderr=said)
+
+    with opened("127.0.0.1", town.site.port) as held, ExitStack() as ends:
+        running = start()
+        ends.callback(lambda: running.kill())  # noqa: PLW0108 - the one that runs then
+        with load(town) as partners:
+            for _ in range(2):
+                partners.wait_for(4)
+                running.send_signal(signal.SIGTERM)
+                assert running.wait(PATIENCE) == 0
+                running = start()  # meanwhile connections wait in the socket
+            partners.wait_for(4)
+        running.send_signal(signal.SIGTERM)
+        assert running.wait(PATIENCE) == 0
+    assert partners.resent == 0
+    with town.site.start():
+        holds(town, partners)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
 
@@ -261,3 +262,65 @@ def test_after_an_outage_longer_than_a_lease_what_is_under_way_is_renewed_before
     assert renewed_first.wait(20)
     gate.set()
     assert order[0] == "renew"
+
+
+def test_an_attempt_that_does_not_end_is_left_behind_with_its_lease_and_keeps_its_attempt(running):
+    """It may have reached its office: whoever takes it over must know that it was tried."""
+    begun, gate = threading.Event(), threading.Event()
+    shelf, done = Shelf([a_claim()]), []
+
+    def deliver(_claim):
+        begun.set()
+        gate.wait(20)
+        done.append(True)
+
+    end = running(shelf, deliver, drain=timedelta(milliseconds=20))
+    assert begun.wait(20)
+    end()
+    assert not done
+    assert shelf.put_off == []
+    gate.set()
+
+
+def test_leases_are_renewed_while_a_stop_waits(running):
+    claim, gate, stopping, renewed = a_claim(), threading.Event(), threading.Event(), threading.Event()
+    shelf = Shelf([claim])
+    plain = shelf.renew
+
+    def renew(held, lease):
+        if stopping.is_set():
+            renewed.set()
+        return plain(held, lease)
+
+    begun = threading.Event()
+    shelf.renew = renew
+    end = running(shelf, lambda _claim: (begun.set(), gate.wait(20)), lease=timedelta(milliseconds=30))
+    assert begun.wait(20)
+    waiting = threading.Thread(target=end)
+    stopping.set()
+    waiting.start()
+    assert renewed.wait(20)
+    gate.set()
+    waiting.join(20)
+
+
+def test_what_was_claimed_and_not_begun_is_given_back():
+    """A thread that is there has not taken it yet when the end comes: nobody has seen it."""
+    claim, shelf = a_claim(), Shelf([])
+    courier = Courier(
+        store=shelf,
+        deliver=lambda _claim: None,
+        threads=1,
+        lease=timedelta(seconds=60),
+        poll=timedelta(seconds=1),
+    )
+    with ThreadPoolExecutor(1) as pool:
+        gate, busy = threading.Event(), threading.Event()
+        pool.submit(lambda: (busy.set(), gate.wait(20)))
+        assert busy.wait(20)
+        future = courier._begin(pool, claim)
+        courier._end(pool)
+        gate.set()
+    assert future.cancelled()
+    assert shelf.put_off == [claim.token]
+    assert courier.idle

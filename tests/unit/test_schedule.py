@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from threading import Event
+from threading import Event, Timer
 
 from config.schedule import Housekeeping
 
@@ -24,3 +24,26 @@ def test_jobs_that_take_long_keep_no_other_from_running():
     finally:
         done.set()
         housekeeping.stop()
+
+
+def test_a_stop_waits_for_the_job_under_way_and_begins_no_other():
+    gate, begun, ended = Event(), Event(), []
+    housekeeping = Housekeeping()
+    housekeeping.every(SOON, "slow", lambda: (begun.set(), gate.wait(30), ended.append("slow")))
+    housekeeping.start()
+    assert begun.wait(30)
+    Timer(0.05, gate.set).start()
+    housekeeping.stop()
+    assert ended == ["slow"]
+    assert housekeeping.idle
+
+
+def test_a_stop_leaves_behind_what_takes_too_long():
+    gate, begun = Event(), Event()
+    housekeeping = Housekeeping()
+    housekeeping.every(SOON, "endless", lambda: (begun.set(), gate.wait(30)))
+    housekeeping.start()
+    assert begun.wait(30)
+    housekeeping.stop(timedelta(milliseconds=20))
+    assert not housekeeping.idle
+    gate.set()
