@@ -83,12 +83,12 @@ class Courier:
         with self._lock:
             under_way = dict(self._under_way)
         pool.shutdown(wait=False, cancel_futures=True)
-        for future, claim in under_way.items():
-            if future.cancelled():
-                self._put_off(claim, timedelta(0))
-        _, left = wait(under_way, self._drain)
+        begun = {future: claim for future, claim in under_way.items() if not future.cancelled()}
+        for future in under_way.keys() - begun.keys():  # of these `wait` would think that they are still to be done
+            self._put_off(under_way[future], timedelta(0))
+        _, left = wait(begun, self._drain)
         if left:
-            deliveries = sorted(under_way[future].delivery.id for future in left)
+            deliveries = sorted(begun[future].delivery.id for future in left)
             log.error("courier.left-behind", deliveries=deliveries, after=self._drain)
 
     def _fed(self, pool: ThreadPoolExecutor) -> bool:
