@@ -15,8 +15,10 @@ from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Final, Protocol
 
-from broker.errors import Malformed
-from broker.model import Delivery, FormKey, Receipt, Refusal, SubmissionId
+from broker.errors import Malformed, Unavailable
+from broker.journal import Batch
+from broker.model import Delivery, FormKey, Once, Receipt, Refusal, SubmissionId
+from broker.partner import Proof
 from broker.states import DeliveryState
 
 MOST: Final = 500
@@ -117,6 +119,7 @@ class Page:
     sent: Sequence[Sent] = ()
     refused: Sequence[Refusal] = ()
     cursor: str = ""  # to be given back for the next page; "" at the end
+    head: Batch | None = None  # the journal's newest sealed head, for who keeps a note of it
 
 
 _ACCEPTED, _REFUSED = "a:", "r:"
@@ -179,6 +182,53 @@ def look_up(books: Reconciliation, sender: str | None, digests: Sequence[str]) -
         by_digest[one.digest].append(one)
     refused = {one.digest: one for one in books.refused(sender, digests)}
     return [Found(digest=it, sent=tuple(by_digest.get(it, ())), refused=refused.get(it)) for it in digests]
+
+
+# ── asked through a way in ───────────────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asker:
+    """Who asks, and how that is known: as of an envelope."""
+
+    sender: str
+    proof: Proof = Proof.NONE
+    once: Once | None = None
+
+
+class Inquiries(Protocol):
+    """What a way in can ask for somebody: each is told of its own alone.
+
+    Raises a Rejection (Unauthorised, Malformed), NotYet if the partner is over its share, or Unavailable.
+    """
+
+    def page(self, asker: Asker, since: datetime, cursor: str = "", most: int = MOST) -> Page:
+        """Return a page of what the asker sent."""
+        ...
+
+    def look_up(self, asker: Asker, digests: Sequence[str]) -> Sequence[Found]:
+        """Return what is known of documents of the asker's by their digests."""
+        ...
+
+    def receipt(self, asker: Asker, id: str) -> Receipt:  # noqa: A002 - the field's name
+        """Return a receipt that the asker was given; raise Malformed (`reconcile.receipt`) if there is none."""
+        ...
+
+
+class _NoInquiries:
+    """Where nobody answers: every question is put off."""
+
+    def page(self, asker: Asker, since: datetime, cursor: str = "", most: int = MOST) -> Page:  # noqa: ARG002
+        raise Unavailable("there is nobody here to ask")
+
+    def look_up(self, asker: Asker, digests: Sequence[str]) -> Sequence[Found]:  # noqa: ARG002
+        raise Unavailable("there is nobody here to ask")
+
+    def receipt(self, asker: Asker, id: str) -> Receipt:  # noqa: A002, ARG002
+        raise Unavailable("there is nobody here to ask")
+
+
+NO_INQUIRIES: Final[Inquiries] = _NoInquiries()
 
 
 # ── two lists ────────────────────────────────────────────────────────────────────────────────────────────

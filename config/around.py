@@ -14,6 +14,7 @@ from adapters.wire.listening import Listen, opened
 from broker.errors import ConfigError
 from broker.partner import NOBODY, Partners
 from broker.ports import Channel, Ids
+from broker.reconcile import NO_INQUIRIES, Inquiries
 from config import clock, kinds, packaged
 from config.ids import TimeOrderedIds
 from config.listeners import Listeners
@@ -29,6 +30,7 @@ def surroundings(  # noqa: PLR0917 - what `Surroundings` takes, with its default
     partners: Callable[[], Partners] = lambda: NOBODY,
     seals: Callable[[], bytes] = lambda: b"",
     listen: Listen = opened,
+    inquiries: Inquiries = NO_INQUIRIES,
 ) -> Surroundings:
     """Return what an adapter is given beside its own settings."""
     return Surroundings(
@@ -42,6 +44,7 @@ def surroundings(  # noqa: PLR0917 - what `Surroundings` takes, with its default
         partners=partners,
         seals=seals,
         listen=listen,
+        inquiries=inquiries,
     )
 
 

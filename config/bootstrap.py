@@ -46,9 +46,9 @@ from config.courier import Courier
 from config.ids import TimeOrderedIds
 from config.lending import OfficePool
 from config.operations import Operations, watch_over
-from config.pace import Turnstile
 from config.partners import partners
 from config.recheck import Recheck
+from config.reconcile import Desk
 from config.rotation import Configured, Rotation
 from config.schedule import Chore
 from config.settings import NodesSection, Settings
@@ -78,6 +78,7 @@ class Parts:
     table: Snapshot[Table]
     seal: Rotation
     bundle: Bundle
+    desk: Desk
     stamps: Authority | None  # None: nobody time-stamps receipts
     timetable: Timetable
     channels: Mapping[str, Channel]
@@ -120,7 +121,10 @@ def parts(settings: Settings, listen: Listen = opened) -> Parts:
     wrong.of(open_store, settings)  # opens nothing before its first call
     known = wrong.of(partners, settings)
     bundle = Bundle()
-    around = partial(surroundings, settings, ids=ids, partners=known or (lambda: NOBODY), seals=bundle, listen=listen)
+    desk = Desk(known or (lambda: NOBODY))
+    around = partial(
+        surroundings, settings, ids=ids, partners=desk.partners, seals=bundle, listen=listen, inquiries=desk
+    )
     catalogue = wrong.of(load_catalogue, tuple(settings.path(folder) for folder in settings.forms))
     trust_files = [settings.path(one.file) for one in settings.trust.anchors]
     trust_files += [settings.path(file) for file in settings.trust.intermediates]
@@ -165,6 +169,7 @@ def parts(settings: Settings, listen: Listen = opened) -> Parts:
         table=table,
         seal=seal,
         bundle=bundle,
+        desk=desk,
         stamps=stamps,
         timetable=timetable or Timetable(),
         channels=made_channels,
@@ -253,7 +258,7 @@ def assemble(settings: Settings, listen: Listen = opened) -> Broker:
                 for name, one in settings.offices.items()
             ]
         )
-        made.bundle.ledger = store
+        made.bundle.ledger = made.desk.custody = store
         made.seal.begin(store, made.bundle.refresh)
         quarantine.warn_of_missing(settings.offices, store.quarantine)
     except BaseException:
@@ -281,7 +286,7 @@ def assemble(settings: Settings, listen: Listen = opened) -> Broker:
         clock=clock.now,
         ids=made.ids,
         partners=made.partners,
-        pace=Turnstile(),
+        pace=made.desk.pace,
         pressure=operations.watch,
     )
     patience = settings.trust.unresolved

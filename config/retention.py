@@ -25,7 +25,8 @@ BYTES: Final = 8_000_000  # of documents: what is removed is overwritten, and th
 TURN: Final = timedelta(minutes=1)  # how often housekeeping goes on where it stopped
 SHARE: Final = 20.0  # seconds of work in a turn: a stop waits for no more
 
-Keep = Literal["forever"] | Annotated[timedelta, Field(gt=timedelta(0))]
+Length = Annotated[timedelta, Field(gt=timedelta(0))]
+Keep = Literal["forever"] | Length
 
 
 class RetentionRule(KindSettings):
@@ -41,7 +42,7 @@ class RetentionSettings(KindSettings):
 
     default: Keep = "forever"
     refusals: Keep = "forever"  # what is kept of documents that were turned away
-    every: timedelta = Field(timedelta(hours=1), gt=timedelta(0))  # how often it is looked for
+    every: Length = timedelta(hours=1)  # how often it is looked for
     rules: tuple[RetentionRule, ...] = ()
 
     @model_validator(mode="after")

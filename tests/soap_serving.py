@@ -14,6 +14,7 @@ from adapters.wire.kind import Surroundings
 from broker.parse import Limits
 from broker.partner import NOBODY, Partners
 from broker.ports import Accept, Clock
+from broker.reconcile import NO_INQUIRIES, Inquiries
 from tests.builders import NOON
 
 SCHEMAS = Path(__file__).parents[1] / "schemas"
@@ -26,6 +27,7 @@ def a_channel(
     folder: Path | None = None,
     partners: Callable[[], Partners] = lambda: NOBODY,
     seals: Callable[[], bytes] = lambda: b"",
+    inquiries: Inquiries = NO_INQUIRIES,
     **settings: Any,
 ) -> SoapChannel:
     ids = count()
@@ -38,6 +40,7 @@ def a_channel(
         limits=limits or Limits(),
         partners=partners,
         seals=seals,
+        inquiries=inquiries,
     )
     channel = KIND.make(SoapSettings(**{"listen": "127.0.0.1:0", **settings}), around)
     assert isinstance(channel, SoapChannel)

@@ -25,7 +25,7 @@ from broker.parse import Limits
 from broker.partner import NOBODY, Partners
 from broker.ports import Channel, Clock, Ids, Ledger, Office, Seal, Store
 from broker.quarantine import Quarantine
-from broker.reconcile import Reconciliation
+from broker.reconcile import NO_INQUIRIES, Inquiries, Reconciliation
 from broker.retention import Retention
 
 Made_co = TypeVar("Made_co", covariant=True)
@@ -51,6 +51,7 @@ class Surroundings:
     partners: Callable[[], Partners] = lambda: NOBODY  # as they are now: never kept over a message
     listen: Listen = opened  # whoever takes connections asks for his socket here: it may be one that workers share
     seals: Callable[[], bytes] = lambda: b""  # the certificates of all seals ever used, PEM, for who checks receipts
+    inquiries: Inquiries = NO_INQUIRIES  # what a partner may ask about its own
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from threading import Event
@@ -12,7 +13,7 @@ from typing import Any
 
 import structlog
 
-from adapters.channels.soap import skrytka
+from adapters.channels.soap import skrytka, uzgodnienie
 from adapters.channels.soap.description import Description
 from adapters.channels.soap.endpoint import Endpoint, Service, largest
 from adapters.channels.soap.face import Face
@@ -31,7 +32,7 @@ from broker.ports import Accept
 
 log = structlog.get_logger(__name__)
 
-SERVICES: tuple[Service, ...] = (skrytka.SERVICE,)
+SERVICES: tuple[Callable[[Surroundings], Service], ...] = (lambda _around: skrytka.SERVICE, uzgodnienie.service)
 
 
 class SoapChannel:
@@ -41,11 +42,11 @@ class SoapChannel:
     `ready` is set while connections are taken; `base` is the public address then.
     """
 
-    def __init__(self, settings: SoapSettings, around: Surroundings, services: tuple[Service, ...] = SERVICES) -> None:
+    def __init__(self, settings: SoapSettings, around: Surroundings) -> None:
         """Make the channel; raise ConfigError if a certificate or key cannot be used."""
         self._settings = settings
         self._around = around
-        self._services = services
+        self._services = tuple(service(around) for service in SERVICES)
         self._tls = (
             Tls(settings, folder=around.folder, partners=around.partners, clock=around.clock, channel=around.name)
             if settings.certificate
