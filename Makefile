@@ -4,7 +4,7 @@ PYTHON ?= python3
 PYTEST := .venv/bin/pytest
 SHELL := /bin/bash
 
-.PHONY: help demo test hostile lint interop fuzz mutation corpus bench reference sbom lock clean
+.PHONY: help demo test hostile journal lint interop fuzz mutation corpus bench reference sbom lock clean
 
 help:  ## Show the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -23,6 +23,9 @@ lint: .venv/dev  ## ruff, mypy strict, import-linter
 	.venv/bin/ruff format --check .
 	.venv/bin/mypy
 	.venv/bin/lint-imports
+
+journal: .venv/dev  ## 1,000 random changes of a journal of 100,000 events: each is found
+	$(PYTEST) -s tests/integration/test_journal_changes.py
 
 interop: .venv/dev  ## Foreign peers: xmlsec1, openssl, the JDK, EU DSS, and the SOAP clients of PHP and node
 	scripts/interop

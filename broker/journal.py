@@ -24,8 +24,8 @@ COUNTED: Final = 100_000
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
-_EVENT: Final = "goniec journal event 1"
-_BATCH: Final = "goniec journal batch 1"
+_EVENT: Final = "goniec-journal-event-1"
+_BATCH: Final = "goniec-journal-batch-1"
 _ABSENT: Final = b"\xff\xff\xff\xff"
 
 

@@ -16,7 +16,7 @@ from broker.journal import Batch, Entry, Lag
 from broker.journal_head import written
 from broker.journal_json import Json, batch_json, batch_of, digest, entry_json, entry_of, moment, whole
 
-_FORMAT: Final = "goniec journal export 1"
+_FORMAT: Final = "goniec-journal-export-1"
 LONGEST: Final = 1_000_000
 """Octets of a line."""
 _EVENTS: Final = 100_000  # of a batch: more than any store of ours makes

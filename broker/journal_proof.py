@@ -20,7 +20,7 @@ from broker.journal_json import Json, batch_json, batch_of, entry_json, entry_of
 from broker.journal_tree import MOST, inclusion_path, proven_root
 from broker.verify import TrustSnapshot
 
-_FORMAT: Final = "goniec journal proof 1"
+_FORMAT: Final = "goniec-journal-proof-1"
 LARGEST: Final = 32_000_000
 """Octets of a proof."""
 _HASH_OCTETS: Final = 32

@@ -101,7 +101,7 @@ def test_the_form_of_an_event_and_of_a_batch_never_changes():
     moment = str(int((at - datetime(1970, 1, 1, tzinfo=UTC)) / timedelta(microseconds=1)))
     own = b"".join(
         [
-            field("goniec journal event 1"),
+            field("goniec-journal-event-1"),
             field("42"),
             field(moment),
             field("delivery.claimed"),
@@ -114,7 +114,7 @@ def test_the_form_of_an_event_and_of_a_batch_never_changes():
     leaf = hashlib.sha256(b"\x00" + own).digest()
     assert leaf_of(Entry(id=42, event=event)) == leaf
     batch = chained(None, [leaf], at)
-    fields = ["goniec journal batch 1", "1", "1", moment, leaf.hex(), "00" * 32]
+    fields = ["goniec-journal-batch-1", "1", "1", moment, leaf.hex(), "00" * 32]
     assert head_octets(batch) == b"".join(map(field, fields))
     assert batch.head == hashlib.sha256(head_octets(batch)).digest()
 
@@ -182,7 +182,7 @@ def test_no_octet_of_an_export_can_change_unseen(place, octet, way):
 @given(st.binary(max_size=400) | st.binary(max_size=60).map(lambda it: EXPORT[:200] + it))
 @example(b"[" * 100_000)
 @example(b"")
-@example(b'{"format":"goniec journal export 1"}\n')
+@example(b'{"format":"goniec-journal-export-1"}\n')
 def test_any_octets_are_no_export(octets_):
     with pytest.raises(ValueError, match=r"."):
         judge(octets_)
@@ -276,8 +276,8 @@ def test_no_octet_of_a_proof_can_change_unseen(place, octet, way):
 
 @settings(max_examples=200, deadline=None)
 @given(st.binary(max_size=300))
-@example(b'{"format":"goniec journal proof 1"}')
-@example(b'{"format":"goniec journal proof 1","submission":"","events":[{}],"batches":[]}')
+@example(b'{"format":"goniec-journal-proof-1"}')
+@example(b'{"format":"goniec-journal-proof-1","submission":"","events":[{}],"batches":[]}')
 @example(b"[" * 100_000)
 def test_any_octets_are_no_proof(octets_):
     assert check(octets_, trust=TRUST).verdict is Indication.FAILED
