@@ -126,7 +126,7 @@ def test_the_pages_name_every_command():
 
 STAGES = sorted({code.partition(".")[0] for code in TEXTS})
 CODE = re.compile(rf"(?:{'|'.join(STAGES)})\.[a-z0-9]+(?:-[a-z0-9]+)*")
-FILES = {"md", "py", "xsd", "wsdl", "toml", "csv"}
+FILES = {"md", "py", "xsd", "wsdl", "toml", "csv", "xml"}
 
 
 def events() -> set[str]:

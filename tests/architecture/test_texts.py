@@ -37,8 +37,8 @@ SOURCES = [
     for file in sorted((ROOT / folder).rglob("*.py"))
     if "texts" not in file.parts and "testkit" not in file.parts
 ]
-# What the store writes into its events shares the stages' prefixes, and is no code either.
-EVENTS = {"intake.refused"}
+# What the store writes into its events, and a file of a container, share the stages' prefixes, and are no codes either.
+EVENTS = {"intake.refused", "receipt.xml"}
 # Codes that are put together: the reasons why a row was not taken (`routing/explain.py`).
 MADE = ("route.row-",)
 
