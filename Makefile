@@ -18,6 +18,13 @@ test: .venv/dev lint  ## Lint, then every test but those that need foreign peers
 hostile: .venv/dev  ## 10,000 slow connections and other weights against the SOAP channel; tells times and memory
 	$(PYTEST) -s -v tests/hostile
 
+crash: .venv/dev  ## Hours of faults over three nodes under load, on both engines, with an audit; FAULTS=500 SUBMISSIONS=100000
+	$(PYTHON) scripts/debian.py postgres rabbitmq fiu
+	.venv/bin/python -m tests.crash.campaign --faults $(or $(FAULTS),500) --submissions $(or $(SUBMISSIONS),100000)
+
+simulate: .venv/dev  ## SEEDS simulated worlds (20000) from seed FROM (2000), beyond those that every test run has
+	.venv/bin/python -m tests.simulation $(or $(FROM),2000) --seeds $(or $(SEEDS),20000)
+
 lint: .venv/dev  ## ruff, mypy strict, import-linter
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .

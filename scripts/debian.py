@@ -1,6 +1,7 @@
 """Find the programs of the test engines, or have Debian install them.
 
 scripts/debian.py softhsm        see to it that the test token's library is there
+scripts/debian.py fiu            likewise libfiu, which lets system calls fail
 """
 
 from __future__ import annotations
@@ -14,7 +15,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NoReturn
 
-PACKAGES = {"postgres": "postgresql", "rabbitmq": "rabbitmq-server", "softhsm": "softhsm2"}
+PACKAGES = {
+    "postgres": "postgresql",
+    "rabbitmq": "rabbitmq-server",
+    "softhsm": "softhsm2",
+    "fiu": "fiu-utils",
+}
 POLICY = Path("/usr/sbin/policy-rc.d")
 
 
@@ -24,7 +30,7 @@ def give_up(message: str) -> NoReturn:
 
 
 def program(name: str) -> str | None:
-    """Return the path of `postgres`, of RabbitMQ's own start script, of `epmd`, or of SoftHSM, if it is installed.
+    """Return the path of `postgres`, of RabbitMQ's own start script, of `epmd`, of SoftHSM, of libfiu, if it is there.
 
     Debian keeps them out of PATH; its /usr/sbin/rabbitmq-server is a wrapper that insists on being root or
     rabbitmq and loses the environment.
@@ -34,6 +40,7 @@ def program(name: str) -> str | None:
         "rabbitmq": ("/usr/lib/rabbitmq/lib/rabbitmq_server-*/sbin/rabbitmq-server", "rabbitmq-server"),
         "epmd": ("/usr/lib/erlang/erts-*/bin/epmd", "epmd"),
         "softhsm": ("/usr/lib/softhsm/libsofthsm2.so", "softhsm2-util"),
+        "fiu": ("/usr/lib/fiu/fiu_posix_preload.so", "fiu-run"),
     }[name]
     found = sorted(map(str, Path("/").glob(place[1:])), key=_version)
     return found[-1] if found else shutil.which(command)

@@ -1,0 +1,40 @@
+"""Short campaigns, each kind of fault once: three nodes under load keep every promise.  `make crash` fights long ones."""
+
+from __future__ import annotations
+
+import secrets
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.crash.campaign.faults import faults_of
+from tests.crash.campaign.running import Campaign, fight
+
+SCRIPTS = Path(__file__).resolve().parents[2] / "scripts"
+
+
+def short(engine: str, submissions: int, *bugs: str) -> Campaign:
+    subprocess.run([sys.executable, SCRIPTS / "debian.py", "fiu"], check=True)
+    campaign = fight(
+        engine, submissions=submissions, faults=len(faults_of(engine)), seed=secrets.randbits(32), bugs=bugs, tell=print
+    )
+    print(campaign)  # noqa: T201 - the report
+    return campaign
+
+
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize(("engine", "submissions"), [("sqlite", 700), ("postgresql", 700)])
+def test_every_kind_of_fault_befalls_three_nodes_and_every_promise_is_kept(engine: str, submissions: int) -> None:
+    campaign = short(engine, submissions)
+    assert campaign.account.broken == {}
+    assert campaign.journal.startswith("0"), campaign.journal
+    assert len(campaign.faults) == len(faults_of(engine)) >= 12
+    assert campaign.account.submissions + campaign.account.refused == submissions
+    assert campaign.account.delivered == campaign.account.submissions
+
+
+@pytest.mark.timeout(900)
+def test_a_campaign_finds_a_receipt_that_is_released_before_its_commit() -> None:
+    assert short("sqlite", 200, "receipt-before-commit").account.broken
