@@ -10,9 +10,10 @@ from __future__ import annotations
 import fcntl
 import os
 import re
+import time
 from collections.abc import Callable
-from dataclasses import dataclass
-from datetime import timedelta
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Final
 
@@ -36,8 +37,13 @@ from config.stamping import Stamp
 
 log = structlog.get_logger(__name__)
 
-_ROUNDS: Final = 100  # batches in one run, heads sealed, lines written: a stop waits for no more
+LOOK: Final = timedelta(seconds=5)  # how often it is seen whether there is a batch full
+_LONGEST: Final = 4.0  # seconds of one run's chaining: a stop waits for no more
+_REST: Final = 9  # times what a batch took is waited before the next: intake has one writer, and this is not in a hurry
+_SILENCE: Final = timedelta(minutes=1)  # between two of the same complaint
+_SEALS: Final = 200  # in one run
 _STAMPS: Final = 50
+_PAGE: Final = 500  # heads written at once
 _TAIL: Final = 4096  # octets at the end of a file of heads in which its last line is looked for
 _TORN: Final = re.compile(rb"[0-9]+( [0-9a-f]{0,63})?")  # by a crash
 
@@ -56,7 +62,10 @@ class Chaining:
     heads: Path | None  # the file to which heads are appended
     clock: Clock
     most: int = 500
+    every: timedelta = timedelta(0)  # how old an event may get before it is chained with fewer than `most`
     patience: timedelta = timedelta(minutes=5)  # how far the journal may be behind before that is told
+    wait: Callable[[float], None] = time.sleep
+    _told: dict[str, datetime] = field(default_factory=dict, init=False)  # what was said lately
 
     def run(self) -> None:
         """Go on where the last run ended; raise Unavailable if the store is away."""
@@ -69,28 +78,40 @@ class Chaining:
         self._tell()
 
     def _chain(self) -> None:
-        for _ in range(_ROUNDS):
+        """Chain what fills batches, and the rest when it is old enough."""
+        lag, begun = self.journal.lag(), time.monotonic()
+        since = lag.unchained_since
+        full, rest = divmod(lag.unchained, self.most)
+        # An event from the future comes of a clock that was set back: how old it is cannot be told.
+        due = bool(rest) and since is not None and not timedelta(0) <= self.clock() - since < self.every
+        for _ in range(full + due):
+            before = time.monotonic()
             batch = self.journal.chain(self.most)
             if batch is None:
                 return
             log.info("journal.head", number=batch.number, head=batch.head.hex(), events=batch.size)
-            if batch.size < self.most:
+            now = time.monotonic()
+            if now - begun > _LONGEST:
                 return
+            self.wait(_REST * (now - before))
 
     def _publish(self, file: Path) -> None:
         try:
             publish(self.journal, file)
         except OSError as error:
-            log.warning("journal.heads-unwritable", reason=error.strerror or type(error).__name__)
+            if self._is_news("file"):
+                log.warning("journal.heads-unwritable", reason=error.strerror or type(error).__name__)
         except _Contradicted as no:
-            log.error("journal.contradicted", reason=str(no))  # noqa: TRY400 - nobody's bug: no traceback
+            if self._is_news("file"):
+                log.error("journal.contradicted", reason=str(no))  # noqa: TRY400 - nobody's bug: no traceback
 
     def _seal(self) -> None:
-        for batch in self.journal.unsealed(_ROUNDS):
+        for batch in self.journal.unsealed(_SEALS):
             try:
                 sealed = self.seal.seal(unsealed(batch))
             except Unavailable as away:
-                log.warning("journal.seal-unavailable", reason=away.reason)
+                if self._is_news("seal"):
+                    log.warning("journal.seal-unavailable", reason=away.reason)
                 return
             self.journal.keep_sealed(batch.number, sealed)
 
@@ -99,7 +120,8 @@ class Chaining:
             try:
                 token, _ = stamp(head_octets(batch))
             except Unavailable as away:
-                log.warning("journal.stamp-unavailable", reason=away.reason)
+                if self._is_news("stamp"):
+                    log.warning("journal.stamp-unavailable", reason=away.reason)
                 return
             self.journal.keep_stamp(batch.number, token)
 
@@ -107,7 +129,7 @@ class Chaining:
         lag = self.journal.lag()
         stamped_since = None if self.stamp is None else lag.unstamped_since
         since = min(filter(None, (lag.unchained_since, lag.unsealed_since, stamped_since)), default=None)
-        if since is not None and self.clock() - since > self.patience:
+        if since is not None and self.clock() - since > self.patience and self._is_news("lag"):
             log.warning(
                 "journal.lag",
                 since=since,
@@ -115,6 +137,14 @@ class Chaining:
                 unsealed=lag.unsealed,
                 unstamped=0 if self.stamp is None else lag.unstamped,
             )
+
+    def _is_news(self, what: str) -> bool:
+        """Whether something should be told: not so if it was told in the last minute."""
+        now, last = self.clock(), self._told.get(what)
+        if last is not None and timedelta(0) <= now - last < _SILENCE:
+            return False
+        self._told[what] = now
+        return True
 
 
 def publish(journal: Journal, file: Path) -> None:
@@ -134,7 +164,7 @@ def publish(journal: Journal, file: Path) -> None:
         tail = heads.read(_TAIL) if size else b""
         last = _last(journal, tail) if size else 0
         torn = b"" if not tail or tail.endswith(b"\n") else b"\n"
-        while page := journal.batches(last, _ROUNDS):
+        while page := journal.batches(last, _PAGE):
             heads.write(torn + b"".join(map(line, page)))
             os.fsync(descriptor)
             torn, last = b"", page[-1].number
@@ -174,7 +204,7 @@ def chores(settings: Settings, store: Custody, seal: Seal, stamps: Authority | N
     """Return what housekeeping is to do, and how often."""
     own = settings.journal
     job = chaining(settings, store, seal, stamps.stamp if stamps is not None and own.stamp else None)
-    return {"journal": Chore(own.every, job.run, alone=True)}
+    return {"journal": Chore(min(own.every, LOOK), job.run, alone=True)}
 
 
 def chaining(settings: Settings, store: Custody, seal: Seal, stamp: Stamp | None) -> Chaining:
@@ -187,6 +217,7 @@ def chaining(settings: Settings, store: Custody, seal: Seal, stamp: Stamp | None
         heads=None if own.heads is None else settings.path(own.heads),
         clock=clock.now,
         most=own.most,
+        every=own.every,
         patience=5 * own.every,
     )
 

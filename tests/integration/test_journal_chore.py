@@ -229,6 +229,46 @@ def test_a_run_that_dies_at_any_step_is_followed_by_one_that_goes_on(store, chor
     assert (store.journal.unsealed(), store.journal.unstamped()) == ([], [])
 
 
+def test_few_events_wait_until_the_oldest_is_old_enough_and_full_batches_do_not_wait(store, chore, clock):
+    minute = timedelta(minutes=1)
+    job = chore(every=minute)
+    write(store, 2)
+    job.run()
+    assert store.journal.last() is None
+    write(store, 2)
+    job.run()
+    assert [one.size for one in store.journal.batches()] == [3]
+    clock.pass_by(minute)
+    job.run()
+    assert [one.size for one in store.journal.batches()] == [3, 1]
+
+
+def test_a_clock_that_was_set_back_holds_nothing_up(store, chore, clock):
+    write(store)
+    clock.pass_by(timedelta(hours=-1))
+    chore(every=timedelta(minutes=1)).run()
+    assert store.journal.lag().unchained == 0
+
+
+def test_between_two_batches_intake_has_the_store_to_itself(store, chore):
+    waited = []
+    write(store, 12)
+    chore(wait=waited.append).run()
+    assert len(waited) == 4
+    assert all(one > 0 for one in waited)
+
+
+def test_the_same_complaint_is_made_once_a_minute(store, chore, seal, clock):
+    seal.away = True
+    job = chore()
+    write(store)
+    with capture_logs() as logs:
+        for _ in range(20):
+            job.run()
+            clock.pass_by(timedelta(seconds=5))
+    assert len(told(logs, "journal.seal-unavailable")) == 2
+
+
 # ── the file of heads ──
 
 
