@@ -174,13 +174,20 @@ class Quarantine(Protocol):
         ...
 
     def redirect(
-        self, deliveries: Sequence[DeliveryId], to: OfficeId, reason: str, *, even_if_sent: bool = False
+        self,
+        deliveries: Sequence[DeliveryId],
+        to: OfficeId,
+        reason: str,
+        *,
+        even_if_sent: bool = False,
+        dry_run: bool = False,
     ) -> Redirected:
         """End deliveries, and have their documents delivered to another office instead, each under a new id.
 
         One transaction.  The delivery that ends keeps all it says, and its event names the other.  One that may have
         reached its office is held back unless `even_if_sent`; one that is being handed over just now, or for which
-        that office has a delivery already, is left alone.  Raises Refused if the store does not know that office.
+        that office has a delivery already, is left alone.  A dry run tells what would come of it and changes nothing.
+        Raises Refused if the store does not know that office.
         """
         ...
 

@@ -7,9 +7,9 @@ so that two that run at once, by a clock that jumps or a node that wakes up, tel
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Annotated, Final
 
 import structlog
@@ -17,12 +17,26 @@ from pydantic import Field
 
 from adapters.ops.metrics import Registry
 from adapters.wire.kind import Custody, KindSettings
-from broker.deadlines import Evidence, Level, Progress, Stage, Term, Terms, Timetable, Told, Watch
+from broker.deadlines import (
+    Evidence,
+    Level,
+    Move,
+    Progress,
+    Stage,
+    Term,
+    Terms,
+    Timetable,
+    Told,
+    Watch,
+    Watched,
+    deadline,
+    move,
+)
 from broker.dispatch import Dispatcher, Lend
 from broker.errors import ConfigError, Refused, Unavailable
 from broker.evidence import UNSIGNED, to_json
 from broker.evidence import Level as SignatureLevel
-from broker.model import DeliveryId, FormKey, OfficeId, Parcel, Submission, SubmissionId
+from broker.model import Delivery, DeliveryId, FormKey, OfficeId, Parcel, Submission, SubmissionId
 from broker.partner import Partners
 from broker.ports import Clock, Ledger, Record
 from broker.receipt import Registrar
@@ -83,6 +97,26 @@ def timetable(settings: Settings) -> Timetable:
     if problems:
         raise ConfigError(problems)
     return Timetable(default=default, offices=offices)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """How a delivery stands: whose move it is, and by when."""
+
+    delivery: Delivery
+    move: Move
+    deadline: datetime | None
+
+
+def standing(record: Record, times: Timetable, *, awaited: bool) -> Sequence[Standing]:
+    """Return how each delivery of a submission stands; `awaited` whether its office's answer is watched for."""
+    watched = (
+        Watched(delivery=one, accepted_at=record.submission.accepted_at, awaited=awaited) for one in record.deliveries
+    )
+    return [
+        Standing(delivery=it.delivery, move=move(it), deadline=deadline(it, times.of(it.delivery.office)))
+        for it in watched
+    ]
 
 
 # ── the watchdog ──

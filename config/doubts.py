@@ -5,7 +5,7 @@ Nothing here is wrong by itself: a partner may be entered before its certificate
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Final
@@ -13,8 +13,10 @@ from typing import Final
 from cryptography import x509
 
 from broker.errors import ConfigError
+from broker.model import OfficeId
 from broker.partner import Partner, Proof, fingerprint
 from broker.verify import certificates
+from config.quarantine import missing
 from config.settings import Settings, raw
 from config.sources import of_file
 from routing.table import Table
@@ -83,6 +85,15 @@ def about_retention(settings: Settings, catalogue: FormCatalogue) -> Iterator[st
             yield f"{place}.form: {rule.form}: no such form now"
         if rule.office and rule.office not in settings.offices:
             yield f"{place}.office: {rule.office}: no such office now"
+
+
+def about_missing_offices(configured: Collection[str], unfinished: Mapping[OfficeId, int]) -> Iterator[str]:
+    """Yield offices that are no longer configured, and for which documents wait: nobody would ever hand them over."""
+    for office, number in missing(configured, unfinished).items():
+        yield (
+            f"offices.{office}: is not configured, and {number} of its deliveries are not final: put it back, and give "
+            f"them to another office by goniec requeue --office {office} --to OTHER, with --state waiting too"
+        )
 
 
 def _first(file: Path, at: datetime) -> Iterator[str]:

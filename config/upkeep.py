@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
@@ -14,6 +14,7 @@ from adapters.stores.sql.backup import Copied, Progress, copy
 from adapters.stores.sql.layout import Step, steps
 from adapters.wire.kind import Surroundings
 from broker.errors import ConfigError
+from broker.model import OfficeId
 from config import clock, kinds
 from config.around import surroundings
 from config.bootstrap import open_store
@@ -64,9 +65,12 @@ def store_url(settings: Settings) -> str:
     return _of_sql(settings, stores.store_url) or ""
 
 
-def examine_store(settings: Settings) -> None:
-    """Raise ConfigError if the tables that are there are not for this version and these keys; raise Unavailable."""
-    _of_sql(settings, stores.examine)
+def examine_store(settings: Settings) -> Mapping[OfficeId, int]:
+    """Return how many deliveries are not final, by office, none of a store that is not there yet.
+
+    Raises ConfigError if the tables that are there are not for this version and these keys; raises Unavailable.
+    """
+    return _of_sql(settings, stores.examine) or {}
 
 
 def _of_sql(settings: Settings, ask: Callable[[stores.SqlSettings, Surroundings], Made]) -> Made | None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,7 @@ from adapters.stores.sql.store import SqlStore
 from adapters.wire.kind import Custody, Kind, KindSettings, StoreKind, Surroundings
 from adapters.wire.secret import SecretSource, WithPassword, read
 from broker.errors import ConfigError
+from broker.model import OfficeId
 
 __all__ = [
     "KINDS",
@@ -90,22 +93,17 @@ def at_rest(settings: SqlSettings, surroundings: Surroundings) -> AtRest:
     return AtRest(keys)
 
 
-def examine(settings: SqlSettings, surroundings: Surroundings) -> None:
-    """Raise ConfigError if the tables that are there have another layout, or content that the keys do not open.
+def examine(settings: SqlSettings, surroundings: Surroundings) -> Mapping[OfficeId, int]:
+    """Return how many deliveries are not final, by office.
 
-    A SQLite file that is not there is not made; a PostgreSQL is asked only if there are keys.  Raises Unavailable.
+    Raises ConfigError if the tables that are there have another layout, or content that the keys do not open.
+    A SQLite file that is not there is not made, nor are tables.  Raises Unavailable.
     """
     url = make_url(store_url(settings, surroundings))
-    if url.get_backend_name() == "sqlite":
-        worth_it = Path(str(url.database)).is_file()
-    else:
-        worth_it = bool(settings.encryption_keys)
-    if worth_it:
-        store = _sql(settings, surroundings)
-        try:
-            store.examine()
-        finally:
-            store.close()
+    if url.get_backend_name() == "sqlite" and not Path(str(url.database)).is_file():
+        return {}
+    with closing(_sql(settings, surroundings)) as store:
+        return store.examine()
 
 
 def _memory(settings: MemorySettings, surroundings: Surroundings) -> Custody:

@@ -72,7 +72,13 @@ class MemoryQuarantine:
             return sent
 
     def redirect(
-        self, deliveries: Sequence[DeliveryId], to: OfficeId, reason: str, *, even_if_sent: bool = False
+        self,
+        deliveries: Sequence[DeliveryId],
+        to: OfficeId,
+        reason: str,
+        *,
+        even_if_sent: bool = False,
+        dry_run: bool = False,
     ) -> Redirected:
         store = self._store
         with store._open() as now:
@@ -88,11 +94,13 @@ class MemoryQuarantine:
                     continue
                 it = store._kept[one.submission].submission
                 new = delivery_id(_message(it), to)
-                if all((each.submission, each.office) != (it.id, to) for each in store._deliveries.values()):
+                if any((each.submission, each.office) == (it.id, to) for each in store._deliveries.values()):
+                    continue
+                made[one.id] = new
+                if not dry_run:
                     store._step(one, DeliveryEvent.REDIRECTED, now, f"to {to} as {new}: {reason}")
                     store._deliveries[new] = Delivery(id=new, submission=it.id, office=to, since=now, due_at=now)
                     store.watch.inherit(one.id, new)
-                    made[one.id] = new
             return Redirected(made=made, held_back=tuple(sorted(held_back)))
 
     def _may_be_there(self, delivery: DeliveryId) -> bool:

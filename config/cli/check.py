@@ -17,16 +17,17 @@ from config.cli.say import NO, YES, as_json, configuration, end, say, say_json, 
 def command(config: Path, as_json: bool, examples: bool) -> None:
     """Check settings, forms, anchors, routing, seal, store, channels and offices, without opening a connection.
 
-    But for the store, if it is there: its layout, and its encryption keys if it has any, are held against the
-    configuration.  Files of keys and passwords that others can read are warnings, in production problems.  Warnings
-    also tell what keeps a partner from sending: a certificate that does not count now, a box or form of nobody.
+    But for the store, if it is there: its layout, its encryption keys if it has any, and the offices for which
+    documents still wait are held against the configuration: such an office must not be taken out of it.  Files of
+    keys and passwords that others can read are warnings, in production problems.  Warnings also tell what keeps a
+    partner from sending: a certificate that does not count now, a box or form of nobody.
 
     Exit status 0 if the broker could run with it, 1 if not, 2 if there is no such file.  Warnings do not count.
     """
     from broker.errors import ConfigError, Unavailable
     from config import clock
     from config.bootstrap import parts
-    from config.doubts import about_lists, about_partners, about_retention, about_ways_in
+    from config.doubts import about_lists, about_missing_offices, about_partners, about_retention, about_ways_in
     from config.exposure import open_files, written_passwords
     from config.settings import load, load_sound
     from config.sources import examine_forms
@@ -60,9 +61,9 @@ def command(config: Path, as_json: bool, examples: bool) -> None:
                 "offices": len(made.offices),
             }
             try:
-                examine_store(settings)
+                problems += about_missing_offices(settings.offices, examine_store(settings))
             except Unavailable as away:
-                warnings.append(f"store: it could not be asked for its layout and its keys: {away.reason}")
+                warnings.append(f"store: it could not be asked for its layout, its keys and what waits: {away.reason}")
             if examples:
                 each = partial(with_bar, label="forms", quiet=True)
                 problems += examine_forms(tuple(settings.path(folder) for folder in settings.forms), each)

@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
+from broker.deadlines import Evidence, Stage
 from broker.model import SubmissionId
 from broker.ports import Record
 from broker.retention import pruned_at
 from config.cli.say import NO, as_json, complain, configuration, moment, say_facts, say_json, say_table, shown
+
+if TYPE_CHECKING:
+    from config.deadlines import Standing
 
 
 @click.command("show")
@@ -28,9 +35,16 @@ from config.cli.say import NO, as_json, complain, configuration, moment, say_fac
     flag_value="later-report",
     help="Write what judging the signatures again has found (JSON), if it was let in under a grace.",
 )
+@click.option(
+    "--evidence",
+    type=click.Choice([str(stage) for stage in Stage]),
+    help="Write the sealed evidence that this did not happen in time.",
+)
 @click.argument("submission", type=shown)
-def command(config: Path, as_json: bool, part: str | None, submission: str) -> None:
+def command(config: Path, as_json: bool, part: str | None, evidence: str | None, submission: str) -> None:
     """Show a submission, its deliveries and everything that happened to it.
+
+    Of each delivery it says whose move it is, what is to be done next, and by when.
 
     In words this shows nothing about persons; with an option it may: --json has the file's name, the reply address
     and the report, which names the signers.
@@ -38,17 +52,24 @@ def command(config: Path, as_json: bool, part: str | None, submission: str) -> N
     Exit status 0 if it is there, 1 if not, 2 if the store is out of reach.
     """
     from broker.evidence_xml import to_xml
-    from config.bootstrap import open_ledger
+    from config.bootstrap import open_store
+    from config.deadlines import standing, timetable
     from config.settings import load
 
-    with open_ledger(load(config)) as ledger:
-        record = ledger.show(SubmissionId(submission))
-        document = ledger.document(SubmissionId(submission)) if part == "document" else None
+    settings = load(config)
+    with closing(open_store(settings)) as store:
+        record = store.show(SubmissionId(submission))
+        document = store.document(SubmissionId(submission)) if part == "document" else None
+        made = store.watch.evidence(SubmissionId(submission))
+        awaited = record is not None and store.watch.awaits_answer(record.submission.id)
     if record is None:
         complain(f"no submission {submission}")
         raise SystemExit(NO)
+    if evidence:
+        part = f"evidence-{evidence}"
     if part:
         parts = {
+            **{f"evidence-{one.stage}": one.xml for one in made},
             "document": document,
             "receipt": record.receipt.xml,
             "stamped-copy": record.stamped,
@@ -56,14 +77,16 @@ def command(config: Path, as_json: bool, part: str | None, submission: str) -> N
             "report-xml": record.report and to_xml(record.report),
             "later-report": record.later_report,
         }
-        content = parts[part]
+        content = parts.get(part)
         if not content:  # never made, or removed when its time had come
             gone = pruned_at(record.events)
             why = f": its content was removed on {moment(gone)}, when its time was over" if gone else ""
             complain(f"no {part} is kept of {submission}{why}")
             raise SystemExit(NO)
         click.echo(content, nl=False)
-    elif as_json:
+        return
+    stands = standing(record, timetable(settings), awaited=awaited)
+    if as_json:
         say_json(
             {
                 "submission": asdict(record.submission),
@@ -73,15 +96,18 @@ def command(config: Path, as_json: bool, part: str | None, submission: str) -> N
                     "issued_at": record.receipt.issued_at,
                 },
                 "report": json.loads(record.report) if record.report else None,
-                "deliveries": record.deliveries,
+                "deliveries": [
+                    {**asdict(one.delivery), **asdict(one.move), "deadline": one.deadline} for one in stands
+                ],
+                "evidence": [{**asdict(one), "xml": None} for one in made],
                 "events": record.events,
             }
         )
     else:
-        _in_words(record)
+        _in_words(record, stands, made)
 
 
-def _in_words(record: Record) -> None:
+def _in_words(record: Record, stands: Sequence[Standing], made: Sequence[Evidence]) -> None:
     it = record.submission
     say_facts(
         {
@@ -121,6 +147,19 @@ def _in_words(record: Record) -> None:
             for one in record.deliveries
         ],
     )
+    waiting = [one for one in stands if one.move.stage is not None]
+    if waiting:
+        click.echo()
+        say_table(
+            ("delivery", "whose move", "by", "next action"),
+            [(one.delivery.id, one.move.owner, moment(one.deadline), one.move.action) for one in waiting],
+        )
+    if made:
+        click.echo()
+        say_table(
+            ("evidence", "not in time", "deadline", "progress"),
+            [(one.id or "not sealed yet", one.stage, moment(one.deadline), one.progress) for one in made],
+        )
     click.echo()
     say_table(
         ("at", "event", "delivery", "detail"),

@@ -130,7 +130,11 @@ class _Books:
     def steps(self, delivery: str) -> list[DeliveryEvent]:
         """What happened to a delivery, in order."""
         record, _ = self.deliveries[delivery]
-        return [DeliveryEvent(event.name.removeprefix(EVENT)) for event in record.events if event.delivery == delivery]
+        return [
+            DeliveryEvent(event.name.removeprefix(EVENT))
+            for event in record.events
+            if event.delivery == delivery and event.name.startswith(EVENT)  # of deadlines there are others
+        ]
 
 
 def _digest(document: bytes) -> str:

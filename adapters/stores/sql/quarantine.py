@@ -60,9 +60,17 @@ class SqlQuarantine:
         return self._access.write(REQUEUE, ledger.Requeue(deliveries=tuple(deliveries), reason=reason, spread=spread))
 
     def redirect(
-        self, deliveries: Sequence[DeliveryId], to: OfficeId, reason: str, *, even_if_sent: bool = False
+        self,
+        deliveries: Sequence[DeliveryId],
+        to: OfficeId,
+        reason: str,
+        *,
+        even_if_sent: bool = False,
+        dry_run: bool = False,
     ) -> Redirected:
-        asked = Redirection(deliveries=tuple(deliveries), to=to, reason=reason, even_if_sent=even_if_sent)
+        asked = Redirection(
+            deliveries=tuple(deliveries), to=to, reason=reason, even_if_sent=even_if_sent, dry_run=dry_run
+        )
         return self._access.write(REDIRECT, asked)
 
     def unfinished(self) -> Mapping[OfficeId, int]:
@@ -135,6 +143,7 @@ class Redirection:
     to: OfficeId
     reason: str
     even_if_sent: bool
+    dry_run: bool
 
 
 def redirect(
@@ -163,7 +172,7 @@ def _redirect(connection: Connection, now: datetime, it: Redirection) -> Redirec
     ends = [row for row in found if row.id not in sent]
     instead = _new_ids(connection, ends, it.to)
     made = {DeliveryId(row.id): instead[row.id] for row in ends if row.id in instead}
-    if made:
+    if made and not it.dry_run:
         _give_over(connection, now, [row for row in ends if row.id in made], instead, it)
     return Redirected(made=made, held_back=tuple(sorted(sent)))
 

@@ -15,7 +15,7 @@ from typing import TypeVar
 
 from sqlalchemy import Connection
 
-from adapters.stores.sql import claims, custody, keys, layout, ledger, migrate, proofs, tokens
+from adapters.stores.sql import claims, custody, keys, layout, ledger, migrate, proofs, quarantine, tokens
 from adapters.stores.sql.at_rest import AtRest, Content
 from adapters.stores.sql.copies import SqlCopies
 from adapters.stores.sql.deadlines import SqlWatch
@@ -277,12 +277,17 @@ class SqlStore:
 
     # ── content keys ──
 
-    def examine(self) -> None:
-        """Raise ConfigError if the database that is there has another layout or other keys; write nothing."""
+    def examine(self) -> Mapping[OfficeId, int]:
+        """Return how many deliveries are not final, by office; make and write nothing.
+
+        Raises ConfigError if the database that is there has another layout or other keys.
+        """
         with translated(), self._reading.connect() as connection:
-            if layout.layout(connection) is not None:
-                layout.fits(connection)
-                keys.fit(connection, self._at_rest)
+            if layout.layout(connection) is None:
+                return {}
+            layout.fits(connection)
+            keys.fit(connection, self._at_rest)
+            return quarantine.unfinished(connection)
 
     def contents(self) -> int:
         """Return how many rows hold content."""
