@@ -24,22 +24,16 @@ from tests.commands import answer, run
 from tests.containers import a_case
 
 EXAMPLE = Path(settings.__file__).parent / "example"
-MANY = 30
+MANY = 15
+SHARED = b"<shared/>"
 
 
-@pytest.fixture
-def case(town):
-    """A letter that was delivered: the words of the configuration, and what its sender got."""
-    file = town.site.folder / "letter.xml"
+def test_a_case_is_exported_while_the_broker_serves_and_the_record_tells_of_it(town, tmp_path):
+    config, file = ["-c", town.site.configuration], town.site.folder / "letter.xml"
     file.write_bytes(town.letter(1))
     words = ["--url", town.site.box.url, "--box", town.office.box, "--sender", "portal"]
-    sent = answer("send", file, *words)
+    submission = answer("send", file, *words)["submission"]
     town.settle()
-    return town, ["-c", town.site.configuration], file, sent["submission"]
-
-
-def test_a_case_is_exported_while_the_broker_serves_and_the_record_tells_of_it(case, tmp_path):
-    town, config, file, submission = case
     target, ca = tmp_path / "case.asice", town.site.folder / "pki" / "seal-ca.pem"
     told = answer("export", *config, submission, "-o", target, "--reason", "a court asks")
     assert (told["submission"], told["sha256"]) == (submission, hashlib.sha256(target.read_bytes()).hexdigest())
@@ -61,56 +55,49 @@ def test_a_case_is_exported_while_the_broker_serves_and_the_record_tells_of_it(c
     run("export", *config, submission, "-o", target, "--replace")
 
 
-def test_a_case_is_named_by_any_of_its_ids(case, tmp_path):
-    _, config, file, submission = case
-    shown = answer("show", *config, submission)
-    digest = hashlib.sha256(file.read_bytes()).hexdigest()
-    for number, word in enumerate((submission, shown["receipt"]["id"], shown["deliveries"][0]["id"], digest.upper())):
-        assert answer("export", *config, word, "-o", tmp_path / f"{number}.asice")["submission"] == submission
-    done = run("export", *config, "nobody", "-o", tmp_path / "x.asice", status=1)
-    assert "no submission nobody" in done.stderr
-    assert not (tmp_path / "x.asice").exists()
-
-
-def test_one_document_of_two_senders_is_not_guessed_at(case, tmp_path):
-    town, config, file, submission = case
-    words = ["--url", town.site.box.url, "--box", town.office.box, "--sender", "another"]
-    other = answer("send", file, *words)["submission"]
-    digest = hashlib.sha256(file.read_bytes()).hexdigest()
-    done = run("export", *config, digest, "-o", tmp_path / "x.asice", status=2)
-    assert submission in done.stderr
-    assert other in done.stderr
-
-
-def test_an_archive_is_made_and_gone_on_with(case, tmp_path):
-    _, config, _, submission = case
-    words = ["export", *config, "--since", "2020-01-01", "--to", tmp_path / "archive"]
-    assert answer(*words) == {"folder": str(tmp_path / "archive"), "exported": 1, "there": 0, "pruned": 0}
-    assert "1 were there" in run(*words).stdout
-    assert (tmp_path / "archive" / f"{submission}.asice").exists()
-    assert answer("export", *config, "--since", "2100-01-01", "--to", tmp_path / "none", status=1)["exported"] == 0
-
-
-# ── killed ──
-
-
 @pytest.fixture
 def filled(tmp_path):
-    """The configuration of a store with many submissions, whose receipts bear some other broker's seal."""
+    """The configuration of a store with some submissions, and these; their receipts bear some other broker's seal."""
     folder = tmp_path / "goniec"
     shutil.copytree(EXAMPLE, folder)
     now = datetime.now(UTC).replace(microsecond=0)
     Pki(at=now).write(folder / "pki")
     store = bootstrap.open_store(settings.load(folder / "goniec.toml"))
-    for number in range(MANY):
+    cases = [
         a_case(store, f"<letter n='{number}'/>".encode(), number=number, accepted_at=now - timedelta(minutes=number))
+        for number in range(MANY)
+    ]
+    a_case(store, SHARED, number=MANY, accepted_at=now, sender="one")
+    a_case(store, SHARED, number=MANY + 1, accepted_at=now, sender="another", trial=True)
     store.close()
-    return folder / "goniec.toml"
+    return folder / "goniec.toml", cases
+
+
+def test_a_case_is_named_by_any_of_its_ids(filled, tmp_path):
+    configuration, (case, *_) = filled
+    words = (case.submission.id, case.receipt.id, case.deliveries[0].id, case.submission.digest.upper())
+    for number, word in enumerate(words):
+        said = answer("export", "-c", configuration, word, "-o", tmp_path / f"{number}.asice")
+        assert said["submission"] == case.submission.id
+    done = run("export", "-c", configuration, "nobody", "-o", tmp_path / "x.asice", status=1)
+    assert "no submission nobody" in done.stderr
+    several = run("export", "-c", configuration, hashlib.sha256(SHARED).hexdigest(), "-o", tmp_path / "x", status=2)
+    assert {f"case-{MANY}", f"case-{MANY + 1}"} <= set(several.stderr.split())
+    assert not list(tmp_path.glob("x*"))
+
+
+def test_an_archive_is_made_and_gone_on_with(filled, tmp_path):
+    words = ["export", "-c", filled[0], "--since", "2020-01-01", "--to", tmp_path / "archive"]
+    assert answer(*words) == {"folder": str(tmp_path / "archive"), "exported": MANY + 1, "there": 0, "pruned": 0}
+    assert f"{MANY + 1} were there" in run(*words).stdout
+    assert answer(*words, "--trials")["exported"] == 1
+    nothing = ["export", "-c", filled[0], "--since", "2100-01-01", "--to", tmp_path / "none"]
+    assert answer(*nothing, status=1)["exported"] == 0
 
 
 def test_a_run_that_is_killed_leaves_nothing_half_and_the_next_goes_on(filled, tmp_path):
     folder = tmp_path / "archive"
-    command = [sys.executable, "-m", "config.cli", "export", "-c", str(filled), "--since", "2020-01-01"]
+    command = [sys.executable, "-m", "config.cli", "export", "-c", str(filled[0]), "--since", "2020-01-01"]
     command += ["--to", str(folder)]
     for wanted in (1, MANY // 2):
         child = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
@@ -119,12 +106,12 @@ def test_a_run_that_is_killed_leaves_nothing_half_and_the_next_goes_on(filled, t
         child.send_signal(signal.SIGKILL)
         child.wait()
         for file in folder.glob("*.asice"):
-            with opened(file, seals(filled)) as container:
+            with opened(file, seals(filled[0])) as container:
                 assert container.check.verdict == "TOTAL-PASSED"
     done = subprocess.run(command, capture_output=True, check=False)
     assert done.returncode == 0, done.stderr.decode()
     lines = {one["submission"]: one for one in map(json.loads, (folder / INDEX).read_text().splitlines())}
-    assert len(lines) == len(list(folder.glob("*.asice"))) == MANY
+    assert len(lines) == len(list(folder.glob("*.asice"))) == MANY + 1
     for one in lines.values():
         assert hashlib.sha256((folder / one["file"]).read_bytes()).hexdigest() == one["sha256"]
 
