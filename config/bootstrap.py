@@ -22,6 +22,7 @@ from adapters.trust.lists_refresh import ListRefresher
 from adapters.trust.timestamp import Authority
 from adapters.wire.kind import Custody
 from adapters.wire.listening import Listen, opened
+from adapters.wire.weight import Scales
 from broker.admit import Admit
 from broker.deadlines import Timetable
 from broker.dispatch import Dispatcher
@@ -302,6 +303,7 @@ def assemble(settings: Settings, listen: Listen = opened) -> Broker:
             crashes=delivery.crashes,
         ),
         jitter=random.SystemRandom().random,
+        room=Scales(delivery.large).room,
     )
     return Broker(
         intake=intake,

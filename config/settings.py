@@ -126,6 +126,7 @@ class Delivery(_Section):
     longest_wait: timedelta = timedelta(minutes=30)
     patience: timedelta = timedelta(days=7)
     crashes: PositiveInt = 3
+    large: PositiveInt = 100_000_000  # bytes of documents of 1 MB and more that are being handed over at once
     drain: Length = timedelta(minutes=1)  # how long a stop waits for attempts under way
 
 
