@@ -245,7 +245,10 @@ def test_a_duty_is_one_machines_and_passes_on_when_that_is_killed(machines):
     (holder,) = until(lambda: holders(first.site))
     assert sorted(pids(first.site)) == sorted([first.serving.process.pid, second.serving.process.pid])
     killed, left = (first, second) if holder.pid == first.serving.process.pid else (second, first)
-    with load(killed, 2) as ones, load(left, 2) as others:
+    with ExitStack() as ends:
+        again = []  # the process that serves after the one that is killed: until the partners have ended
+        ends.callback(lambda: [one.stop() for one in again])
+        ones, others = (ends.enter_context(load(town, 2)) for town in (killed, left))
         ones.wait_for(3)
         killed.serving.kill()
         (heir,) = until(lambda: [node for node in holders(left.site) if node.id != holder.id])
@@ -253,9 +256,9 @@ def test_a_duty_is_one_machines_and_passes_on_when_that_is_killed(machines):
         (dead,) = [node for node in nodes(left.site) if not node.alive(left.site.settings.nodes.lease)]
         assert dead.id == holder.id
         others.wait_for(3)
-        with killed.site.start():
-            ones.wait_for(3)
-            others.wait_for(3)
+        again.append(killed.site.start())
+        ones.wait_for(3)
+        others.wait_for(3)
     left.settle()
     account = audit(
         left.site,

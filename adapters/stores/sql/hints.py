@@ -52,15 +52,12 @@ class Hints:
             try:
                 while not stop.is_set():
                     try:
-                        with closing(self._engine.raw_connection()) as opened:
-                            connection = opened.driver_connection
-                            self._begin(connection)
+                        with closing(self._connect()) as connection:
                             if deaf:
                                 log.info("nodes.hears-again")
                             deaf = False
                             ring()  # what was said while nobody listened
                             self._hear(connection, ours, ring, stop)
-                            opened.invalidate()  # it listens: nothing else may use it
                     except (SQLAlchemyError, self._engine.dialect.loaded_dbapi.Error, OSError) as error:
                         if not deaf:
                             log.warning("nodes.deaf", reason=unavailable(error).reason)
@@ -69,26 +66,30 @@ class Hints:
             finally:
                 self._bell = None
 
-    @staticmethod
-    def _begin(connection: Any) -> None:
+    def _connect(self) -> Any:
+        """Return a connection of psycopg's that listens, and is nobody else's."""
+        opened = self._engine.raw_connection()
+        connection: Any = opened.driver_connection
+        opened.detach()
         connection.autocommit = True
         # A hint is worth no flush: it need not outlive the server.
         connection.execute("SET synchronous_commit = off")
         connection.execute(f"LISTEN {_CHANNEL}")
+        return connection
 
     @staticmethod
     def _hear(connection: Any, bell: socket.socket, ring: Callable[[], None], stop: Event) -> None:
         """Take turns: pass on what others say, and say what this node has to say."""
-        ours = connection.info.backend_pid
-        heard: list[int] = []  # who spoke, also in the middle of our own announcement
-        connection.add_notify_handler(lambda said: heard.append(said.pid))
+        ours, heard = connection.info.backend_pid, Event()
+        connection.add_notify_handler(lambda said: heard.set() if said.pid != ours else None)
         while not stop.is_set():
             ready, _, _ = select.select([connection.fileno(), bell], [], [], _LOOK)
-            heard += [said.pid for said in connection.notifies(timeout=0)]
             if bell in ready:
                 bell.recv(4096)
                 connection.execute(f"NOTIFY {_CHANNEL}")
                 stop.wait(_GAP)
-            if any(pid != ours for pid in heard):
+            elif ready:
+                connection.execute("SELECT 1")  # what has come is told with the answer to any statement
+            if heard.is_set():
+                heard.clear()
                 ring()
-            heard.clear()
