@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.crash.campaign.faults import faults_of
-from tests.crash.campaign.running import Campaign, fight
+from tests.crash.campaign.running import Campaign, fight, in_turn
 
 SCRIPTS = Path(__file__).resolve().parents[2] / "scripts"
 
@@ -38,3 +38,14 @@ def test_every_kind_of_fault_befalls_three_nodes_and_every_promise_is_kept(engin
 @pytest.mark.timeout(900)
 def test_a_campaign_finds_a_receipt_that_is_released_before_its_commit() -> None:
     assert short("sqlite", 200, "receipt-before-commit").account.broken
+
+
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("engine", ["sqlite", "postgresql"])
+def test_workers_behind_one_address_that_are_killed_in_turn_keep_every_promise(engine: str) -> None:
+    subprocess.run([sys.executable, SCRIPTS / "debian.py", "fiu"], check=True)
+    campaign = in_turn(engine, minutes=0.3, seed=secrets.randbits(32))
+    print(campaign)  # noqa: T201 - the report
+    assert campaign.kept, str(campaign)
+    assert campaign.faults.total() >= 3
+    assert campaign.account.delivered == campaign.account.submissions > 0

@@ -42,17 +42,21 @@ class Clients:
     def __init__(self) -> None:
         self._lock = Lock()
         self.answers: dict[str, set[Answer]] = {}
-        self.told = self.resent = 0
+        self.told = 0
+        self.later = self.dropped = 0  # times that a client was told to come again, or heard nothing
 
     def hear(self, answer: Answer) -> None:
         with self._lock:
             self.answers.setdefault(answer.document, set()).add(answer)
             self.told += 1
 
-    def again(self) -> None:
-        """Count a document that is sent once more because nobody has answered."""
+    def again(self, *, told: bool) -> None:
+        """Count a document that is sent once more: because it was told so, or because nobody has answered."""
         with self._lock:
-            self.resent += 1
+            if told:
+                self.later += 1
+            else:
+                self.dropped += 1
 
 
 class Shelves(Records):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import signal
 import time
 from collections.abc import Callable
@@ -10,6 +11,7 @@ from typing import Final
 
 from adapters.testkit.dms_conduct import GOOD, Conduct, Manner
 from adapters.testkit.proxy import Mood, Proxy
+from config.demo.site import children
 from tests.crash.campaign.field import DEADLINE, LEASE, Field, Machine
 
 HOUR: Final = 3600
@@ -40,6 +42,13 @@ def all_nodes_are_killed(field: Field) -> None:
         machine.start()
     for machine in field.machines:
         machine.wait_until_ready()
+
+
+def a_worker_is_killed(field: Field) -> None:
+    """Of those behind one address, the one that has served the longest."""
+    (machine,) = field.machines
+    assert machine.process is not None
+    os.kill(children(machine.process.pid)[0], signal.SIGKILL)
 
 
 def a_node_is_replaced(field: Field) -> None:

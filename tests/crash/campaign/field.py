@@ -211,7 +211,10 @@ class Certificates:
 class Field:
     """Everything; a context manager.  `engine` is "sqlite", or "postgresql" with RabbitMQ beside it."""
 
-    def __init__(self, folder: Path, engine: str, seed: int, *, nodes: int = 3, bugs: tuple[str, ...] = ()) -> None:
+    def __init__(
+        self, folder: Path, engine: str, seed: int, *, nodes: int = 3, workers: int = 1, bugs: tuple[str, ...] = ()
+    ) -> None:
+        """`nodes`: processes with an address each; `workers`: of each, behind its address."""
         self.folder, self.engine = folder, engine
         self.chance = random.Random(f"campaign-{seed}")
         self.ends = ExitStack()
@@ -221,7 +224,7 @@ class Field:
         self.rabbit: Rabbit | None = None
         self.store_proxies: list[Proxy] = []
         self.rabbit_proxies: list[Proxy] = []
-        self._nodes, self._bugs = nodes, bugs
+        self._nodes, self._workers, self._bugs = nodes, workers, bugs
         self.machines: list[Machine] = []
 
     def __enter__(self) -> Self:
@@ -310,6 +313,7 @@ class Field:
             port=free_port(),
             store=url,
             sections=sections,
+            workers=self._workers,
         )
         return Machine(site.write(), self._bugs)
 

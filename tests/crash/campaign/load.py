@@ -37,6 +37,11 @@ class Post:
         self.unsound: set[str] = set()
         self._field, self._lock = field, Lock()
 
+    def close(self) -> None:
+        """Make no more."""
+        with self._lock:
+            self.number = self.made
+
     def next(self, chance: random.Random) -> Submission | None:
         """Return another letter, None when there were enough."""
         with self._lock:
@@ -118,13 +123,13 @@ class Load:
         while not self._stop.is_set():
             machine = chance.choice(self.field.machines)
             try:
-                answer = answer_of(name, machine.site.box.submit(letter))
+                answer, heard = answer_of(name, machine.site.box.submit(letter)), True
             except (OSError, http.client.HTTPException):
-                answer = None
+                answer, heard = None, False
             if answer is not None:
                 self.clients.hear(answer)
                 return
-            self.clients.again()
+            self.clients.again(told=heard)
             assert time.monotonic() < until, "nobody answers"
             time.sleep(chance.uniform(0.02, 0.3))
 

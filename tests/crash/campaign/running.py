@@ -7,14 +7,16 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from broker.states import LIVE
 from config.bootstrap import open_ledger
 from tests.crash.campaign.accounts import Account, audit
-from tests.crash.campaign.faults import faults_of, name_of
+from tests.crash.campaign.books import Clients
+from tests.crash.campaign.faults import Fault, a_worker_is_killed, faults_of, name_of
 from tests.crash.campaign.field import Field
 from tests.crash.campaign.load import Load
 
@@ -30,8 +32,7 @@ class Campaign:
     seed: int
     seconds: float
     faults: Counter[str]
-    told: int
-    resent: int
+    clients: Clients
     account: Account
     journal: str  # what `goniec journal verify` said, and its exit status
 
@@ -43,7 +44,8 @@ class Campaign:
         kinds = "\n".join(f"  {times:4} × {kind}" for kind, times in sorted(self.faults.items()))
         return (
             f"{self.engine}, seed {self.seed}: {self.faults.total()} faults of {len(self.faults)} kinds in"
-            f" {self.seconds:.0f} s · answers {self.told}, sent again {self.resent} times\n{kinds}\n"
+            f" {self.seconds:.0f} s · answers {self.clients.told} · told to come again {self.clients.later} times,"
+            f" not heard {self.clients.dropped} times\n{kinds}\n"
             f"{self.account}\njournal verify: {self.journal}"
         )
 
@@ -59,24 +61,64 @@ def fight(
     clients: int = 6,
 ) -> Campaign:
     """Let so many faults befall three nodes while so many documents come in, and audit."""
-    begun, kinds = time.monotonic(), faults_of(engine)
+    kinds = faults_of(engine)
+
+    def befall(field: Field, load: Load) -> Iterator[Fault]:
+        order = [kind for _ in range(-(-faults // len(kinds))) for kind in kinds][:faults]
+        field.chance.shuffle(order)
+        for number, fault in enumerate(order):
+            # Spread over the whole load: the next fault comes when its share of letters is answered.
+            while load.answered < submissions * number / faults and not load.done:
+                time.sleep(0.05)
+            yield fault
+
+    return _campaign(engine, befall, submissions=submissions, seed=seed, clients=clients, tell=tell, bugs=bugs)
+
+
+def in_turn(
+    engine: str, *, minutes: float, seed: int, every: float = 5.0, tell: Tell = lambda _: None, clients: int = 3
+) -> Campaign:
+    """Kill each of three workers behind one address in turn, for so many minutes under steady load, and audit."""
+
+    def befall(_field: Field, load: Load) -> Iterator[Fault]:
+        until = time.monotonic() + 60 * minutes
+        while time.monotonic() < until and not load.done:
+            time.sleep(every)
+            yield a_worker_is_killed
+        load.post.close()
+
+    return _campaign(
+        engine, befall, submissions=1_000_000_000, seed=seed, clients=clients, tell=tell, nodes=1, workers=3
+    )
+
+
+def _campaign(
+    engine: str,
+    befall: Callable[[Field, Load], Iterator[Fault]],
+    *,
+    submissions: int,
+    seed: int,
+    clients: int,
+    tell: Tell,
+    **about: Any,
+) -> Campaign:
+    begun = time.monotonic()
     befallen: Counter[str] = Counter()
+
+    def say(what: str) -> None:
+        tell(f"{time.monotonic() - begun:6.0f} s  {what}")
+
     with tempfile.TemporaryDirectory(prefix="goniec-campaign-") as folder:
         Path(folder).chmod(0o755)  # the engines' own users must get through
-        with Field(Path(folder), engine, seed, bugs=bugs) as field:
-            order = [kind for _ in range(-(-faults // len(kinds))) for kind in kinds][:faults]
-            field.chance.shuffle(order)
+        with Field(Path(folder), engine, seed, **about) as field:
             with Load(field, submissions, seed, clients) as load:
-                for number, fault in enumerate(order, start=1):
-                    # Spread over the whole load: the next fault comes when its share of letters is answered.
-                    while load.answered < submissions * (number - 1) / faults and not load.done:
-                        time.sleep(0.05)
+                for fault in befall(field, load):
                     fault(field)
                     befallen[name_of(fault)] += 1
-                    tell(f"{time.monotonic() - begun:6.0f} s  {load.answered:7} answered  {name_of(fault)}")
-            tell(f"{time.monotonic() - begun:6.0f} s  every letter is answered")
+                    say(f"{load.answered:7} answered  {name_of(fault)}")
+            say("every letter is answered")
             _settle(field)
-            tell(f"{time.monotonic() - begun:6.0f} s  nothing is under way any more")
+            say("nothing is under way any more")
             for machine in field.machines:
                 machine.stop()
             account, journal = audit(field, load), _journal(field)
@@ -85,8 +127,7 @@ def fight(
                 seed=seed,
                 seconds=time.monotonic() - begun,
                 faults=befallen,
-                told=load.clients.told,
-                resent=load.clients.resent,
+                clients=load.clients,
                 account=account,
                 journal=journal,
             )
