@@ -117,6 +117,8 @@ def check(
         return ProofCheck(verdict=Indication.FAILED, reason=f"not a proof: {wrong}")
     try:
         for one in entries:
+            if one.event.submission != submission:
+                raise _No(f"event {one.id}: it is about another submission")
             _require_included(one, paths[one.id], batches)
         vouching = _Vouching(trust=trust, stamps=stamps, published=published or Published())
         vouched = vouching.of(batches)

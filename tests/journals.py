@@ -38,7 +38,7 @@ def an_event(number: int, **about) -> EventRecord:
 
 def a_batch(last: Batch | None, numbers, **about) -> tuple[Batch, list[Entry]]:
     """A batch of events with these ids, as a store would keep it."""
-    bare = [Entry(id=number, event=an_event(number)) for number in numbers]
+    bare = [Entry(id=number, event=an_event(number, **about)) for number in numbers]
     leaves = [leaf_of(one) for one in bare]
     batch = chained(last, leaves, ISSUED)
     entries = [
