@@ -8,7 +8,7 @@ rest.  Files are made one after the other, so that no more than one is held at a
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from hashlib import sha256
@@ -21,6 +21,7 @@ from lxml import etree
 from adapters.archive.writing import Part
 from adapters.trust.kept import KeptEvidence, Said
 from broker import parse
+from broker.deadlines import Evidence
 from broker.errors import Rejection
 from broker.evidence_xml import to_xml
 from broker.model import SubmissionId
@@ -45,6 +46,7 @@ class Around:
 
     document: Callable[[SubmissionId], bytes | None]
     proof: Callable[[SubmissionId], bytes | None]  # from the journal, JSON
+    late: Callable[[SubmissionId], Sequence[Evidence]]  # what did not happen in time
     evidence: KeptEvidence
     trust: TrustSnapshot
     limits: parse.Limits
@@ -94,19 +96,10 @@ def _files(record: Record, around: Around, at: datetime, told: _Told) -> Iterato
     yield Part(name="receipt.xml", media_type=XML, content=record.receipt.xml)
     if record.stamped:
         yield Part(name="receipt-stamped.xml", media_type=XML, content=record.stamped)
-    if not record.report:
-        told.missing.append("verification-report.json")
-    reports = {"verification-report": record.report, "verification-report-later": record.later_report or b""}
-    for name, report in reports.items():
-        if report:
-            yield Part(name=f"{name}.json", media_type=JSON, content=report)
-            yield Part(name=f"{name}.xml", media_type=XML, content=to_xml(report))
-    signatures = [one for report in reports.values() if report for one in _signatures(json.loads(report))]
-    chains["anchors"] = _anchors(signatures, around.trust)
-    for name, chain in chains.items():
-        if chain:
-            pem = b"".join(one.public_bytes(Encoding.PEM) for one in chain)
-            yield Part(name=f"certificates/{name}.pem", media_type=PEM, content=pem)
+    yield from _late(around.late(it.id))
+    yield from _reports(record, told)
+    signatures = [one for report in (record.report, record.later_report) for one in _signatures(report)]
+    yield from _certificates(chains | {"anchors": _anchors(signatures, around.trust)})
     yield from _revocation(signatures, around.evidence, told)
     deliveries = {"deliveries": record.deliveries, "events": record.events}
     yield Part(name="deliveries.json", media_type=JSON, content=_json(deliveries))
@@ -116,6 +109,21 @@ def _files(record: Record, around: Around, at: datetime, told: _Told) -> Iterato
     else:
         told.missing.append("journal-proof.json")
     yield Part(name="submission.json", media_type=JSON, content=_json(_submission(record, around, at, told)))
+
+
+def _late(found: Sequence[Evidence]) -> Iterator[Part]:
+    for one in found:
+        if one.xml:  # what is owed has not been sealed yet
+            yield Part(name=f"late-{one.stage}.xml", media_type=XML, content=one.xml)
+
+
+def _reports(record: Record, told: _Told) -> Iterator[Part]:
+    if not record.report:
+        told.missing.append("verification-report.json")
+    for name, report in (("report", record.report), ("report-later", record.later_report)):
+        if report:
+            yield Part(name=f"verification-{name}.json", media_type=JSON, content=report)
+            yield Part(name=f"verification-{name}.xml", media_type=XML, content=to_xml(report))
 
 
 def _submission(record: Record, around: Around, at: datetime, told: _Told) -> dict[str, Any]:
@@ -157,11 +165,20 @@ def _beside(signature: etree._Element) -> list[x509.Certificate]:
     return found
 
 
-def _signatures(report: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """Yield the reports of all signatures, counter-signatures too."""
-    for one in (*report.get("signatures", ()), *report.get("counter_signatures", ())):
-        yield one
-        yield from _signatures({"counter_signatures": one.get("counter_signatures", ())})
+def _certificates(chains: Mapping[str, Sequence[x509.Certificate]]) -> Iterator[Part]:
+    for name, chain in chains.items():
+        if chain:
+            pem = b"".join(one.public_bytes(Encoding.PEM) for one in chain)
+            yield Part(name=f"certificates/{name}.pem", media_type=PEM, content=pem)
+
+
+def _signatures(report: bytes | None) -> list[dict[str, Any]]:
+    """Return what a report says of each signature, counter-signatures too; one of an earlier version says less."""
+    return _with_counters(json.loads(report).get("signatures", ())) if report else []
+
+
+def _with_counters(signatures: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [each for one in signatures for each in (one, *_with_counters(one.get("counter_signatures", ())))]
 
 
 def _anchors(signatures: Sequence[dict[str, Any]], trust: TrustSnapshot) -> list[x509.Certificate]:
@@ -178,7 +195,7 @@ def _revocation(signatures: Sequence[dict[str, Any]], evidence: KeptEvidence, to
     """Yield the evidence that reports name; where it is kept no more, what was said last about the certificate."""
     done: set[str] = set()
     for status in (status for one in signatures for status in one.get("revocation", ())):
-        digest = status.get("digest", "")
+        digest = status["digest"]
         exact = evidence.exactly(digest) if digest else ()
         if digest and not exact:
             told.gone.append(digest)

@@ -22,6 +22,10 @@ _FILES: Final = {
         "the official proof of submission (UPP) under an electronic seal",
     ),
     "receipt-stamped.xml": ("to samo ze znacznikiem czasu (XAdES-T)", "the same with a time-stamp (XAdES-T)"),
+    "late-": (
+        "opieczętowany dowód, że coś nie stało się w terminie",
+        "sealed evidence that something did not happen in time",
+    ),
     "verification-report.": (
         "co w chwili wpływu ustalono o podpisach dokumentu (nazwy wyników wg ETSI EN 319 102-1)",
         "what was found about the document's signatures when it came in (verdicts as in ETSI EN 319 102-1)",

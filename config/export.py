@@ -87,6 +87,7 @@ def exporter(settings: Settings) -> Iterator[Exporter]:
         around = Around(
             document=store.document,
             proof=partial(proof_of, store),
+            late=store.watch.evidence,
             evidence=KeptEvidence(settings.path(settings.trust.cache)),
             trust=trust,
             limits=limits_of(settings),

@@ -79,6 +79,7 @@ def an_exporter(store, *, seal=None, stamp=None, cache=Path("/nowhere"), trust=T
     around = Around(
         document=document or store.document,
         proof=partial(proof_of, store) if proof else lambda _: None,
+        late=store.watch.evidence,
         evidence=KeptEvidence(cache),
         trust=trust,
         limits=Limits(),

@@ -17,11 +17,13 @@ from adapters.trust.cache import Cache, Kept
 from adapters.trust.kept import KeptEvidence
 from adapters.trust.question import Source
 from broker.copies import MADE
+from broker.deadlines import Evidence, Stage
 from broker.errors import Unavailable
 from broker.evidence import RevocationReport, to_json
 from broker.model import SubmissionId
 from broker.parse import Limits, read
 from broker.stamped import to_stamp, with_stamp
+from broker.states import DeliveryState
 from broker.verify import TrustSnapshot, anchors, examine
 from broker.verify.certificate import load
 from broker.verify.revocation import CRL, OCSP
@@ -137,11 +139,42 @@ def test_a_document_that_cannot_be_read_under_todays_caps_is_exported_all_the_sa
     assert files["document.xml"] == b"\x00 no XML any more"
 
 
+def test_a_report_of_an_earlier_version_that_says_less_is_exported_too(store, tmp_path):
+    report = b'{"indication":"TOTAL-PASSED","level":"local","signatures":[{"id":"s","references":[]}]}'
+    case = a_case(store)
+    record = replace(store.show(case.submission.id), report=report)
+    store.show = lambda _: record
+    files = exported(store, case, tmp_path)
+    assert files["verification-report.json"] == report
+
+
 def test_a_case_that_the_journal_does_not_know_says_so(store, tmp_path):
     case = a_case(store)
     files = exported(store, case, tmp_path, proof=False)
     assert "journal-proof.json" not in files
     assert "a proof from the journal: there is none" in files["README.txt"].decode()
+
+
+def test_sealed_evidence_of_what_was_late_comes_along(store, tmp_path):
+    case = a_case(store)
+    late = Evidence(
+        submission=case.submission.id,
+        stage=Stage.RELAY,
+        delivery=case.deliveries[0].id,
+        office=case.submission.office,
+        state=DeliveryState.WAITING,
+        cause="",
+        deadline=ISSUED,
+        at=AT,
+    )
+    exporter = an_exporter(store)
+    owed = [replace(late, id="e1", xml=b"<late/>"), replace(late, stage=Stage.DELIVERY)]
+    exporter = replace(exporter, around=replace(exporter.around, late=lambda of: owed if of == late.submission else []))
+    exporter.export(case.submission.id, tmp_path / "c.asice")
+    with ZipFile(tmp_path / "c.asice") as archive:
+        assert archive.read("late-relay.xml") == b"<late/>"
+        assert "late-delivery.xml" not in archive.namelist()
+        assert "late-relay.xml\n      sealed evidence" in archive.read("README.txt").decode()
 
 
 # ── revocation ──
