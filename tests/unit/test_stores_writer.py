@@ -13,6 +13,7 @@ from adapters.stores.sql.engine import open_engine
 from adapters.stores.sql.writer import Work, Writer
 from adapters.testkit.stores.values import NOON
 from broker.errors import Reused, Unavailable
+from broker.pressure import Condition, Strain
 
 
 class Notes:
@@ -135,6 +136,55 @@ def test_a_full_queue_says_try_later_with_a_time(tmp_path):
     assert len(notes.kept()) == 1 + 3
     notes.writer.close()
     notes.engine.dispose()
+
+
+def test_a_caller_waits_no_longer_than_its_patience_and_what_had_not_begun_is_not_done(tmp_path):
+    notes = Notes(tmp_path, patience=0.3)
+    notes.go.clear()
+    with ThreadPoolExecutor(2) as pool:
+        begun = pool.submit(notes.write, "begun")
+        while notes.writer._jobs or not begun.running():
+            pass
+        waits = pool.submit(notes.write, "waits")
+        told = [begun.result(), waits.result()]
+    assert [(it.reason, it.condition) for it in told] == [("the store takes too long to write", Condition.WRITER)] * 2
+    notes.go.set()
+    notes.writer.close()
+    assert notes.kept() == {"begun"}
+    notes.engine.dispose()
+
+
+def test_how_full_it_is_and_that_the_last_write_failed_is_told_without_waiting(tmp_path):
+    notes = Notes(tmp_path, waiting=4)
+    assert notes.writer.strain() == Strain()
+
+    def fail(_connection):
+        event.remove(notes.engine, "commit", fail)
+        raise OSError("no space left on device")
+
+    event.listen(notes.engine, "commit", fail)
+    notes.write("lost")
+    assert notes.writer.strain() == Strain(failing="store: OSError")
+    notes.go.clear()
+    with ThreadPoolExecutor(4) as pool:
+        ahead = pool.submit(notes.write, "a")
+        while notes.writer._jobs or not ahead.running():
+            pass
+        others = [pool.submit(notes.write, note) for note in "bc"]
+        while len(notes.writer._jobs) < 2:
+            pass
+        assert notes.writer.strain().taken == 50
+        notes.go.set()
+        assert [one.result()[0] for one in (ahead, *others)] == ["a", "b", "c"]
+    assert notes.writer.strain() == Strain()
+    notes.writer.close()
+    notes.engine.dispose()
+
+
+def test_a_member_that_breaks_a_constraint_says_nothing_against_the_store(notes):
+    notes.write("same")
+    assert isinstance(notes.write("same"), Unavailable)
+    assert notes.writer.strain() == Strain()
 
 
 def test_no_transaction_is_larger_than_its_cap(tmp_path):
