@@ -11,11 +11,12 @@ from lxml import etree
 
 from adapters.stores.memory import MemoryStore
 from broker.admit import Admit
-from broker.errors import Invalid, TooLarge, Unauthorised, Unavailable
+from broker.errors import Invalid, NotYet, TooLarge, Unauthorised, Unavailable
 from broker.evidence import UNSIGNED, Level
 from broker.intake import Intake
 from broker.model import Document, Form, FormKey, Once, Routed, Target, Valid, Verified
 from broker.partner import Partner, Partners, Proof
+from broker.pressure import RETRY_AFTER, Condition, Pressure
 from broker.receipt import Registrar
 from tests.builders import NOON, an_envelope
 
@@ -227,3 +228,52 @@ def test_why_a_message_came_to_nothing_is_told_though_it_stays_marked():
     with pytest.raises(Unavailable) as told:
         an_intake(validate=validate, store=Full(lambda: NOON)).accept(an_envelope(once=ONCE))
     assert told.value.retry_after == timedelta(seconds=7)
+
+
+# ── under pressure ──
+
+
+def never(_value):
+    raise AssertionError("nobody should have come so far")
+
+
+FULL = Pressure(on={Condition.QUEUE: "many wait"})
+
+
+def test_a_new_document_is_put_off_before_it_is_parsed_and_nothing_is_kept():
+    intake = an_intake(pressure=lambda: FULL, parse=never)
+    with pytest.raises(Unavailable) as put_off:
+        intake.accept(an_envelope(b"<question/>"))
+    assert put_off.value.retry_after == RETRY_AFTER[Condition.QUEUE]
+    assert (intake.store.stats().submissions, intake.store.stats().refusals) == (0, 0)
+
+
+def test_a_repeat_gets_its_receipt_under_whatever_pressure_as_long_as_the_store_can_be_asked():
+    store, envelope = MemoryStore(lambda: NOON), an_envelope(b"<question/>")
+    receipt = an_intake(store=store).accept(envelope)
+    for condition in set(Condition) - {Condition.STORE, Condition.OFFICE_QUEUE}:
+        assert (
+            an_intake(store=store, parse=never, pressure=lambda on=condition: Pressure(on={on: ""})).accept(envelope)
+            == receipt
+        )
+    store.close()  # whoever asks it now is told so in other words
+    with pytest.raises(Unavailable, match="gone"):
+        an_intake(store=store, pressure=lambda: Pressure(on={Condition.STORE: "gone"})).accept(envelope)
+
+
+def test_a_message_that_may_come_once_may_come_again_when_it_was_put_off():
+    store, envelope = MemoryStore(lambda: NOON), an_envelope(b"<question/>", once=ONCE)
+    with pytest.raises(Unavailable):
+        an_intake(store=store, pressure=lambda: FULL).accept(envelope)
+    assert an_intake(store=store).accept(envelope).submission
+
+
+def test_a_full_office_puts_off_its_documents_once_it_is_known_and_before_anything_is_sealed():
+    full = Pressure(offices=frozenset({TARGET.office}))
+    intake = an_intake(pressure=lambda: full, registrar=Registrar(seal=None, ids=None, environment="test"))
+    with pytest.raises(NotYet) as put_off:
+        intake.accept(an_envelope(b"<question/>"))
+    assert put_off.value.condition == Condition.OFFICE_QUEUE
+    elsewhere = an_intake(pressure=lambda: Pressure(offices=frozenset({"county"})))
+    assert elsewhere.accept(an_envelope(b"<question/>"))
+    assert an_intake(pressure=lambda: full).accept(an_envelope(b"<question/>", trial=True)), "a trial waits in no queue"
