@@ -64,7 +64,7 @@ def _over(terms: Terms) -> ColumnElement[bool]:
 
 def _held() -> ColumnElement[bool]:
     lifted = events.alias("lifted")
-    later = (lifted.c.submission == submissions.c.id) & (lifted.c.name == LIFTED) & (lifted.c.id > events.c.id)
+    later = (lifted.c.submission == events.c.submission) & (lifted.c.name == LIFTED) & (lifted.c.id > events.c.id)
     return exists().where(events.c.submission == submissions.c.id, events.c.name == HELD, ~exists().where(later))
 
 

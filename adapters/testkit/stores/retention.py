@@ -233,6 +233,15 @@ class RetentionSuite(StoreFixtures):
             (PRUNED, letter.submission.digest),
         ]
 
+    def test_what_is_lifted_is_that_submission_and_no_other(self, store: Custody) -> None:
+        held, lifted = ended(store), ended(store)
+        for one in (held, lifted):
+            assert store.retention.hold(one.submission.id, "a court asks")
+        assert store.retention.lift(lifted.submission.id, "it has ended")
+        assert prune(store) == [lifted.submission.id]
+        assert store.retention.lift(held.submission.id, "it has ended")
+        assert prune(store) == [held.submission.id]
+
     def test_what_is_gone_or_unknown_cannot_be_held(self, store: Custody) -> None:
         letter = ended(store)
         prune(store)
