@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import re
 import shutil
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
+from adapters.stores import SqlStore
 from adapters.testkit.pki import Pki
+from adapters.testkit.stores.values import LEASE, REFUSED, Hands, kept, limits
+from broker.model import OfficeId
 from config import settings
 from tests.commands import answer, run
 
@@ -195,3 +199,27 @@ def test_a_file_that_is_not_there_is_told_with_the_setting_that_names_it(place):
     told = answer("check", "-c", file, status=1)
     starts = sorted(problem.partition("/")[0] for problem in told["problems"])
     assert starts == ["stamping.ca: ", "trust.intermediates: ", "trust.lists: ", "trust.timestamp_authorities: "]
+
+
+def test_an_office_for_which_documents_wait_must_not_be_taken_out(place):
+    config = ["-c", place / "goniec.toml"]
+    assert answer("check", *config)["ok"]
+    assert not (place / "goniec.sqlite").exists()  # it asks a store that is there, and makes none
+    with closing(SqlStore(f"sqlite:///{place / 'goniec.sqlite'}", clock=Hands())) as store:
+        store.enrol([limits(OfficeId("gone")), limits(OfficeId("marszalek"))])
+        kept(store, office=OfficeId("gone")), kept(store, office=OfficeId("marszalek"))
+        told = answer("check", *config, status=1)
+        (problem,) = told["problems"]
+        assert problem.startswith("offices.gone: is not configured, and 1 of its deliveries are not final")
+        (claim,) = [it for it in store.claim(LEASE, 9) if it.delivery.office == "gone"]
+        store.record(claim, REFUSED)
+        assert not answer("check", *config, status=1)["ok"]
+        store.quarantine.redirect([claim.delivery.id], OfficeId("marszalek"), "theirs now")
+    assert answer("check", *config)["ok"]
+
+
+def test_a_warning_as_late_as_its_expiry_is_a_problem(place):
+    file = edited(place, ("[deadlines]", "[deadlines]\nrelay = { warn = 10, expire = 10 }"))
+    assert answer("check", "-c", file, status=1)["problems"] == [
+        "deadlines.relay: the warning must come before the expiry"
+    ]

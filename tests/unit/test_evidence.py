@@ -1,0 +1,206 @@
+"""The clerk seals the evidence that is owed, and hands it to the partner's own system; the watchdog says who is late."""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from datetime import timedelta
+from hashlib import sha256
+
+import pytest
+from structlog.testing import capture_logs
+
+from adapters.stores.memory import MemoryStore
+from adapters.testkit.stores.quarantine import LOST, stuck
+from adapters.testkit.stores.values import TOWN, Hands, limits
+from broker import upo
+from broker.deadlines import Level, Progress, Stage, Term, Terms, Timetable
+from broker.errors import Refused, Unavailable
+from broker.model import OfficeId, ReceiptKind
+from broker.partner import Partner, Partners
+from broker.proof import check, schema_of
+from broker.retry import RetryPolicy
+from config import packaged
+from config.deadlines import Clerk, Watchdog
+from tests.receipts import TRUST, Plain, a_registrar, a_seal
+from tests.unit.test_dispatch import Office
+
+HOUR = timedelta(hours=1)
+PORTAL = OfficeId("portal")
+TIMES = Timetable(default=Terms(relay=Term(), delivery=Term(warn=HOUR, expire=2 * HOUR)))
+
+
+class Away:
+    """A seal that is out of reach until told otherwise."""
+
+    def __init__(self):
+        self.back = False
+
+    def seal(self, unsigned):
+        if not self.back:
+            raise Unavailable("the token is unplugged")
+        return Plain().seal(unsigned)
+
+
+@pytest.fixture
+def clock():
+    return Hands()
+
+
+@pytest.fixture
+def store(clock):
+    store = MemoryStore(clock)
+    store.enrol([limits()])
+    return store
+
+
+def watchdog(store, clock):
+    asking = Partner(id="portal", negative_evidence=True)
+    return Watchdog(watch=store.watch, timetable=TIMES, partners=lambda: Partners([asking]), clock=clock)
+
+
+def clerk(store, clock, office, *, seal=None, boxes=("/citizen/box",)):
+    return Clerk(
+        watch=store.watch,
+        ledger=store,
+        registrar=a_registrar(seal or Plain()),
+        way=lambda box: PORTAL if box in boxes else None,
+        lend=office.lend,
+        clock=clock,
+        policy=RetryPolicy(),
+        jitter=lambda: 0.0,
+    )
+
+
+@pytest.fixture
+def letter(store, clock):
+    """A letter of the portal's whose delivery has expired."""
+    letter = stuck(store, LOST, document=b"<letter/>", sender="portal", digest=sha256(b"<letter/>").hexdigest())
+    clock.pass_by(2 * HOUR)
+    watchdog(store, clock)()
+    return letter
+
+
+def its(store, letter):
+    (evidence,) = store.watch.evidence(letter.submission.id)
+    return evidence
+
+
+def names(store, letter):
+    return [it.name for it in store.show(letter.submission.id).events if it.name.startswith("evidence.")]
+
+
+def test_evidence_is_sealed_kept_and_then_handed_over_under_its_own_id(store, clock, letter):
+    office = Office("EZD/7")
+    clerk(store, clock, office, seal=a_seal())()
+    it = its(store, letter)
+    assert it.progress is Progress.SENT
+    (parcel,) = office.given
+    assert (parcel.document, parcel.delivery) == (it.xml, it.id)
+    assert parcel.receipt == letter.receipt
+    assert parcel.summary["in-reply-to"] == letter.submission.id
+    assert parcel.summary["box"] == "/citizen/box"
+    assert names(store, letter) == ["evidence.sealed", "evidence.sent"]
+    assert store.show(letter.submission.id).events[-1].detail == "EZD/7"
+
+
+def test_what_is_sealed_says_what_did_not_happen_and_verifies(store, clock, letter):
+    clerk(store, clock, Office(), seal=a_seal(), boxes=())()
+    xml = its(store, letter).xml
+    assert schema_of(xml) == "receipts/dowod-negatywny.xsd"
+    found = check(xml, schema=packaged.text(schema_of(xml)), trust=TRUST, document=letter.document)
+    assert found.holds
+    assert found.kind is ReceiptKind.NEGATIVE_EVIDENCE
+    facts = found.facts
+    assert facts["Etap"] == "delivery"
+    assert facts["StanDoreczenia"] == "quarantined"
+    assert facts["Przyczyna/@Kod"] == "line.silent"
+    assert facts["IdentyfikatorDokumentu"] == letter.submission.id
+    assert facts["IdentyfikatorUPP"] == letter.receipt.id
+    assert facts["IdentyfikatorDoreczenia"] == letter.deliveries[0].id
+    assert facts["Termin"] == upo.moment(letter.submission.accepted_at + 2 * HOUR)
+    assert facts[upo.DIGEST] == b64encode(sha256(letter.document).digest()).decode()
+    assert not check(xml + b" ", schema=packaged.text(schema_of(xml)), trust=TRUST, document=b"<other/>").holds
+    forged = xml.replace(b">quarantined<", b">delivered<")
+    assert not check(forged, schema=packaged.text(schema_of(xml)), trust=TRUST).holds
+
+
+def test_while_the_seal_is_away_evidence_is_owed_and_nothing_is_lost(store, clock, letter):
+    seal, office = Away(), Office()
+    job = clerk(store, clock, office, seal=seal)
+    with pytest.raises(Unavailable):
+        job()
+    assert its(store, letter).progress is Progress.OWED
+    seal.back = True
+    clock.pass_by(HOUR)
+    job()
+    assert its(store, letter).progress is Progress.SENT
+    assert len(office.given) == 1
+
+
+def test_without_a_box_it_is_kept_for_the_partner_to_fetch(store, clock, letter):
+    office = Office()
+    clerk(store, clock, office, boxes=())()
+    assert its(store, letter).progress is Progress.KEPT
+    assert office.given == []
+    assert names(store, letter) == ["evidence.kept"]
+
+
+def test_a_partner_whose_system_is_down_gets_it_later_and_not_twice_at_once(store, clock, letter):
+    office = Office(Unavailable("down"))
+    job = clerk(store, clock, office)
+    job(), job()
+    assert len(office.given) == 1
+    assert (its(store, letter).progress, its(store, letter).tries) == (Progress.SEALED, 1)
+    office.answer = "EZD/8"
+    clock.pass_by(HOUR)
+    job()
+    assert {parcel.delivery for parcel in office.given} == {its(store, letter).id}
+    assert its(store, letter).progress is Progress.SENT
+
+
+def test_one_system_that_is_down_is_asked_once_in_a_round(store, clock, letter):
+    others = [stuck(store, LOST, sender="portal") for _ in range(3)]
+    clock.pass_by(2 * HOUR)
+    watchdog(store, clock)()
+    office = Office(Unavailable("down"))
+    clerk(store, clock, office)()
+    assert len(office.given) == 1
+    assert all(its(store, one).progress is Progress.SEALED for one in (letter, *others))
+    office.answer = ""
+    clock.pass_by(HOUR)
+    clerk(store, clock, office)()
+    assert all(its(store, one).progress is Progress.SENT for one in (letter, *others))
+
+
+@pytest.mark.parametrize(
+    ("answer", "days", "end"),
+    [
+        (Refused("no such box", condition="office.status-9"), 0, Progress.DECLINED),
+        (Unavailable("down"), 8, Progress.KEPT),
+        (ValueError("a bug of an integrator's"), 0, Progress.SEALED),
+    ],
+)
+def test_what_a_system_will_not_take_stays_for_the_partner_to_fetch(store, clock, letter, *, answer, days, end):
+    clock.pass_by(timedelta(days=days))
+    clerk(store, clock, Office(answer))()
+    it = its(store, letter)
+    assert (it.progress, bool(it.xml)) == (end, True)
+
+
+def test_the_watchdog_says_what_is_late_and_counts_it(store, clock):
+    job = watchdog(store, clock)
+    stuck(store, LOST, sender="portal"), stuck(store, LOST, sender="deaf")
+    clock.pass_by(HOUR)
+    with capture_logs() as logs:
+        job()
+        job()
+    assert [(it["event"], it["stage"], it["office"]) for it in logs] == [("deadline.warned", "delivery", TOWN)] * 2
+    assert job.late() == {(Stage.DELIVERY, Level.WARNED): 2}
+    clock.pass_by(HOUR)
+    with capture_logs() as logs:
+        job()
+    assert sorted((it["event"], it["evidence"]) for it in logs) == [
+        ("deadline.expired", False),
+        ("deadline.expired", True),
+    ]
+    assert len(store.watch.owed()) == 1
