@@ -17,6 +17,7 @@ import pytest
 
 from adapters.archive.opened import opened
 from adapters.testkit.pki import Pki
+from adapters.testkit.tsa import Tsa, serving
 from broker.verify import TrustSnapshot, anchors
 from config import bootstrap, settings
 from config.archive import INDEX
@@ -93,6 +94,37 @@ def test_an_archive_is_made_and_gone_on_with(filled, tmp_path):
     assert answer(*words, "--trials")["exported"] == 1
     nothing = ["export", "-c", filled[0], "--since", "2100-01-01", "--to", tmp_path / "none"]
     assert answer(*nothing, status=1)["exported"] == 0
+
+
+def test_a_container_is_time_stamped_where_an_authority_is_named_and_waits_for_it(filled, tmp_path):
+    configuration, (case, *_) = filled
+    now = datetime.now(UTC)
+    pki = Pki(at=now)
+    (tmp_path / "tsa.pem").write_bytes(pki.local_ca.credential.pem)
+    tsa = Tsa.of(pki.local_ca, now)
+    tsa.clock = lambda: datetime.now(UTC)
+    words = ["export", "-c", configuration, case.submission.id]
+    plain = configuration.read_text(encoding="utf-8")
+    with serving(tsa) as url:
+        named = f'\n[stamping]\nurl = "{url}"\nca = ["{tmp_path}/tsa.pem"]\nhosts = ["{url.split("/")[2]}"]\n'
+        configuration.write_text(plain + named, encoding="utf-8")
+        run(*words, "-o", tmp_path / "stamped.asice")
+    anchored = TrustSnapshot(anchors=anchors((tmp_path / "tsa.pem").read_bytes()))
+    with opened(tmp_path / "stamped.asice", seals(configuration), anchored) as container:
+        assert container.check.verdict == "TOTAL-PASSED"
+        assert abs(container.check.stamped_at - now) < timedelta(minutes=4)
+    done = run(*words, "-o", tmp_path / "away.asice", status=2)
+    assert done.stderr
+    assert not list(tmp_path.glob("*away*"))
+    told = [one["name"] for one in answer("show", "-c", configuration, case.submission.id)["events"]]
+    assert told.count("export.made") == 1
+
+
+def test_without_its_seal_the_broker_exports_nothing(filled, tmp_path):
+    configuration, (case, *_) = filled
+    shutil.rmtree(configuration.parent / "pki")
+    run("export", "-c", configuration, case.submission.id, "-o", tmp_path / "x.asice", status=2)
+    assert not list(tmp_path.glob("*x.asice*"))
 
 
 def test_a_run_that_is_killed_leaves_nothing_half_and_the_next_goes_on(filled, tmp_path):

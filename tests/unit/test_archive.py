@@ -308,6 +308,14 @@ def test_what_hides_beside_the_files_is_never_passed_over(hidden, tmp_path, good
     assert found is Indication.FAILED or notes == ("container.rewritten",)
 
 
+def test_what_stands_before_a_file_is_compared_too(tmp_path, good):
+    """The directory behind the files is what programs read; these octets nobody looks at."""
+    target, octets = tmp_path / "c.asice", bytearray(good)
+    octets[good.index(b"PK\3\4", 10) + 12] ^= 1  # the date, of document.xml
+    target.write_bytes(octets)
+    assert told(target) == (Indication.PASSED, "", "", ("container.rewritten",))
+
+
 def test_two_files_of_one_name_are_no_container(tmp_path, good):
     target = tmp_path / "c.asice"
     target.write_bytes(good)
