@@ -7,6 +7,7 @@ receipt without custody, and a sealed receipt whose commit failed dies in memory
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
 import structlog
@@ -56,6 +57,7 @@ class Intake:
     awaits_answer: Callable[[OfficeId], bool] = lambda office: False  # noqa: ARG005 - nobody's answers are watched for
     pace: Pace = lambda partner: None  # noqa: ARG005 - nobody is held back
     pressure: Callable[[], Pressure] = lambda: NONE
+    room: Callable[[int], AbstractContextManager[None]] = lambda size: nullcontext()  # noqa: ARG005 - there is room
 
     def accept(self, envelope: Envelope) -> Receipt:
         """Take custody and return the receipt; a repeat gets the receipt given then, byte for byte.
@@ -116,11 +118,12 @@ class Intake:
             bound.info("intake.repeated", submission=known.submission)
             return known
         self.pressure().demand()
-        admitted = self.admit(self.route(self.verify(self.validate(self.parse(envelope)))))
-        if not envelope.trial:
-            self.pressure().demand_room_for(admitted.target.office)
-        acceptance = self._custody(admitted)
-        receipt = self.store.accept(acceptance)
+        with self.room(len(envelope.payload)):
+            admitted = self.admit(self.route(self.verify(self.validate(self.parse(envelope)))))
+            if not envelope.trial:
+                self.pressure().demand_room_for(admitted.target.office)
+            acceptance = self._custody(admitted)
+            receipt = self.store.accept(acceptance)
         if receipt.submission == acceptance.submission.id:
             bound.info(
                 "intake.accepted",

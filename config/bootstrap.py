@@ -289,6 +289,7 @@ def assemble(settings: Settings, listen: Listen = opened) -> Broker:
         partners=made.partners,
         pace=made.desk.pace,
         pressure=operations.watch,
+        room=Scales(settings.pressure.large).room,
     )
     patience = settings.trust.unresolved
     again = Recheck(store=store, ledger=store, parse=parse, judge=verify.again, clock=clock.now, patience=patience)

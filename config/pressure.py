@@ -20,7 +20,7 @@ from time import monotonic
 from typing import Final, Generic, Protocol, TypeVar
 
 import structlog
-from pydantic import Field, NonNegativeInt
+from pydantic import Field, NonNegativeInt, PositiveInt
 
 from adapters.wire.kind import KindSettings
 from broker.errors import Unavailable
@@ -46,6 +46,7 @@ class PressureSettings(KindSettings):
     queue: NonNegativeInt = 1_000_000  # deliveries that may wait
     office_queue: NonNegativeInt = 200_000  # of these, for one office
     memory: NonNegativeInt = 3_000_000_000  # resident, of one process
+    large: PositiveInt = 100_000_000  # of documents of 1 MB and more that are in intake at once; others wait their turn
     patience: timedelta = Field(default=timedelta(seconds=10), gt=timedelta(0))  # for an answer
 
 
