@@ -6,6 +6,7 @@ half done is made anew or noted by the next one; what is there and whole is pass
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 from collections.abc import Iterator
@@ -13,7 +14,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from hashlib import file_digest
 from pathlib import Path
-from typing import Final
+from typing import IO, Final
 
 from cryptography import x509
 
@@ -54,12 +55,13 @@ class Archive:
     def fill(self, wanted: Filter, until: datetime | None) -> Iterator[SubmissionId]:
         """Put what is wanted, and was accepted before `until`, into the folder; yield each when it is there.
 
-        Raises Unavailable, OSError, or ConfigError if the index is not ours: what was yielded is there, and the next
-        run goes on.
+        Raises Unavailable, OSError, or ConfigError if the index is not ours or another run is at work: what was
+        yielded is there, and the next run goes on.
         """
         self._folder.mkdir(parents=True, exist_ok=True)
-        noted = _mended(self._folder / INDEX)
         with (self._folder / INDEX).open("ab", buffering=0) as index:
+            _require_alone(index, self._folder)
+            noted = _mended(self._folder / INDEX)
             settle(self._folder)
             for record in pages(self._exporter.store, wanted):
                 it = record.submission
@@ -98,14 +100,22 @@ def pages(ledger: Ledger, wanted: Filter) -> Iterator[Record]:
         wanted = replace(wanted, after=page[-1].submission.id)
 
 
+def _require_alone(index: IO[bytes], folder: Path) -> None:
+    """Lock the folder until the index is closed, and remove what runs that were killed have left half written."""
+    try:
+        fcntl.flock(index, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        raise ConfigError([f"{folder}: another run is filling it"]) from error
+    for left in folder.glob(f".*{SUFFIX}.*.part"):
+        left.unlink()
+
+
 def _mended(index: Path) -> dict[str, str]:
     """Return the SHA-256 of each submission's container, as an index has it last.
 
     Cuts off a last line that a crash has left half written; raises ConfigError if another is none of ours.
     """
     noted: dict[str, str] = {}
-    if not index.exists():
-        return noted
     with index.open("r+b") as file:
         whole = 0
         for number, line in enumerate(file, start=1):

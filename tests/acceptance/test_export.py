@@ -144,6 +144,7 @@ def test_a_run_that_is_killed_leaves_nothing_half_and_the_next_goes_on(filled, t
     assert done.returncode == 0, done.stderr.decode()
     lines = {one["submission"]: one for one in map(json.loads, (folder / INDEX).read_text().splitlines())}
     assert len(lines) == len(list(folder.glob("*.asice"))) == MANY + 1
+    assert not list(folder.glob(".*"))
     for one in lines.values():
         assert hashlib.sha256((folder / one["file"]).read_bytes()).hexdigest() == one["sha256"]
 

@@ -135,6 +135,24 @@ def test_containers_without_an_index_are_noted_in_one(store, tmp_path):
     assert len(index(tmp_path)) == 5
 
 
+def test_two_runs_do_not_fill_one_folder_at_once(store, tmp_path):
+    cases(store)
+    first = Archive(an_exporter(store), tmp_path).fill(ALL, None)
+    next(first)
+    with pytest.raises(ConfigError, match="another run"):
+        filled(store, tmp_path)
+    first.close()
+    assert filled(store, tmp_path)[1].exported == 4
+
+
+def test_what_a_killed_run_left_half_written_is_removed_and_nothing_else(store, tmp_path):
+    cases(store, 1)
+    for name in (".case-1.asice.ab.part", ".mine.part", "case-1.asice.part"):
+        (tmp_path / name).write_bytes(b"x")
+    filled(store, tmp_path)
+    assert {one.name for one in tmp_path.iterdir()} == {".mine.part", "case-1.asice.part", "case-1.asice", INDEX}
+
+
 def test_a_file_that_is_no_index_is_left_alone(store, tmp_path):
     cases(store)
     (tmp_path / INDEX).write_text("my own notes\n")
