@@ -198,8 +198,11 @@ def test_a_month_that_holds_little_and_takes_much_is_written_anew(in_server, ask
     with server(postgres_database, autocommit=False) as slow:
         slow.execute("SELECT txid_current()")  # somebody's transaction may see what is removed now
         prune(in_server)
+        file = "SELECT pg_relation_filenode('content_2025_12')"
+        where = ask(file)
         assert give_back(in_server) == 0
         assert takes(ask) >= before
+        assert ask(file) == where  # nor was all of it copied, for nothing
     deadline = time.monotonic() + 120
     while not give_back(in_server):  # others use this server, and their transactions count too
         assert time.monotonic() < deadline
