@@ -196,7 +196,7 @@ def _revocation(signatures: Sequence[dict[str, Any]], evidence: KeptEvidence, to
     done: set[str] = set()
     for status in (status for one in signatures for status in one.get("revocation", ())):
         digest = status["digest"]
-        exact = evidence.exactly(digest) if digest else ()
+        exact = evidence.exactly(digest, status["certificate"]) if digest else ()
         if digest and not exact:
             told.gone.append(digest)
         for part in map(_evidence, exact or evidence.lately(status["certificate"])):

@@ -85,7 +85,12 @@ class Cache:
                     file.unlink(missing_ok=True)
 
     def _file(self, key: str) -> Path:
-        return self._folder / (hashlib.sha256(key.encode()).hexdigest() + ENDING)
+        return file_of(self._folder, key)
+
+
+def file_of(folder: Path, key: str) -> Path:
+    """Return where a folder keeps what there is under a key."""
+    return folder / (hashlib.sha256(key.encode()).hexdigest() + ENDING)
 
 
 def _age(file: Path) -> float:

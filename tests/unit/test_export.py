@@ -248,15 +248,16 @@ def test_looking_at_the_cache_changes_nothing_in_it(tmp_path):
     before = {one.name: one.read_bytes() for one in tmp_path.iterdir()}
     shelf = KeptEvidence(tmp_path)
     assert [one.octets for one in shelf.lately("ab" * 32)] == [ANSWER[1]]
-    assert list(shelf.exactly("00" * 32)) == []
+    assert list(shelf.exactly("00" * 32, "ab" * 32)) == []
     assert {one.name: one.read_bytes() for one in tmp_path.iterdir()} == before
 
 
 def test_evidence_that_was_replaced_meanwhile_is_not_passed_for_the_one_that_is_named(tmp_path):
     keep(tmp_path, ANSWER)
     shelf = KeptEvidence(tmp_path)
+    assert [one.octets for one in shelf.exactly(digest(ANSWER[1]), "cd" * 32)] == [ANSWER[1]]
     keep(tmp_path, LIST)
-    assert list(shelf.exactly(digest(ANSWER[1]))) == []
+    assert list(shelf.exactly(digest(ANSWER[1]), "cd" * 32)) == []
     (file,) = tmp_path.iterdir()
     file.unlink()
     assert list(shelf.lately("ab" * 32)) == []
