@@ -1,7 +1,8 @@
 """A store as full as one likes: submissions of some months, receipted, delivered and chained, written in bulk.
 
-Every row is what the store itself would have written: keys and ids are made by its own functions, columns by
-`adapters/stores/sql/rows.py`; only numbers, keys and moments differ from one submission to the next.  Documents and
+Every row is what the store itself would have written: the first submission's columns are made by
+`adapters/stores/sql/rows.py`, keys and ids of all by the store's own functions; numbers, keys and moments are what
+differs from one submission to the next.  Documents and
 receipts are short, for it is rows that are asked about.
 """
 
@@ -9,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -17,7 +18,7 @@ from typing import Any, Final
 from sqlalchemy import Engine, Table, text
 
 from adapters.stores.sql import rows
-from adapters.stores.sql.columns import key
+from adapters.stores.sql.columns import Moment, key
 from adapters.stores.sql.engine import open_engine
 from adapters.stores.sql.migrate import migrate
 from adapters.stores.sql.partitions import Months
@@ -38,6 +39,7 @@ from broker.model import (
     Acceptance,
     Delivery,
     DeliveryId,
+    Fingerprint,
     FormKey,
     OfficeId,
     Receipt,
@@ -105,39 +107,56 @@ def letters(clock: Callable[[], datetime]) -> Iterator[Acceptance]:
         )
 
 
-def _delivered(it: Acceptance) -> Delivery:
-    done = {"state": DeliveryState.DELIVERED, "attempts": 1, "reference": f"EZD/{it.submission.message_id}"}
-    return replace(it.deliveries[0], **done)
-
-
-def _events(it: Acceptance, number: int) -> Iterator[rows.Values]:
-    """Yield what happened to a delivered submission, chained; `number` counts submissions."""
-    of, delivery = it.submission, it.deliveries[0].id
-    steps: tuple[tuple[str, DeliveryId | None, str], ...] = (
-        ("intake.accepted", None, of.digest),
-        (f"delivery.{DeliveryEvent.CLAIMED}", delivery, ""),
-        (f"delivery.{DeliveryEvent.ACKNOWLEDGED}", delivery, f"EZD/{of.message_id}"),
-    )
-    for place, (name, about, detail) in enumerate(steps, start=3 * number):
-        told = EventRecord(at=of.accepted_at, name=name, submission=of.id, delivery=about, detail=detail)
-        chained = {"batch": place // _BATCH, "position": place % _BATCH, "leaf": key(name, of.id)}
-        yield rows.event_values(told) | chained
-
-
-def _rows(it: Acceptance, number: int) -> Iterator[tuple[Table, rows.Values]]:
-    of = it.submission
+def _template(it: Acceptance) -> dict[Table, list[rows.Values]]:
+    """Return the rows that the store writes for a submission that was delivered and chained, by table."""
+    of, delivery = it.submission, it.deliveries[0]
     message = rows.fingerprint(of)
-    by_content = rows.content_key(message)
-    yield message_ids, {"id_key": rows.id_key(message), "content_key": by_content}
-    yield contents, {"content_key": by_content, "submission": of.id}
-    yield submissions, rows.submission_values(of)
-    held = {"submission": of.id, "accepted_at": of.accepted_at, "document": it.document, "report": it.report}
-    yield content, held
-    yield receipts, rows.receipt_values(it.receipt)
-    yield unstamped, {"receipt": it.receipt.id}
-    yield deliveries, rows.delivery_values(_delivered(it))
-    for event in _events(it, number):
-        yield events, event
+    done = replace(delivery, state=DeliveryState.DELIVERED, attempts=1, reference="EZD/1")
+    steps: tuple[tuple[str, DeliveryId | None], ...] = (
+        ("intake.accepted", None),
+        (f"delivery.{DeliveryEvent.CLAIMED}", delivery.id),
+        (f"delivery.{DeliveryEvent.ACKNOWLEDGED}", delivery.id),
+    )
+    told = (EventRecord(at=of.accepted_at, name=name, submission=of.id, delivery=about) for name, about in steps)
+    chained = {"batch": 0, "position": 0, "leaf": bytes(32)}
+    return {
+        message_ids: [{"id_key": rows.id_key(message), "content_key": rows.content_key(message)}],
+        contents: [{"content_key": rows.content_key(message), "submission": of.id}],
+        submissions: [rows.submission_values(of)],
+        content: [
+            {"submission": of.id, "accepted_at": of.accepted_at, "document": it.document, "report": it.report},
+        ],
+        receipts: [rows.receipt_values(it.receipt)],
+        unstamped: [{"receipt": it.receipt.id}],
+        deliveries: [rows.delivery_values(done)],
+        events: [rows.event_values(event) | chained for event in told],
+    }
+
+
+def _differences(number: int, of: str, receipt: str, at: Any) -> dict[Table, list[rows.Values]]:
+    """Return what differs in the rows of one submission, as the driver takes it: `at` is written already."""
+    office, sender = OFFICES[number % len(OFFICES)], _SENDERS[number % len(_SENDERS)]
+    digest = hashlib.sha256(number.to_bytes(8, "big")).hexdigest()
+    message = Fingerprint(sender=sender, message_id=f"m-{number}", box=f"/{office}/SEKAP", trial=False, digest=digest)
+    by_content, delivery = rows.content_key(message), delivery_id(message, office)
+    submission = {"id": of, "sender": sender, "sender_key": key(sender), "message_id": message.message_id}
+    submission |= {"fingerprint_box": message.box, "box": message.box, "office": office, "digest": digest}
+    submission |= {"received_at": at, "accepted_at": at}
+    places = (divmod(place, _BATCH) for place in range(3 * number, 3 * number + 3))
+    chained = [{"at": at, "submission": of, "batch": batch, "position": place} for batch, place in places]
+    chained[0] |= {"detail": digest}
+    for event in chained[1:]:
+        event["delivery"] = delivery
+    return {
+        message_ids: [{"id_key": rows.id_key(message), "content_key": by_content}],
+        contents: [{"content_key": by_content, "submission": of}],
+        submissions: [submission],
+        content: [{"submission": of, "accepted_at": at}],
+        receipts: [{"id": receipt, "submission": of, "issued_at": at}],
+        unstamped: [{"receipt": receipt}],
+        deliveries: [{"id": delivery, "submission": of, "office": office, "since": at, "due_at": at}],
+        events: chained,
+    }
 
 
 def _batches(number: int, at: datetime) -> Iterator[rows.Values]:
@@ -152,24 +171,26 @@ def fill(url: str, number: int, until: datetime, tell: Tell = lambda _done: None
     """Make a store with so many submissions, the last of them at `until`; return some of them, of all ages."""
     migrate(url)
     engine = open_engine(url, writes=True)
-    moment = until - number * APART
-    first = moment
-    months = Months(engine)
-    made, some = letters(lambda: moment), []
-    write = _Bulk(engine)
+    first = until - number * APART
+    months, ids = Months(engine), TimeOrderedIds(lambda: at)
+    write, written, some = _Bulk(engine), Moment().bind_processor(engine.dialect), []
+    for table, samples in _template(next(letters(lambda: first))).items():
+        write.learn(table, samples)
     for done in range(number):
-        moment = first + done * APART
-        months.ensure(moment)
-        it = next(made)
-        for table, row in _rows(it, done):
-            write(table, row)
+        at = first + done * APART
+        months.ensure(at)
+        of, receipt = ids(), ids()
+        for table, differences in _differences(done, of, receipt, written(at) if written else at).items():
+            write(table, differences)
         if done % max(number // 2000, 1) == 0:
-            some.append(it.submission.id)
+            some.append(SubmissionId(of))
         if done % _CHUNK == _CHUNK - 1:
             write.flush()
             tell(done + 1)
+    write.flush()
     for row in _batches(number, until):
-        write(batches, row)
+        write.learn(batches, [row])
+        write(batches, [{}])
     write.close()
     if engine.dialect.name == "postgresql":
         with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
@@ -187,21 +208,32 @@ class _Bulk:
         self._engine = engine
         self._raw = engine.raw_connection()
         self._postgres = engine.dialect.name == "postgresql"
-        self._waiting: dict[Table, list[tuple[Any, ...]]] = {}
-        self._how: dict[Table, tuple[tuple[str, ...], tuple[Any, ...]]] = {}
+        self._waiting: dict[Table, list[list[Any]]] = {}
+        self._samples: dict[Table, list[list[Any]]] = {}
+        self._places: dict[Table, dict[str, int]] = {}
         if not self._postgres:
             self._raw.cursor().execute("PRAGMA synchronous=OFF")  # a store that is thrown away
             self._raw.cursor().execute("PRAGMA secure_delete=OFF")
 
-    def __call__(self, table: Table, row: rows.Values) -> None:
-        """Take a row."""
-        if table not in self._how:
-            dialect = self._engine.dialect
-            binds = (table.c[name].type.dialect_impl(dialect).bind_processor(dialect) for name in row)
-            self._how[table] = tuple(row), tuple(binds)
-        names, processors = self._how[table]
-        values = (row[name] if bind is None else bind(row[name]) for name, bind in zip(names, processors, strict=True))
-        self._waiting.setdefault(table, []).append(tuple(values))
+    def learn(self, table: Table, samples: Sequence[rows.Values]) -> None:
+        """Take whole rows, written as the driver wants them, from which those to come differ."""
+        dialect = self._engine.dialect
+        names = list(samples[0])
+        binds = [table.c[name].type.dialect_impl(dialect).bind_processor(dialect) for name in names]
+        self._places[table] = {name: place for place, name in enumerate(names)}
+        self._samples[table] = [
+            [bind(row[name]) if bind else row[name] for name, bind in zip(names, binds, strict=True)] for row in samples
+        ]
+        self._waiting.setdefault(table, [])
+
+    def __call__(self, table: Table, differences: Sequence[rows.Values]) -> None:
+        """Take rows by what is different in them; values are as the driver takes them."""
+        places, waiting = self._places[table], self._waiting[table]
+        for sample, row in zip(self._samples[table], differences, strict=True):
+            whole = sample.copy()
+            for name, value in row.items():
+                whole[places[name]] = value
+            waiting.append(whole)
 
     def flush(self) -> None:
         """Write what was taken, and commit."""
@@ -209,7 +241,9 @@ class _Bulk:
         if not self._postgres:
             cursor.execute("BEGIN")
         for table, waiting in self._waiting.items():
-            names = ", ".join(f'"{name}"' for name in self._how[table][0])
+            if not waiting:
+                continue
+            names = ", ".join(f'"{name}"' for name in self._places[table])
             if self._postgres:
                 with cursor.copy(f"COPY {table.name} ({names}) FROM STDIN") as copy:  # type: ignore[attr-defined]
                     for values in waiting:
@@ -217,8 +251,8 @@ class _Bulk:
             else:
                 gaps = ", ".join("?" for _ in waiting[0])
                 cursor.executemany(f"INSERT INTO {table.name} ({names}) VALUES ({gaps})", waiting)
+            waiting.clear()
         cursor.execute("COMMIT")
-        self._waiting.clear()
 
     def close(self) -> None:
         """Write the rest, and let go of the connection."""
