@@ -49,6 +49,7 @@ corpus: .venv/dev  ## Write the signed documents of tests/corpus anew
 bench: .venv/dev  ## Documents a second from submit to receipt, the time in each stage, and what a CA that hangs costs
 	.venv/bin/python -m tests.benchmarks.throughput
 	.venv/bin/python -m tests.benchmarks.revocation
+	.venv/bin/python -m tests.benchmarks.million --rows 100000
 
 reference: .venv/dev  ## Write the generated pages of docs/reference anew
 	.venv/bin/python scripts/reference
