@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from datetime import timedelta
 from pathlib import Path
@@ -283,6 +284,19 @@ def test_a_line_that_a_crash_has_torn_is_left_and_written_again(store, chore, tm
         found = noted(file.read_bytes().splitlines())
         assert found.heads == noted(whole.splitlines()).heads
         assert (found.twice, found.unread <= 1) == (frozenset(), True)
+
+
+def test_a_head_counts_as_published_when_it_is_on_the_disk(store, chore, tmp_path, monkeypatch):
+    flushed, real = [], os.fsync
+
+    def fsync(descriptor):
+        real(descriptor)
+        flushed.append(Path(f"/proc/self/fd/{descriptor}").resolve())
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    write(store)
+    chore().run()
+    assert flushed == [tmp_path, tmp_path / "heads.txt"]
 
 
 def test_the_file_catches_up_with_all_that_was_chained_without_it(store, chore, tmp_path):
