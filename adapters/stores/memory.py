@@ -258,7 +258,8 @@ class MemoryStore(Proofs):
     # ── the operators' view ──
 
     def _record(self, it: Acceptance) -> Record:
-        mine = tuple(one for one in self._deliveries.values() if one.submission == it.submission.id)
+        own = (one for one in self._deliveries.values() if one.submission == it.submission.id)
+        mine = tuple(sorted(own, key=attrgetter("id")))
         return Record(submission=it.submission, receipt=it.receipt, report=b"", deliveries=mine)
 
     def list(self, wanted: Filter) -> Sequence[Record]:

@@ -28,14 +28,25 @@ from adapters.testkit.stores.values import (
     fingerprint,
     limits,
 )
+from broker.deadlines import Progress, Term, Terms, Timetable
 from broker.errors import BrokerError
 from broker.model import Claim
 from broker.partner import Proof
 from broker.ports import Filter
+from broker.quarantine import Selection, Spread, grouped
+from broker.states import DeliveryState
 
 LEASE = timedelta(minutes=5)
 OFFICES = st.sampled_from([TOWN, COUNTY])
 FEW = st.integers(0, 2)
+SOON = timedelta(minutes=1)
+TIMES = Timetable(
+    default=Terms(
+        relay=Term(warn=SOON, expire=2 * SOON),
+        delivery=Term(warn=3 * SOON, expire=5 * SOON),
+        retrieval=Term(warn=6 * SOON, expire=9 * SOON),
+    )
+)
 
 
 def answer(call):
@@ -102,9 +113,11 @@ class Stores(RuleBasedStateMachine):
             office=office,
             due_at=self.clock.now + due * timedelta(minutes=1),
             accepted_at=self.clock.now,
+            in_reply_to=self.letters[-1].submission.id if self.letters and digest else "",
+            box="/citizen/box" if box else "/town/SEKAP",
             proof=Proof.TLS if recheck else Proof.NONE,
         )
-        letter = replace(made, recheck=recheck)
+        letter = replace(made, recheck=recheck, awaits_answer=recheck and not trial)
         if "find" in calls:  # it binds a new id of a known message, and so does accept
             self.both(lambda store: store.find(fingerprint(letter)))
         if "accept" in calls:
@@ -142,6 +155,46 @@ class Stores(RuleBasedStateMachine):
     def requeue(self):
         wanted = [one.id for letter in self.letters for one in letter.deliveries]
         self.both(lambda store: sorted(store.requeue(wanted, "again")))
+
+    @rule(seconds=st.integers(0, 60))
+    def requeue_slowly(self, seconds):
+        wanted = [one.id for letter in self.letters for one in letter.deliveries]
+        spread = Spread(first=timedelta(seconds=1), step=timedelta(seconds=seconds))
+        self.both(lambda store: list(store.quarantine.requeue(wanted, "slowly", spread)))
+
+    @rule(to=OFFICES, even_if_sent=st.booleans(), dry_run=st.booleans(), last=st.integers(1, 5))
+    def redirect(self, *, to, even_if_sent, dry_run, last):
+        wanted = [one.id for letter in self.letters[-last:] for one in letter.deliveries]
+        self.both(
+            lambda store: store.quarantine.redirect(wanted, to, "moved", even_if_sent=even_if_sent, dry_run=dry_run)
+        )
+
+    @rule(wants=st.booleans())
+    def look_for_what_is_late(self, wants):
+        def look(store):
+            found = sorted(one for page in store.watch.candidates(self.clock.now) for one in page)
+            return sorted(
+                (it.delivery.id, it.stage, it.level, it.owed) for it in store.watch.tell(found, TIMES, lambda _: wants)
+            )
+
+        self.both(look)
+
+    @rule()
+    def settle_what_was_late(self):
+        self.both(lambda store: store.watch.settle())
+
+    @rule(progress=st.sampled_from(Progress))
+    def proceed(self, progress):
+        for it in self.both(lambda store: list(store.watch.owed(2))):
+            after = replace(it, progress=progress, id="e", xml=b"<e/>", tries=it.tries + 1)
+            self.both(
+                lambda store, it=it, after=after: store.watch.proceed(it, after, timedelta(minutes=1), "a detail")
+            )
+
+    @rule(letter=st.integers(0, 20))
+    def an_operators_word(self, letter):
+        for one in self.letters[letter : letter + 1]:
+            self.both(lambda store, one=one: store.watch.answered(one.submission.id, "by post"))
 
     @rule(token=FEW, minutes=st.integers(-1, 6))
     def first_use(self, token, minutes):
@@ -189,8 +242,13 @@ class Stores(RuleBasedStateMachine):
         self.both(counted)
         self.both(lambda store: list(store.seals()))
         self.both(lambda store: list(store.unstamped(1000)))
+        self.both(lambda store: dict(store.watch.late()))
+        self.both(lambda store: dict(store.quarantine.unfinished()))
+        self.both(lambda store: grouped(store.quarantine.piles(Selection(states=frozenset(DeliveryState)))))
         for letter in self.letters[-3:]:
             self.both(lambda store, letter=letter: store.show(letter.submission.id))
+            self.both(lambda store, letter=letter: list(store.watch.evidence(letter.submission.id)))
+            self.both(lambda store, letter=letter: store.watch.awaits_answer(letter.submission.id))
 
 
 def known(claim: Claim):

@@ -219,7 +219,7 @@ def _settle(connection: Connection, now: datetime, most: int) -> Settled:
         select(overdue, deliveries.c.state)
         .join(deliveries, deliveries.c.id == overdue.c.delivery)
         .where(overdue.c.met_at.is_(None), overdue.c.stage != Stage.RETRIEVAL.value, _CAME_ABOUT)
-        .order_by(overdue.c.delivery, overdue.c.stage, overdue.c.level)
+        .order_by(overdue.c.delivery)  # and by no more: SQLite would walk what was met to have it in order
         .limit(most)
         .with_for_update(of=overdue, skip_locked=True)
     ).all()
