@@ -219,8 +219,8 @@ def _range(_context: click.Context, _option: click.Parameter, text: str | None) 
 def export(config: Path, as_json: bool, since: datetime | None, numbers: tuple[int, int | None], file: Path) -> None:
     """Write the journal to FILE: JSON lines, which `goniec journal verify --export` checks without the store.
 
-    It holds no documents and nothing about persons, but ids, times, digests, offices' references and reasons.  Exit status 0 written, 2 it could
-    not be.
+    It holds no documents and nothing about persons, but ids, times, digests, offices' references and reasons.
+    Exit status 0 written, 2 it could not be.
     """
     from config import journal_verify
     from config.bootstrap import open_store
