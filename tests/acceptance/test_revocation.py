@@ -5,6 +5,7 @@ The outcomes are those of the table in docs/how-to/revocation.md.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import statistics
 import time
@@ -12,6 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from zipfile import ZipFile
 
 import pytest
 from cryptography.hazmat.primitives import hashes
@@ -27,6 +29,7 @@ from config.bootstrap import open_ledger
 from config.demo.forms import Kind, form
 from config.demo.offices import offices
 from tests.benchmarks.revocation import Signers, in_turns
+from tests.commands import run
 
 LENIENT = "/grace/SEKAP"  # a box of the same office that grants a grace of an hour
 SOON = 90.0  # seconds within which what is fetched must be there
@@ -270,3 +273,22 @@ def test_documents_do_not_wait_while_the_authority_hangs(scene):
     # Whoever waited for an answer would have waited for a second.  `make bench` measures it finely.
     assert found.ratio < 2
     assert statistics.median(found.told_hanging) < 2 * statistics.median(found.told_answering) + 0.1
+
+
+# ── exported ──
+
+
+@pytest.mark.parametrize("ways", [{"ocsp": True, "crl": False}, {"ocsp": False, "crl": True}], ids=["ocsp", "crl"])
+def test_the_very_evidence_that_the_report_names_leaves_with_an_exported_case(ways, scene, tmp_path):
+    it = scene()
+    reply = it.until(it.letter(it.citizen(**ways)), accepted)
+    record = it.record(reply)
+    named = {one["digest"] for one in report(record)["signatures"][0]["revocation"]}
+    target = tmp_path / "case.asice"
+    run("export", "-c", it.town.site.configuration, record.submission.id, "-o", target)
+    with ZipFile(target) as archive:
+        kept = {name: archive.read(name) for name in archive.namelist() if name.startswith("revocation/")}
+        told = json.loads(archive.read("submission.json"))["export"]
+    assert {hashlib.sha256(content).hexdigest() for content in kept.values()} == named
+    assert {name.rpartition(".")[2] for name in kept} == {kind for kind, used in ways.items() if used}
+    assert (told["revocation_not_kept"], told["revocation_later"]) == ([], [])
