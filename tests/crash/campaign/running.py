@@ -16,7 +16,7 @@ from broker.states import LIVE
 from config.bootstrap import open_ledger
 from tests.crash.campaign.accounts import Account, audit
 from tests.crash.campaign.books import Clients
-from tests.crash.campaign.faults import Fault, a_worker_is_killed, faults_of, name_of
+from tests.crash.campaign.faults import HOUR, Fault, a_worker_is_killed, faults_of, name_of
 from tests.crash.campaign.field import Field
 from tests.crash.campaign.load import Load
 
@@ -134,10 +134,20 @@ def _campaign(
 
 
 def _settle(field: Field) -> None:
-    """Wait until no delivery is live."""
-    until = time.monotonic() + SETTLING
+    """Wait until no delivery is live.
+
+    What was put off while the store's clock ran ahead is due by that clock: on one file that is the nodes' own, so
+    they are let reach that hour.
+    """
+    began = time.monotonic()
     with field.directly() as site, open_ledger(site.settings) as ledger:
-        while any(ledger.stats().deliveries.get(state, 0) for state in LIVE) and time.monotonic() < until:
+        while any(ledger.stats().deliveries.get(state, 0) for state in LIVE):
+            waited = time.monotonic() - began
+            if waited > SETTLING:
+                return
+            if waited > SETTLING / 20 and field.postgres is None:
+                for machine in field.machines:
+                    machine.clock.write_text(str(HOUR + SETTLING))
             time.sleep(0.5)
 
 
