@@ -78,7 +78,10 @@ def _chain(connection: Connection, now: datetime, members: Sequence[_Chaining]) 
 
 
 def _chain_one(connection: Connection, now: datetime, it: _Chaining) -> Batch | None:
-    last = connection.execute(_LAST_LOCKED).one_or_none()
+    connection.execute(_LAST_LOCKED).all()
+    # Asked again: who has waited for the lock has read what was last before.  Were it not asked at all, the number
+    # would be taken, and this batch be refused.
+    last = connection.execute(_LAST).one_or_none()
     if (None if last is None else last.number) != (None if it.last is None else it.last.number):
         return None
     batch = chained(it.last, it.leaves, now)
