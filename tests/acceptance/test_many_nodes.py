@@ -33,22 +33,18 @@ NODES = {"beat": 0.3, "lease": 1.0}
 # A worker that is killed over and over is not its documents' fault.
 DELIVERY = {"lease": 2.0, "first_wait": 0.1, "longest_wait": 0.5, "poll": 0.1, "crashes": 1000, "threads": 4}
 
-
-@pytest.fixture(params=["sqlite", "postgres"])
-def store(request):
-    """Where the custody is, as a field of the site."""
-    if request.param == "sqlite":
-        return {}
-    url = request.getfixturevalue("postgres_database")
-    migrate(url)
-    return {"store": url}
+ON_BOTH = pytest.mark.parametrize("engine", ["sqlite", "postgres"])
 
 
 @pytest.fixture
-def machine(found, store):
-    """A town that is served by several workers."""
+def machine(found, request):
+    """A town that is served by several workers, on one of the engines."""
 
-    def make(**about):
+    def make(engine="sqlite", **about):
+        store = {}
+        if engine == "postgres":
+            store["store"] = request.getfixturevalue("postgres_database")
+            migrate(store["store"])
         sections = {"nodes": NODES, "delivery": DELIVERY, **about.pop("sections", {})}
         town = found(workers=WORKERS, sections=sections, **store, **about)
         until(lambda: len(alive(town.site)) == WORKERS)
@@ -129,7 +125,7 @@ def holds(town, partners):
 
 
 def test_workers_behind_one_address_are_nodes_that_share_the_work(machine):
-    town = machine(ways=roomy)
+    town = machine("postgres", ways=roomy)
     assert pids(town.site) == set(town.serving.workers)
     assert len(holders(town.site)) == 1
     town.dms.behave(Conduct(delay=0.5))
@@ -153,8 +149,9 @@ def test_workers_behind_one_address_are_nodes_that_share_the_work(machine):
     assert nodes(town.site) == []
 
 
-def test_a_worker_that_is_killed_is_replaced_and_nothing_is_lost(machine):
-    town = machine()
+@ON_BOTH
+def test_a_worker_that_is_killed_is_replaced_and_nothing_is_lost(machine, engine):
+    town = machine(engine)
     with load(town) as partners:
         for _ in range(3):
             partners.wait_for(4)
@@ -169,8 +166,9 @@ def test_a_worker_that_is_killed_is_replaced_and_nothing_is_lost(machine):
     assert town.serving.stop() == 0
 
 
-def test_on_sighup_every_worker_is_replaced_and_no_submission_is_refused_or_dropped(machine):
-    town = machine()
+@ON_BOTH
+def test_on_sighup_every_worker_is_replaced_and_no_submission_is_refused_or_dropped(machine, engine):
+    town = machine(engine)
     with load(town) as partners:
         partners.wait_for(4)
         for _ in range(2):

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import os
+import random
+import sqlite3
 from collections.abc import Callable
 from datetime import datetime
+from time import monotonic, sleep
 from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event, func, make_url, select
@@ -87,8 +90,34 @@ def _prepare(connection: Any, _record: Any) -> None:
 
 
 def _begin_at_once(connection: Connection) -> None:
-    """Take the write lock now: a transaction that reads first and writes later may find itself outdated."""
-    connection.exec_driver_sql("BEGIN IMMEDIATE")
+    """Take the write lock now: a transaction that reads first and writes later may find itself outdated.
+
+    While another process has it, it is asked for about every millisecond.  SQLite itself waits longer from one try to
+    the next, up to 100 ms, and a process that writes without pause would keep the others out for seconds.
+    """
+    plain: Any = connection.connection.driver_connection
+    (patience,) = plain.execute("PRAGMA busy_timeout").fetchone()
+    if connection.info.pop("rivals", False):
+        sleep(2e-3)  # who has had to wait lets the others have a turn, too
+    plain.execute("PRAGMA busy_timeout=0")
+    try:
+        until = monotonic() + patience / 1000
+        while not _begun(plain) and monotonic() < until:
+            connection.info["rivals"] = True
+            sleep(random.uniform(0.5e-3, 2e-3))  # noqa: S311 - so that two do not ask in step
+        if not plain.in_transaction:
+            connection.exec_driver_sql("BEGIN IMMEDIATE")  # says what is in the way
+    finally:
+        plain.execute(f"PRAGMA busy_timeout={patience}")
+
+
+def _begun(plain: Any) -> bool:
+    """Tell whether a transaction that writes could be begun; raise nothing, but wait no longer, if it never can."""
+    try:
+        plain.execute("BEGIN IMMEDIATE")
+    except sqlite3.OperationalError as taken:
+        return bool(taken.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY)  # the rest of the code says why
+    return True
 
 
 def _begin(connection: Connection) -> None:
