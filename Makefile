@@ -16,7 +16,7 @@ test: .venv/dev lint  ## Lint, then every test but those that need foreign peers
 	trap 'scripts/engines down' EXIT && scripts/engines up && $(PYTEST) -n 4 --dist worksteal -m "not interop and not slow"
 
 hostile: .venv/dev  ## 10,000 slow connections and other weights against the SOAP channel; tells times and memory
-	$(PYTEST) -s -v tests/hostile
+	$(PYTEST) -s -v tests/hostile tests/acceptance/test_memory.py
 
 crash: .venv/dev  ## Hours of faults over three nodes under load, on both engines, with an audit; FAULTS=500 SUBMISSIONS=100000
 	$(PYTHON) scripts/debian.py postgres rabbitmq fiu
