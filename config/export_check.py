@@ -19,7 +19,7 @@ from broker.sealed_files import SealCheck
 from broker.verify import TrustSnapshot
 from config import packaged
 
-_DOCUMENT: Final = 1_000_000_000  # octets: more than any cap on what comes in
+_DOCUMENT: Final = 256_000_000  # octets: eight times the default cap on what comes in
 _SMALL: Final = 64_000_000
 
 
