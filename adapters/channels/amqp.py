@@ -62,7 +62,7 @@ class AmqpChannel:
     name: str
     settings: AmqpChannelSettings
     around: Surroundings
-    ready: Event = field(default_factory=Event)  # set while messages are taken
+    ready: Event = field(default_factory=Event)  # set while RabbitMQ can be reached: also while intake puts us off
 
     def serve(self, accept: Accept, stop: Event) -> None:
         """See `broker.ports.Channel`.  A line that falls later is opened again here, after a growing wait."""
@@ -81,6 +81,7 @@ class AmqpChannel:
                     finally:
                         line.close()
                 except Unavailable as away:
+                    self.ready.clear()
                     if not opened:
                         raise
                     health.failures += 1
@@ -89,6 +90,7 @@ class AmqpChannel:
                     wait = wait or policy.wait(health.failures, random.random())  # noqa: S311 - spreads load only
                     log.warning("channel.paused", channel=self.name, seconds=round(wait.total_seconds(), 3))
                     stop.wait(wait.total_seconds())
+        self.ready.clear()
 
     def _parameters(self) -> pika.connection.Parameters:
         return self.settings.parameters(self.around.folder, name=f"goniec channel {self.name}")
@@ -148,12 +150,10 @@ class _Session:
         try:
             self._drive(lambda: stop.is_set() or self._away is not None)
             self._away = self._away or Unavailable("the channel is closing")  # takes no more, whatever still comes
-            self._of.ready.clear()
             for consumer in self._consumers:
                 self._line.cancel(consumer, self._by())
             self._drive(lambda: self._open == len(self._heavy))
         finally:
-            self._of.ready.clear()
             aside = [message for _, message in self._aside_until.values() if message is not None]
             for message in (*aside, *(message for message, _ in self._heavy)):
                 self._health.hand_back(message)
