@@ -11,6 +11,7 @@ from typing import Any
 
 from adapters.channels.soap import KIND, SoapChannel, SoapSettings
 from adapters.wire.kind import Surroundings
+from adapters.wire.listening import Listen, opened
 from broker.parse import Limits
 from broker.partner import NOBODY, Partners
 from broker.ports import Accept, Clock
@@ -28,6 +29,7 @@ def a_channel(
     partners: Callable[[], Partners] = lambda: NOBODY,
     seals: Callable[[], bytes] = lambda: b"",
     inquiries: Inquiries = NO_INQUIRIES,
+    listen: Listen = opened,
     **settings: Any,
 ) -> SoapChannel:
     ids = count()
@@ -41,6 +43,7 @@ def a_channel(
         partners=partners,
         seals=seals,
         inquiries=inquiries,
+        listen=listen,
     )
     channel = KIND.make(SoapSettings(**{"listen": "127.0.0.1:0", **settings}), around)
     assert isinstance(channel, SoapChannel)
