@@ -1,7 +1,7 @@
 """The SOAP way in: boxes (`skrytka`) that document systems put documents into, and what they may ask (`uzgodnienie`).
 
-From the outside in: `server` (connections), `face` (HTTP), `endpoint` (one SOAP message, in a thread),
-`skrytka` and `uzgodnienie` (what an operation means).  A further service, say `pull`, is a file beside `skrytka` and a name in
+From the outside in: `server` (connections), `face` (HTTP), `endpoint` (one SOAP message, in a thread), `skrytka` and
+`uzgodnienie` (what an operation means).  A further service, say `pull`, is a file beside these and a name in
 `SERVICES`.
 """
 
