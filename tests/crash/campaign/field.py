@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import os
 import random
 import shutil
@@ -35,7 +34,6 @@ from config.demo.offices import offices
 from config.demo.site import STARTING, Site, answers, free_port
 from tests.conftest import engines, settings_of
 from tests.crash.campaign.books import Shelves
-from tests.crash.spawner import PR_SET_PDEATHSIG
 
 LEASE = 3.0  # seconds
 DEADLINE = 2.0  # of a call to an office
@@ -76,7 +74,7 @@ class Machine:
             "FIU_CTRL_FIFO": str(self.site.folder / "fiu"),
         }
         with (self.site.folder / "stderr.txt").open("ab") as said:
-            self.process = subprocess.Popen(command, stdout=said, stderr=said, env=about, preexec_fn=_die_with_us)
+            self.process = subprocess.Popen(command, stdout=said, stderr=said, env=about)
         self.starts += 1
 
     @property
@@ -128,11 +126,6 @@ class Machine:
             os.close(order)
             answer = os.open(f"{base}.out", os.O_RDONLY | os.O_NONBLOCK)
             os.close(answer)
-
-
-def _die_with_us() -> None:
-    """See to it that a node outlives no campaign, however that ends."""
-    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 class Postgres:

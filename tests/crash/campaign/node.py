@@ -7,6 +7,7 @@ Further words before the command, `bug:NAME`, plant a bug of `tests/crash/plante
 
 from __future__ import annotations
 
+import ctypes
 import os
 import signal
 import sys
@@ -17,10 +18,12 @@ from pathlib import Path
 from config import clock
 from config.cli.main import main
 from tests.crash import planted
+from tests.crash.spawner import PR_SET_PDEATHSIG
 
 
 def main_with_clock(file: Path, words: list[str]) -> None:
     """Push the clock, plant what is asked for, and become `goniec`."""
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)  # no node outlives its campaign, however that ends
     plain = clock.now
 
     def now() -> datetime:
