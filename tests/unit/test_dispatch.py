@@ -183,3 +183,23 @@ def test_who_lost_the_lease_records_nothing(store, clock):
     (quick,) = store.claim(LEASE)
     assert dispatch(store, Office(), slow) == ["delivery.lease-lost"]
     assert delivery(store, letter) == quick.delivery
+
+
+def test_a_document_has_its_room_before_an_office_is_lent_and_gives_it_back_whatever_the_answer(store):
+    kept(store, b"<a/>")
+    held, seen = [], []
+
+    @contextmanager
+    def room(size):
+        held.append(size)
+        try:
+            yield
+        finally:
+            held.pop()
+
+    office = Office(Unavailable("away"))
+    office.lend = lambda _office: (seen.append(list(held)), Office.lend(office, _office))[1]
+    (claim,) = store.claim(LEASE)
+    with capture_logs():
+        Dispatcher(store=store, lend=office.lend, policy=RetryPolicy(), jitter=lambda: 0.0, room=room).deliver(claim)
+    assert (seen, held) == ([[4]], [])
