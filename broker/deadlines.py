@@ -176,7 +176,10 @@ def deadline(it: Watched, terms: Terms) -> datetime | None:
 
 
 def overdue(it: Watched, terms: Terms, now: datetime) -> Sequence[tuple[Stage, Level]]:
-    """Return what is late and has not been told.  What has expired is not warned of any more."""
+    """Return what is late and has not been told.
+
+    What has expired is not warned of any more, and where delivery has expired relay is told no more.
+    """
     found = []
     for stage in _unmet(it):
         term = terms.of(stage)
@@ -195,7 +198,7 @@ def overdue(it: Watched, terms: Terms, now: datetime) -> Sequence[tuple[Stage, L
 
 def _unmet(it: Watched) -> Iterator[Stage]:
     if it.delivery.state not in FINAL:
-        if not begun(it.delivery):
+        if not begun(it.delivery) and (Stage.DELIVERY, Level.EXPIRED) not in it.told:
             yield Stage.RELAY
         yield Stage.DELIVERY
     elif it.delivery.state is DeliveryState.DELIVERED and it.awaited:

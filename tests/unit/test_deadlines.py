@@ -118,6 +118,8 @@ def test_nothing_is_late_before_its_time(*, terms, state, attempts, awaited, age
         assert timedelta(0) < after <= age
         told = replace(it, told=frozenset({(stage, level)}))
         assert (stage, level) not in overdue(told, terms, NOON + age)
+        before = it.accepted_at + after - timedelta(microseconds=1)
+        assert (stage, level) not in overdue(it, terms, before)
     if state in FINAL and not (state is DeliveryState.DELIVERED and awaited):
         assert overdue(it, terms, NOON + age) == []
 

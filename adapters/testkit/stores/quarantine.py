@@ -144,6 +144,14 @@ class QuarantineSuite(StoreFixtures):
         store.record(claim, ACKNOWLEDGED)
         assert store.quarantine.unfinished() == {}
 
+    def test_a_dry_run_tells_what_would_be_done_and_does_nothing(self, store: Custody) -> None:
+        letter, lost = stuck(store), stuck(store, LOST)
+        wanted, before = [of(letter), of(lost)], (events(store, letter), there(store, letter))
+        planned = store.quarantine.redirect(wanted, COUNTY, "moved", dry_run=True)
+        assert (events(store, letter), there(store, letter)) == before
+        assert store.quarantine.redirect(wanted, COUNTY, "moved") == planned
+        assert (set(planned.made), planned.held_back) == ({of(letter)}, (of(lost),))
+
     def test_what_is_redirected_again_or_requeued_afterwards_is_left_alone(self, store: Custody) -> None:
         letter = stuck(store)
         store.quarantine.redirect([of(letter)], COUNTY, "once")

@@ -188,6 +188,18 @@ class WatchSuite(StoreFixtures):
         assert store.watch.late() == {}
         assert there(store, letter)[COUNTY].state is DeliveryState.DELIVERED
 
+    def test_a_redirection_after_the_expiry_is_no_delivery_though_late(self, store: Custody, clock: Hands) -> None:
+        letter = stuck(store)
+        clock.pass_by(4 * HOUR)
+        watch(store, clock)
+        store.quarantine.redirect([of(letter)], COUNTY, "moved")
+        assert store.watch.settle() == 0
+        assert watch(store, clock) == []
+        assert store.watch.late() == {(Stage.DELIVERY, Level.EXPIRED): 1}
+        store.record(claim_one(store), ACKNOWLEDGED)
+        assert store.watch.settle() == 1
+        assert told(store, letter).count(EXPIRED) == 1
+
     # ── evidence ──
 
     def test_an_expiry_owes_evidence_to_a_sender_that_wants_it(self, store: Custody, clock: Hands) -> None:
