@@ -117,9 +117,7 @@ def check(
         return ProofCheck(verdict=Indication.FAILED, reason=f"not a proof: {wrong}")
     try:
         for one in entries:
-            if one.event.submission != submission:
-                raise _No(f"event {one.id}: it is about another submission")
-            _require_included(one, paths[one.id], batches)
+            _require_included(one, submission, paths[one.id], batches)
         vouching = _Vouching(trust=trust, stamps=stamps, published=published or Published())
         vouched = vouching.of(batches)
         same = _compared(entries, document, receipt)
@@ -183,7 +181,9 @@ def _path(told: Mapping[str, Any]) -> list[bytes]:
     return path
 
 
-def _require_included(one: Entry, path: Sequence[bytes], batches: Mapping[int, Batch]) -> None:
+def _require_included(one: Entry, submission: str, path: Sequence[bytes], batches: Mapping[int, Batch]) -> None:
+    if one.event.submission != submission:
+        raise _No(f"event {one.id}: it is about another submission")
     if one.batch is None:
         return
     batch = batches.get(one.batch)

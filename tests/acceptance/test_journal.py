@@ -81,7 +81,16 @@ def test_a_changed_event_is_named_in_the_store_and_in_an_export(story, tmp_path)
     assert "event-changed" in run("journal", "verify", *at, status=1).stdout
     file = tmp_path / "journal.jsonl"
     run("journal", "export", *at, file)
-    offline = ("journal", "verify", "--export", file, "--head", tmp_path / "heads.txt", "--ca", tmp_path / "pki/seal-ca.pem")
+    offline = (
+        "journal",
+        "verify",
+        "--export",
+        file,
+        "--head",
+        tmp_path / "heads.txt",
+        "--ca",
+        tmp_path / "pki/seal-ca.pem",
+    )
     assert answer(*offline, status=1)["findings"] == told["findings"]
 
 
