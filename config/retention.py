@@ -96,7 +96,7 @@ class Prune:
         yield from (one for page in self._pages(self._terms()) for one in page)
 
     def steps(self) -> Iterator[Done]:
-        """Remove what may go, then give back the space; yield after each transaction.
+        """Remove what may go, then give back the space; yield after each look and each transaction.
 
         Raises Unavailable; what was done until then is done.
         """
@@ -106,6 +106,7 @@ class Prune:
                 with self._rest_after():
                     gone = set(self.retention.prune(terms, batch))
                 yield Done(pruned=len(gone), octets=sum(one.size for one in batch if one.submission in gone))
+            yield Done()  # also after a look that has found nothing: there may be many of them
         while self.refusals is not None:
             with self._rest_after():
                 forgotten = self.retention.forget_refusals(terms.cutoff(self.refusals))

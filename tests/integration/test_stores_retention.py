@@ -15,7 +15,8 @@ import pytest
 from adapters.stores import SqlStore, migrate
 from adapters.stores.sql import partitions
 from adapters.stores.sql.retention import PAGES
-from adapters.testkit.stores.values import ACKNOWLEDGED, COUNTY, LEASE, REFUSED, TOWN, Hands, kept, limits
+from adapters.testkit.stores.values import ACKNOWLEDGED, COUNTY, LEASE, NOON, REFUSED, TOWN, Hands, kept, limits
+from broker.errors import Unavailable
 from broker.retention import Rule, Rules, Terms
 
 DECEMBER = datetime(2025, 12, 15, tzinfo=UTC)
@@ -109,6 +110,16 @@ def test_giving_back_does_not_hold_up_what_comes_in_meanwhile(in_file, file):
     assert bytes_of(file) > file.stat().st_size  # the log is still there: the reader stood in the way
     give_back(in_file)
     assert file.with_name("store.sqlite-wal").stat().st_size == 0
+
+
+def test_who_asks_for_the_parcel_of_a_removed_document_is_told_when_it_went(in_file):
+    letter = kept(in_file, b"<letter/>", accepted_at=DECEMBER)
+    (claim,) = in_file.claim(LEASE)
+    in_file.record(claim, ACKNOWLEDGED)
+    assert len(prune(in_file)) == 1
+    with pytest.raises(Unavailable, match=f"removed at {NOON:%Y-%m-%d}"):
+        in_file.parcel(claim)
+    assert in_file.show(letter.submission.id).receipt == letter.receipt
 
 
 def test_on_sqlite_what_was_removed_is_gone_from_the_file(in_file, file):

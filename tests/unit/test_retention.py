@@ -217,6 +217,20 @@ def test_a_turn_ends_in_time_and_the_next_goes_on_where_it_stopped():
     assert store.document(late.submission.id) is None
 
 
+def test_a_long_look_that_finds_nothing_is_cut_into_turns_too():
+    store, watch = MemoryStore(Hands()), Watch()
+    for _ in range(30):
+        kept(store)  # not delivered yet: it stays
+    look = store.retention.look
+    store.retention.look = lambda terms, after: look(terms, after, most=2)
+    turns = InTurns(prune=prune(store, watch), every=timedelta(seconds=1000), share=3)
+    turns()
+    assert turns._under_way is not None  # the turn is over, the look is not
+    for _ in range(20):
+        turns()
+    assert turns._under_way is None
+
+
 def test_after_a_store_that_was_away_the_next_turn_begins_anew():
     store = MemoryStore(Hands())
     letter = kept(store, trial=True)
