@@ -63,6 +63,7 @@ The seal in META-INF/signatures001.xml (XAdES) covers every file but mimetype an
 """,
 )
 
+_UNPACKED: Final = "xmlsec1 --verify --trusted-pem CA.pem --id-attr:Id SignedProperties META-INF/signatures001.xml"
 _XMLSEC: Final = (
     "xmlsec1 --verify --trusted-pem CA.pem --id-attr:Id SignedProperties --id-attr:Id KeyInfo receipt.xml\n"
     "   openssl dgst -sha256 -binary document.xml | base64"
@@ -73,7 +74,9 @@ _REVOCATION: Final = (
 _CHECKS: Final = (
     """Jak sprawdzić:
 1. Cały kontener: dowolnym narzędziem do podpisów ASiC-E/XAdES, np. biblioteką DSS Komisji Europejskiej.
-   Certyfikat wystawcy pieczęci należy uzyskać niezależnie od tego kontenera.
+   Albo po rozpakowaniu (to zwykły plik ZIP), w katalogu z plikami:
+   {unpacked}
+   Certyfikat wystawcy pieczęci (CA.pem) należy uzyskać niezależnie od tego kontenera.
 2. Poświadczenie i dokument (w poświadczeniu jest skrót SHA-256 dokumentu, zapisany w Base64):
    {xmlsec}
 3. Odwołania certyfikatów:
@@ -82,7 +85,9 @@ _CHECKS: Final = (
 """,
     """How to check it:
 1. The whole container: with any tool for ASiC-E/XAdES signatures, for one the European Commission's library DSS.
-   Get the certificate of who issued the seal's from elsewhere than from this container.
+   Or unpacked (it is a plain ZIP), in the folder of the files:
+   {unpacked}
+   Get the certificate of who issued the seal's (CA.pem) from elsewhere than from this container.
 2. Receipt and document (the receipt has the document's SHA-256, written in Base64):
    {xmlsec}
 3. Whether certificates were revoked:
@@ -139,7 +144,7 @@ def readme(
             found = [name for name in present if name.startswith(beginning)]
             if found:
                 lines += [*(f"  {name}" for name in found), f"      {words[language]}"]
-        lines += ["", _CHECKS[language].format(xmlsec=_XMLSEC, revocation=_REVOCATION)]
+        lines += ["", _CHECKS[language].format(unpacked=_UNPACKED, xmlsec=_XMLSEC, revocation=_REVOCATION)]
         if notes:
             lines += [absent, *(f"- {note}" for note in notes), ""]
         parts.append("\n".join(lines))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import struct
+import subprocess
 from base64 import b64encode
 from dataclasses import dataclass
 from datetime import timedelta
@@ -199,3 +200,23 @@ def test_xmlsec1_verifies_the_receipt_of_a_container_and_its_digest_is_the_docum
     assert verdict.returncode == 0, verdict.stderr
     assert "SignedInfo References (ok/all): 3/3" in verdict.stderr
     assert document == LETTER
+
+
+def xmlsec1_of_files(folder):
+    """Ask xmlsec1 about an unpacked container: it takes the URIs of the seal for files beside it."""
+    (folder.parent / "anchor.pem").write_bytes(PKI.seal_ca.credential.pem)
+    command = ["xmlsec1", "--verify", "--trusted-pem", "../anchor.pem", "--verification-gmt-time"]
+    command += [AT.strftime("%Y-%m-%d %H:%M:%S"), "--id-attr:Id", "SignedProperties", asic.SIGNATURES]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+
+
+def test_xmlsec1_verifies_the_seal_over_the_unpacked_files(asked, tmp_path):
+    folder = tmp_path / "unpacked"
+    with ZipFile(asked.folder / "plain.asice") as archive:
+        archive.extractall(folder)
+    verdict = xmlsec1_of_files(folder)
+    assert verdict.returncode == 0, verdict.stderr
+    signed = len(list(folder.rglob("*.*"))) - 2 + 1  # all but those of META-INF, and the properties
+    assert f"SignedInfo References (ok/all): {signed}/{signed}" in verdict.stderr
+    (folder / "document.xml").write_bytes(LETTER + b" ")
+    assert xmlsec1_of_files(folder).returncode != 0
