@@ -5,23 +5,30 @@ from __future__ import annotations
 from base64 import b64encode
 from datetime import timedelta
 from hashlib import sha256
+from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from lxml import etree
 from structlog.testing import capture_logs
 
 from adapters.stores.memory import MemoryStore
 from adapters.testkit.stores.quarantine import LOST, stuck
 from adapters.testkit.stores.values import TOWN, Hands, limits
 from broker import upo
-from broker.deadlines import Level, Progress, Stage, Term, Terms, Timetable
+from broker.deadlines import Evidence, Level, Progress, Stage, Term, Terms, Timetable
 from broker.errors import Refused, Unavailable
 from broker.model import OfficeId, ReceiptKind
+from broker.parse import Limits, read
 from broker.partner import Partner, Partners
 from broker.proof import check, schema_of
 from broker.retry import RetryPolicy
+from broker.states import DeliveryState
 from config import packaged
 from config.deadlines import Clerk, Watchdog
-from tests.receipts import TRUST, Plain, a_registrar, a_seal
+from tests.builders import a_submission
+from tests.receipts import ISSUED, TRUST, Plain, a_registrar, a_seal
 from tests.unit.test_dispatch import Office
 
 HOUR = timedelta(hours=1)
@@ -204,3 +211,35 @@ def test_the_watchdog_says_what_is_late_and_counts_it(store, clock):
         ("deadline.expired", True),
     ]
     assert len(store.watch.owed()) == 1
+
+
+NEGATIVE = packaged.text("receipts/dowod-negatywny.xsd")
+EXAMPLES = sorted((Path(__file__).parents[2] / "schemas/receipts/examples/negative-evidence").glob("*.xml"))
+
+
+def obeys(xml):
+    return etree.XMLSchema(read(NEGATIVE, Limits())).validate(read(xml, Limits()))
+
+
+@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
+def test_every_example_gives_the_result_in_its_name(path):
+    assert obeys(path.read_bytes()) is path.name.startswith("ok-")
+
+
+@given(stage=st.sampled_from(Stage), cause=st.text(), office=st.text(), sender=st.text(), name=st.text())
+def test_what_is_written_obeys_the_schema_whatever_the_texts_say(*, stage, cause, office, sender, name):
+    it = Evidence(
+        submission="s1",
+        stage=stage,
+        delivery="d1",
+        office=OfficeId(office),
+        state=DeliveryState.WAITING,
+        cause=cause,
+        deadline=ISSUED,
+        at=ISSUED,
+    )
+    submission = a_submission(sender=sender, digest="ab" * 32)
+    xml = upo.negative_evidence(
+        it, submission, "r1", id_="e1", at=ISSUED, environment="test", issuer=upo.Party(name=name, id=name)
+    )
+    assert obeys(xml)
