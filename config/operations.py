@@ -218,8 +218,9 @@ def folders_of(settings: Settings, around: Surroundings) -> list[Path]:
         url = make_url(stores.store_url(own, around))
         if url.get_backend_name() == "sqlite" and url.database:
             found.append(Path(url.database).parent)
-    if settings.log.file:
-        found.append(settings.path(settings.log.file).parent)
+    log_file = settings.log.file and settings.path(settings.log.file)
+    if log_file and (log_file.is_file() or not log_file.exists()):  # not a device: it has no disk to fill
+        found.append(log_file.parent)
     return sorted({folder.resolve() for folder in found})
 
 
