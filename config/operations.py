@@ -27,7 +27,7 @@ from broker.pressure import RETRY_AFTER, Ceilings, Condition
 from config import kinds
 from config import log as logs
 from config.counting import Counting
-from config.pressure import Probe, Watch
+from config.pressure import Probe, Watch, Watched
 from config.settings import Settings
 
 log = structlog.get_logger(__name__)
@@ -224,11 +224,11 @@ def folders_of(settings: Settings, around: Surroundings) -> list[Path]:
     return sorted({folder.resolve() for folder in found})
 
 
-def watch_over(settings: Settings, around: Surroundings, ledger: Ledger, seal: Callable[[], None]) -> Watch:
+def watch_over(settings: Settings, around: Surroundings, store: Watched, seal: Callable[[], None]) -> Watch:
     """Return what looks at the store, the seal, the disks and the memory of this process."""
     return Watch(
         ceilings_of(settings),
-        store=ledger,
+        store=store,
         seal=seal,
         folders=folders_of(settings, around),
         patience=settings.pressure.patience.total_seconds(),

@@ -17,14 +17,14 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from time import monotonic
-from typing import Final, Generic, Protocol, TypeVar
+from typing import Any, Final, Generic, Protocol, TypeVar
 
 import structlog
 from pydantic import Field, NonNegativeInt, PositiveInt
 
 from adapters.wire.kind import KindSettings
 from broker.errors import Unavailable
-from broker.model import OfficeId
+from broker.model import Fingerprint, OfficeId, Receipt
 from broker.pressure import NONE, Ceilings, Condition, Pressure, Queued, Readings, Strain, judge
 
 log = structlog.get_logger(__name__)
@@ -35,6 +35,7 @@ EVERY: Final = 1.0  # seconds between two questions
 _GLANCE: Final = 0.25  # and between two looks at what is known, which cost next to nothing
 _SHARE: Final = 20  # of the time, at most one part in so many is spent on asking: a long queue takes long to count
 _TRIM: Final = 10.0  # seconds between two tries to give memory back
+_OF_NOBODY: Final = Fingerprint(sender="", message_id="", box="", trial=True, digest="")  # no message has it
 _FAREWELL: Final = 2.0  # seconds that an end waits for a thread that may never answer
 
 
@@ -52,6 +53,8 @@ class PressureSettings(KindSettings):
 
 class Watched(Protocol):
     """What is asked of the store."""
+
+    def find(self, message: Fingerprint) -> Receipt | None: ...
 
     def queued(self) -> Mapping[OfficeId, Queued]: ...
 
@@ -152,7 +155,9 @@ class Watch:
         self.steady = steady
         self._now = NONE
         self._trimmed = -_TRIM
-        self.queued = Probe("store", store.queued, patience=patience, steady=steady)
+        # Two questions: to count a long queue takes seconds, and whether the store answers must be known meanwhile.
+        self.alive = Probe("store", lambda: store.find(_OF_NOBODY), patience=patience, steady=steady)
+        self.queued = Probe("queue", store.queued, patience=patience, steady=steady)
         self.sealing = Probe("seal", seal, pause=5 * EVERY, patience=patience, steady=steady)
         self.disk = Probe("disk", lambda: free(folders), patience=patience, steady=steady)
         self._ended = threading.Event()
@@ -162,20 +167,25 @@ class Watch:
         return self._now
 
     @property
+    def probes(self) -> Sequence[Probe[Any]]:
+        """All that is asked."""
+        return self.alive, self.queued, self.sealing, self.disk
+
+    @property
     def ready(self) -> bool:
         """Whether store and seal have been asked at all."""
-        return self.queued.heard and self.sealing.heard
+        return self.alive.heard and self.sealing.heard
 
     def start(self) -> None:
         """Begin to look.  Until the first look nobody is put off."""
-        for one in (self.queued, self.sealing, self.disk):
+        for one in self.probes:
             one.start()
         self._thread.start()
 
     def stop(self) -> None:
         """Look no more."""
         self._ended.set()
-        for one in (self.queued, self.sealing, self.disk):
+        for one in self.probes:
             one.stop()
         if self._thread.ident is not None:
             self._thread.join(_FAREWELL)
@@ -185,7 +195,7 @@ class Watch:
         before = self._now
         strain = self.strain()
         seen = Readings(
-            store=self.queued.away,
+            store=self.alive.away,
             writer=strain.failing,
             writes=strain.taken,
             seal=self.sealing.away,

@@ -57,7 +57,7 @@ def operations(tmp_path, store):
 
 
 def look(operations):
-    for probe in (operations.watch.queued, operations.watch.sealing, operations.watch.disk):
+    for probe in operations.watch.probes:
         probe.ask()
     operations.watch.look()
 

@@ -33,6 +33,10 @@ class Store:
     def __init__(self):
         self.number, self.away, self.taken, self.failing = 0, "", 0, ""
 
+    def find(self, _message):
+        if self.away:
+            raise Unavailable(self.away)
+
     def queued(self):
         if self.away:
             raise Unavailable(self.away)
@@ -49,7 +53,7 @@ def steady():
 
 def a_watch(steady, store=None, seal=lambda: None, **ceilings):
     made = Watch(Ceilings(**ceilings), store=store or Store(), seal=seal, patience=10, memory=lambda: 0, steady=steady)
-    for probe in (made.queued, made.sealing, made.disk):
+    for probe in made.probes:
         probe.ask()
     return made
 
@@ -74,7 +78,7 @@ def test_a_store_or_seal_that_says_it_is_away_is_believed(steady):
 
     watch = a_watch(steady, store, seal)
     store.away = "connection refused"
-    watch.queued.ask()
+    watch.alive.ask()
     assert watch.look().on == {Condition.STORE: "connection refused", Condition.SEAL: "no token"}
 
 
@@ -84,6 +88,7 @@ def test_a_queue_that_cannot_be_counted_is_as_long_as_it_was(steady):
     watch = a_watch(steady, store, queue=10)
     store.away = "gone"
     watch.queued.ask()
+    watch.alive.ask()
     assert set(watch.look().on) == {Condition.STORE, Condition.QUEUE}
 
 
