@@ -130,7 +130,9 @@ class Watchdog:
     timetable: Timetable
     partners: Callable[[], Partners]
     clock: Clock
+    every: timedelta = timedelta(minutes=1)
     _late: Mapping[tuple[Stage, Level], int] = field(default_factory=dict, init=False)
+    _looked: datetime | None = field(default=None, init=False)
 
     def __call__(self) -> None:
         """Tell what is late, each once, and note what has come about late.  Raises Unavailable."""
@@ -142,14 +144,16 @@ class Watchdog:
         late = self.watch.settle()
         if late:
             log.info("deadline.met-late", number=late)
-        self._late = self.watch.late()
+        self._late, self._looked = self.watch.late(), self.clock()
 
     def _wants(self, sender: str) -> bool:
         partner = self.partners().get(sender)
         return partner is not None and partner.negative_evidence
 
     def late(self) -> Mapping[tuple[str, ...], float]:
-        """Return what was late when it was last looked, by stage and level; nothing on a node that does not look."""
+        """Return what was late when it was last looked, by stage and level; nothing on a node that looks no more."""
+        if self._looked is None or self.clock() - self._looked > 3 * self.every:
+            return {}
         return {(stage, level): number for (stage, level), number in self._late.items()}
 
 
@@ -185,14 +189,21 @@ class Clerk:
     def __call__(self) -> None:
         """Take every next step that is due.  Raises Unavailable if the seal or the store is away: nothing is lost."""
         away: set[OfficeId] = set()
+        unreadable: Unavailable | None = None
         for it in self.watch.owed(self.most):
-            record = self.ledger.show(it.submission)
+            try:
+                record = self.ledger.show(it.submission)
+            except Unavailable as why:  # a key is missing, or somebody changed it: the others are to be told
+                unreadable = unreadable or why
+                continue
             if record is None:  # it never was: somebody changed the store
                 log.error("evidence.orphan", submission=it.submission)
                 continue
             sealed = self._sealed(it, record)
             if sealed is not None and sealed.progress is Progress.SEALED:
                 self._send(sealed, record, away)
+        if unreadable is not None:
+            raise unreadable
 
     def _sealed(self, it: Evidence, record: Record) -> Evidence | None:
         """Return it sealed and durable; None if another node was faster."""
@@ -291,7 +302,10 @@ def chores(
     figures: Registry,
 ) -> dict[str, Chore]:
     """Return what housekeeping is to do, and add the figure of what is late."""
-    watchdog = Watchdog(watch=store.watch, timetable=made.timetable, partners=made.partners, clock=clock.now)
+    every = settings.deadlines.every
+    watchdog = Watchdog(
+        watch=store.watch, timetable=made.timetable, partners=made.partners, clock=clock.now, every=every
+    )
     figures.gauge(
         "deadlines_overdue",
         "What is late and has not come about, by stage and level; told by the node that looks.",
@@ -313,5 +327,4 @@ def chores(
         policy=dispatcher.policy,
         jitter=dispatcher.jitter,
     )
-    every = settings.deadlines.every
     return {"deadlines": Chore(every, watchdog, alone=True), "evidence": Chore(every, clerk, alone=True)}

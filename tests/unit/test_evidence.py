@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from base64 import b64encode
+from dataclasses import replace
 from datetime import timedelta
 from hashlib import sha256
 from pathlib import Path
@@ -204,6 +205,7 @@ def test_the_watchdog_says_what_is_late_and_counts_it(store, clock):
     assert [(it["event"], it["stage"], it["office"]) for it in logs] == [("deadline.warned", "delivery", TOWN)] * 2
     assert job.late() == {(Stage.DELIVERY, Level.WARNED): 2}
     clock.pass_by(HOUR)
+    assert job.late() == {}  # it has not looked for long: another node may
     with capture_logs() as logs:
         job()
     assert sorted((it["event"], it["evidence"]) for it in logs) == [
@@ -243,3 +245,23 @@ def test_what_is_written_obeys_the_schema_whatever_the_texts_say(*, stage, cause
         it, submission, "r1", id_="e1", at=ISSUED, environment="test", issuer=upo.Party(name=name, id=name)
     )
     assert obeys(xml)
+
+
+def test_one_record_that_cannot_be_read_does_not_hide_the_others(store, clock, letter):
+    other = stuck(store, LOST, sender="portal")
+    clock.pass_by(2 * HOUR)
+    watchdog(store, clock)()
+    job = clerk(store, clock, Office())
+
+    class Locked:
+        """The ledger, with a record whose key is missing."""
+
+        def show(self, submission):
+            if submission == letter.submission.id:
+                raise Unavailable("its key is not configured")
+            return store.show(submission)
+
+    with pytest.raises(Unavailable):
+        replace(job, ledger=Locked())()
+    assert its(store, letter).progress is Progress.OWED
+    assert its(store, other).progress is Progress.SENT

@@ -28,7 +28,7 @@ from broker.ports import EventRecord
 from broker.quarantine import cause
 from broker.states import FINAL, DeliveryState
 
-_PAGE: Final = 500
+_PAGE: Final = 200  # deliveries judged in one transaction: what is accepted meanwhile waits for it
 _OPEN: Final = sorted(set(DeliveryState) - FINAL)
 _TOLD_ALL: Final = (
     select(literal(1))
