@@ -188,6 +188,22 @@ def test_openssl_finds_the_head_in_its_time_stamp(store, chore, clock, tmp_path)
     assert believed((token,), (), ()).published.nameless == (batch.head,)
 
 
+@pytest.mark.parametrize("stamps", [None, STAMPS], ids=["unasked", "judged"])
+def test_time_stamps_alone_show_that_all_was_made_anew_and_sealed_again(store, chore, clock, tmp_path, stamps):
+    """Whoever has the seal's key can seal another journal; he cannot have had it time-stamped before he made it."""
+    tsa = Tsa.of(CA, ISSUED)
+    other = MemoryStore(clock)
+    write(store, 3)
+    write(other, 3)
+    with serving(tsa) as url:
+        chore(stamp=asking(url, clock=clock).stamp).run()
+    chore(journal=other.journal, heads=None).run()
+    assert check_store(other.journal, Believed(trust=TRUST), lambda *_: None).sound  # by itself
+    other.journal.keep_stamp(1, store.journal.last().stamp)
+    (found,) = check_store(other.journal, Believed(trust=TRUST, stamps=stamps), lambda *_: None).found
+    assert (found.kind, found.batch, found.detail) == ("stamp-broken", 1, "verify.timestamp-imprint")
+
+
 class Died(BaseException):
     """The process ends here."""
 
