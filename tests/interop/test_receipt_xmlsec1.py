@@ -1,4 +1,4 @@
-"""xmlsec1, which shares no code with us, verifies the seal of a receipt down to its anchor."""
+"""xmlsec1, which shares no code with us, verifies the seal of a receipt, and of a head of the journal, to its anchor."""
 
 from __future__ import annotations
 
@@ -8,8 +8,10 @@ import pytest
 
 from adapters.testkit.pki import JAN
 from broker.errors import Malformed
+from broker.journal_head import judge_seal, unsealed
 from broker.proof import check
 from tests.builders import an_envelope
+from tests.journals import a_batch
 from tests.receipts import ISSUED, PKI, SCHEMA, TRUST, a_registrar, a_seal, a_upp
 
 pytestmark = pytest.mark.interop
@@ -47,3 +49,11 @@ def test_xmlsec1_refuses_a_changed_receipt_and_a_foreign_seal(tmp_path):
     receipt = a_upp()
     assert xmlsec1(tmp_path, receipt.replace(b"T12:00:00", b"T11:00:00")).returncode != 0
     assert xmlsec1(tmp_path, a_upp(seal=a_seal(PKI.organisation))).returncode != 0
+
+
+def test_xmlsec1_verifies_a_sealed_head_of_the_journal_and_refuses_a_changed_one(tmp_path):
+    batch, _ = a_batch(None, range(1, 4))
+    sealed = a_seal().seal(unsealed(batch))
+    assert xmlsec1(tmp_path, sealed).returncode == 0
+    assert judge_seal(sealed, TRUST).code == ""
+    assert xmlsec1(tmp_path, sealed.replace(b"<Size>3<", b"<Size>4<")).returncode != 0
