@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any, NoReturn, Self
 
 from config.cli.main import main
-from config.demo.site import STARTING, Site, answers
+from config.demo.site import STARTING, Site, answers, children
 from tests.crash import planted
 
 PR_SET_PDEATHSIG = 1
@@ -40,6 +40,11 @@ class Node:
         if self.status is None:
             self.status = self._spawner.order(do="look", pid=self.pid)
         return self.status is None
+
+    @property
+    def workers(self) -> tuple[int, ...]:
+        """The processes that serve, if this one only watches over them."""
+        return children(self.pid)
 
     def ended(self) -> int:
         """Wait for its end; return its exit status, or minus the signal that ended it."""
