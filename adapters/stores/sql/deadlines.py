@@ -23,7 +23,7 @@ from adapters.stores.sql.tables import awaited, deliveries, events, overdue, sub
 from adapters.stores.sql.writer import Work
 from broker.deadlines import Evidence, Level, Stage, Timetable, Told, Watched
 from broker.deadlines import overdue as late_stages
-from broker.model import DeliveryId, Submission, SubmissionId
+from broker.model import Delivery, DeliveryId, Submission, SubmissionId
 from broker.ports import EventRecord
 from broker.quarantine import cause
 from broker.states import FINAL, DeliveryState
@@ -172,6 +172,8 @@ def _one(
     terms = it.timetable.of(one.office)
     watched = Watched(delivery=one, accepted_at=row.accepted_at, awaited=row.awaited is not None, told=before)
     for stage, level in late_stages(watched, terms, now):
+        if stage is Stage.RETRIEVAL and not _still_awaited(connection, now, one, level):
+            continue
         why = cause(one.last_error) if one.last_error else ""
         connection.execute(
             insert(overdue),
@@ -193,9 +195,18 @@ def _one(
                 at=now,
             )
             evidence.owe(connection, shortfall, now)
-        if (stage, level) == (Stage.RETRIEVAL, Level.EXPIRED):
-            connection.execute(update(awaited).where(awaited.c.submission == one.submission).values(expired_at=now))
         yield Told(delivery=one, stage=stage, level=level, owed=owed)
+
+
+def _still_awaited(connection: Connection, now: datetime, one: Delivery, level: Level) -> bool:
+    """Lock what an answer is watched for, and note an expiry; False if the answer has come in the meantime."""
+    still = (
+        update(awaited)
+        .where(awaited.c.submission == one.submission, awaited.c.expired_at.is_(None))
+        .values(expired_at=now if level is Level.EXPIRED else None)
+        .returning(awaited.c.submission)
+    )
+    return connection.execute(still).first() is not None
 
 
 # ── what has come about ──
