@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import resource
 import subprocess
 import sys
 import time
@@ -140,6 +141,29 @@ def test_a_low_disk_puts_new_documents_off_and_no_repeat(watched, tmp_path):
         monitor.wait_for("disk")
         told_to_come_back(town.put(town.letter(1)), 60)
         assert town.put(letter).answer().attachment.content == receipt
+
+
+def test_a_disk_without_a_byte_left_loses_nothing_and_when_there_is_room_the_same_message_is_taken_in(watched):
+    """The kernel lets the process write no file any more (RLIMIT_FSIZE): its store and its log."""
+    town, monitor = watched()
+    monitor.wait_for()
+    known, letter = town.letter(), town.letter(1)
+    receipt = town.put(known).answer().attachment.content
+    town.settle()
+    process = town.serving.process.pid
+    before = resource.prlimit(process, resource.RLIMIT_FSIZE)
+    resource.prlimit(process, resource.RLIMIT_FSIZE, (1, before[1]))
+    told_to_come_back(town.put(letter))
+    monitor.wait_for("writer")
+    told_to_come_back(town.put(letter))
+    assert town.put(known).answer().attachment.content == receipt
+    resource.prlimit(process, resource.RLIMIT_FSIZE, before)
+    monitor.wait_for()
+    assert town.put(letter).answer().success
+    town.settle()
+    assert sorted(one.document for one in town.dms.received) == sorted([known, letter])
+    with open_ledger(town.site.settings) as ledger:
+        assert ledger.stats().submissions == 2
 
 
 def test_a_seal_whose_token_is_gone_is_noticed_without_a_document_and_comes_back(watched, tmp_path, monkeypatch):

@@ -27,7 +27,7 @@ class Notes:
         self.go.set()
         event.listen(self.engine, "commit", self.committed)
         self.writer = Writer(self.engine.connect, self.now, **caps)
-        self.add = Work(rank=0, do=self.insert)
+        self.add = Work(rank=0, do=self.insert, proof=True)
 
     def committed(self, _connection):
         self.commits += 1
@@ -164,6 +164,8 @@ def test_how_full_it_is_and_that_the_last_write_failed_is_told_without_waiting(t
 
     event.listen(notes.engine, "commit", fail)
     notes.write("lost")
+    assert notes.writer.strain() == Strain(failing="store: OSError")
+    notes.writer.write(Work(rank=1, do=lambda _connection, _now, members: members), "writes nothing, and shows nothing")
     assert notes.writer.strain() == Strain(failing="store: OSError")
     notes.go.clear()
     with ThreadPoolExecutor(4) as pool:

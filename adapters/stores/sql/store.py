@@ -51,7 +51,7 @@ Result = TypeVar("Result")
 
 REFUSALS_PER_HOUR = 1000
 
-ACCEPT = Work(rank=0, do=custody.accept)
+ACCEPT = Work(rank=0, do=custody.accept, proof=True)
 REQUEUE = Work(rank=2, do=ledger.requeue)
 RENEW = Work(rank=3, do=claims.renew)
 RELEASE = Work(rank=4, do=claims.release)

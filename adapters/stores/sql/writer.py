@@ -46,11 +46,13 @@ class Work(Generic[Asked, Result]):
 
     `do` gets all members of a transaction and returns a result for each, in their order; a BrokerError is a
     result too, for a member that is answered with it.  Whatever `do` raises undoes what it did.  In a
-    transaction works come by `rank`, so that no two processes lock the same rows in contrary order.
+    transaction works come by `rank`, so that no two processes lock the same rows in contrary order.  `proof`: it
+    always writes, so its success shows that the database takes writes.
     """
 
     rank: int
     do: Callable[[Connection, datetime, Sequence[Asked]], Sequence[Result | BrokerError]]
+    proof: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -159,7 +161,7 @@ class Writer:
         if in_trouble:
             self._disconnect()  # another server may have taken over from this one
             self._note(in_trouble[0])
-        else:
+        elif any(job.work.proof for job in batch):
             self._failed = None
         for job, result in zip(batch, results, strict=True):
             if isinstance(result, BrokerError):
