@@ -139,12 +139,15 @@ def opened(path: Path) -> Iterator[TextIO]:
 
 def open_file(path: Path) -> TextIO:
     """Open a log to go on with, on a line of its own: a process that was killed may have left half a line."""
+    torn = False
     if path.is_file() and path.stat().st_size:
-        with path.open("rb+") as file:
+        with path.open("rb") as file:
             file.seek(-1, os.SEEK_END)
-            if file.read() != b"\n":
-                file.write(b"\n")
-    return path.open("a", encoding="utf-8", errors="backslashreplace")
+            torn = file.read(1) != b"\n"  # this one alone: other processes may be writing behind it
+    opened = path.open("a", encoding="utf-8", errors="backslashreplace")
+    if torn:
+        opened.write("\n")
+    return opened
 
 
 def configure(*, level: str = "info", to: TextIO | None = None) -> None:

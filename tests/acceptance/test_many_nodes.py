@@ -99,7 +99,7 @@ def running(pid):
         return False
 
 
-def load(town, number=4, box=None):
+def load(town, number=2, box=None):
     """Partners that send one letter after the other."""
 
     def letter():

@@ -7,6 +7,7 @@ import json
 import logging
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
+from threading import Event, Thread
 
 import pytest
 import structlog
@@ -130,3 +131,22 @@ def test_a_listener_hears_what_the_level_leaves_out_and_hears_it_no_more_afterwa
     assert heard == [("intake.accepted", "info"), ("soap.bug", "error")]
     assert [json.loads(line)["event"] for line in written.getvalue().splitlines()] == ["soap.bug", "soap.bug"]
     assert lines() == []
+
+
+def test_a_log_that_others_write_to_is_opened_without_an_empty_line(tmp_path):
+    file, enough = tmp_path / "log.jsonl", Event()
+    file.write_text('{"event": "first"}\n')
+
+    def write():
+        with file.open("a") as to:
+            while not enough.is_set():
+                to.write('{"event": "another"}\n')
+                to.flush()
+
+    other = Thread(target=write)
+    other.start()
+    for _ in range(500):
+        logs.open_file(file).close()
+    enough.set()
+    other.join()
+    assert {json.loads(line)["event"] for line in file.read_text().splitlines()} == {"first", "another"}
