@@ -29,7 +29,7 @@ def a_channel(
     partners: Callable[[], Partners] = lambda: NOBODY,
     seals: Callable[[], bytes] = lambda: b"",
     inquiries: Inquiries = NO_INQUIRIES,
-    listen: Listen = opened,
+    opening: Listen = opened,
     **settings: Any,
 ) -> SoapChannel:
     ids = count()
@@ -43,7 +43,7 @@ def a_channel(
         partners=partners,
         seals=seals,
         inquiries=inquiries,
-        listen=listen,
+        listen=opening,
     )
     channel = KIND.make(SoapSettings(**{"listen": "127.0.0.1:0", **settings}), around)
     assert isinstance(channel, SoapChannel)

@@ -155,7 +155,7 @@ def test_of_several_that_share_a_socket_one_after_the_other_goes_and_no_sender_n
         trusting = ssl.create_default_context()
         trusting.check_hostname, trusting.verify_mode = False, ssl.CERT_NONE
     listeners, enough, failed, answered = Listeners(keep=True), Event(), [], []
-    running = serve(listen=listeners, **about)
+    running = serve(opening=listeners, **about)
     box = Box(url=f"http{'s' * tls}://{running.host}:{running.port}/skrytka", tls=trusting, timeout=PATIENCE)
 
     def send() -> None:
@@ -169,7 +169,7 @@ def test_of_several_that_share_a_socket_one_after_the_other_goes_and_no_sender_n
     for sender in senders:
         sender.start()
     for _ in range(6):
-        following = serve(listen=listeners, **about)
+        following = serve(opening=listeners, **about)
         running.stop()
         running.ended()
         running = following
