@@ -145,7 +145,7 @@ def test_a_log_that_others_write_to_is_opened_without_an_empty_line(tmp_path):
 
     other = Thread(target=write)
     other.start()
-    for _ in range(500):
+    for _ in range(4000):
         logs.open_file(file).close()
     enough.set()
     other.join()
