@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import os
 import sys
+import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
@@ -137,13 +137,31 @@ def opened(path: Path) -> Iterator[TextIO]:
             file.close()
 
 
+def _end(path: Path) -> tuple[int, bytes]:
+    """Return how long a file is, and its last octet; a line's end for one that is empty or not there."""
+    if not path.is_file() or not (size := path.stat().st_size):
+        return 0, b"\n"
+    with path.open("rb") as file:
+        file.seek(size - 1)
+        return size, file.read(1)
+
+
+def _torn(path: Path) -> bool:
+    """Tell whether the last line was left half written.
+
+    Of one that another process is just writing a part may be seen, too; a moment later there is more.
+    """
+    first = _end(path)
+    for _ in range(10):
+        if first[1] == b"\n" or _end(path) != first:
+            return False
+        time.sleep(0.01)
+    return True
+
+
 def open_file(path: Path) -> TextIO:
     """Open a log to go on with, on a line of its own: a process that was killed may have left half a line."""
-    torn = False
-    if path.is_file() and path.stat().st_size:
-        with path.open("rb") as file:
-            file.seek(-1, os.SEEK_END)
-            torn = file.read(1) != b"\n"  # this one alone: other processes may be writing behind it
+    torn = _torn(path)
     opened = path.open("a", encoding="utf-8", errors="backslashreplace")
     if torn:
         opened.write("\n")
