@@ -35,8 +35,8 @@ from broker.model import (
     SubmissionId,
     Target,
 )
-from broker.pressure import Queued, Strain
 from broker.partner import Partner
+from broker.pressure import Queued, Strain
 from broker.states import DeliveryState
 
 In_contra = TypeVar("In_contra", contravariant=True)
