@@ -13,13 +13,12 @@ from dataclasses import dataclass
 import structlog
 
 from broker.admit import GRACE
+from broker.custody import deliveries_of, submission_of
 from broker.errors import Rejection, TooLarge, Unauthorised, Unavailable
 from broker.evidence import to_json
-from broker.identity import delivery_id
 from broker.model import (
     Acceptance,
     Admitted,
-    Delivery,
     Document,
     Envelope,
     OfficeId,
@@ -27,7 +26,6 @@ from broker.model import (
     Receipt,
     Refusal,
     Routed,
-    Submission,
     SubmissionId,
     Valid,
     Verified,
@@ -142,42 +140,21 @@ class Intake:
     def _custody(self, admitted: Admitted) -> Acceptance:
         """Make all that is to be kept, the sealed receipt included; nothing is kept yet."""
         envelope, target, now = admitted.envelope, admitted.target, self.clock()
-        submission = Submission(
-            id=SubmissionId(self.ids()),
-            channel=envelope.channel,
-            sender=envelope.sender,
-            proof=envelope.proof,
-            message_id=envelope.message_id,
-            fingerprint_box=envelope.fingerprint.box,
-            box=target.box,
-            office=target.office,
-            row=target.row,
+        submission = submission_of(
+            envelope,
+            target,
+            id_=SubmissionId(self.ids()),
             form=admitted.form.key,
-            trial=envelope.trial,
-            digest=envelope.digest,
-            size=len(envelope.payload),
-            file_name=envelope.file_name,
-            reply_to=envelope.reply_to,
-            case=envelope.case,
-            in_reply_to=envelope.in_reply_to,
             level=admitted.report.level,
             notes=(*target.notes, *admitted.notes),
-            received_at=envelope.received_at,
-            accepted_at=now,
-        )
-        delivery = Delivery(
-            id=delivery_id(envelope.fingerprint, target.office),
-            submission=submission.id,
-            office=target.office,
-            since=now,
-            due_at=now,
+            at=now,
         )
         return Acceptance(
             submission=submission,
             document=envelope.payload,
             receipt=self.registrar.upp(admitted, submission, now),
             report=to_json(admitted.report),
-            deliveries=() if envelope.trial else (delivery,),
+            deliveries=deliveries_of(envelope, submission, now),
             recheck=GRACE in admitted.notes,
             awaits_answer=not envelope.trial and self.awaits_answer(target.office),
         )

@@ -18,20 +18,18 @@ from datetime import datetime
 from typing import Final
 
 from broker.admit import GRACE
+from broker.custody import deliveries_of, submission_of
 from broker.errors import NotYet, Rejection
 from broker.evidence import Indication, Level, Report, to_json
-from broker.identity import delivery_id
 from broker.intake import Intake
 from broker.model import (
     Acceptance,
     Address,
-    Delivery,
     Envelope,
     Form,
     FormKey,
     Receipt,
     ReceiptKind,
-    Submission,
     SubmissionId,
     Target,
 )
@@ -187,35 +185,14 @@ class Readmission:
 
     def _keep(self, envelope: Envelope, judged: _Judged, facts: Mapping[str, str], receipt: bytes, said: Said) -> None:
         made, target, form = _moment(facts["made"]), judged.target, facts[FORM]
-        submission = Submission(
-            id=SubmissionId(facts["IdentyfikatorDokumentu"]),
-            channel=envelope.channel,
-            sender=envelope.sender,
-            message_id=envelope.message_id,
-            fingerprint_box=envelope.fingerprint.box,
-            box=target.box,
-            office=target.office,
-            row=target.row,
+        submission = submission_of(
+            envelope,
+            target,
+            id_=SubmissionId(facts["IdentyfikatorDokumentu"]),
             form=FormKey(name=form.rpartition("/")[0], version=form.rpartition("/")[2]),
-            trial=envelope.trial,
-            digest=envelope.digest,
-            size=len(envelope.payload),
-            file_name=envelope.file_name,
-            reply_to=envelope.reply_to,
-            case=envelope.case,
-            in_reply_to=envelope.in_reply_to,
             level=Level(facts[LEVEL]),
             notes=(*judged.notes, READMITTED),
-            received_at=envelope.received_at,
-            accepted_at=made,
-        )
-        now = self.intake.clock()
-        delivery = Delivery(
-            id=delivery_id(envelope.fingerprint, target.office),
-            submission=submission.id,
-            office=target.office,
-            since=now,
-            due_at=now,
+            at=made,
         )
         kept = self.intake.store.accept(
             Acceptance(
@@ -230,7 +207,7 @@ class Readmission:
                     answer=target.policy.answer,
                 ),
                 report=to_json(judged.report),
-                deliveries=() if envelope.trial else (delivery,),
+                deliveries=deliveries_of(envelope, submission, self.intake.clock()),
                 recheck=GRACE in judged.notes,
                 awaits_answer=not envelope.trial and self.intake.awaits_answer(target.office),
                 told=((READMITTED, f"{judged.refusal}: {said.without_checks}" if judged.refusal else ""),),
