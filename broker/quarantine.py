@@ -22,9 +22,11 @@ _NAMED: Final = re.compile(r"([a-z][a-z0-9-]*(?:\.[a-z0-9-]+)?): ")
 _WORDS: Final = 6  # of an error whose maker named no cause
 _LONGEST: Final = 60  # characters of a cause
 
-# Causes by which it is known that the office has not got the document: nothing was sent, or it said so.
+# Causes by which it is known that the office has not got the document: nothing was sent, or the office did not take the
+# message for one.  A fault of its own (Server, Receiver) or a code that is not final may come after it was stored.
 _NOT_THERE: Final = re.compile(
-    r"line\.unreachable|node\.no-such-office|store|office\.(?:returned|status-\S*|fault-\S*|http-4\d\d)"
+    r"line\.unreachable|node\.no-such-office|store|office\.(?:returned|http-4\d\d)"
+    r"|office\.fault-(?:client|sender|versionmismatch|mustunderstand)"
 )
 _OPEN_ENDED: Final = frozenset({DeliveryEvent.POSTPONED, DeliveryEvent.GAVE_UP})
 
@@ -48,8 +50,8 @@ def cause(error: str) -> str:
 def may_be_there(events: Iterable[tuple[DeliveryEvent, str]]) -> bool:
     """Tell from a delivery's events, each with its detail, whether its office may have got it without our knowing.
 
-    An attempt that ended without an outcome (`taken-over`) may have reached the office; one whose answer was lost or
-    said nothing may have, too.
+    An attempt that ended without an outcome (`taken-over`) may have reached the office; one whose answer was lost, said
+    nothing, or told of the office's own trouble may have, too.  One that the office refused for good has not.
     """
     return any(
         event is DeliveryEvent.TAKEN_OVER or (event in _OPEN_ENDED and not _NOT_THERE.fullmatch(cause(detail)))

@@ -78,6 +78,15 @@ E = DeliveryEvent
         ([(E.CLAIMED, ""), (E.REFUSED, "office.status-7: no"), (E.REQUEUED, "again")], False),
         ([(E.CLAIMED, ""), (E.RELEASED, "")], False),
         ([(E.CLAIMED, ""), (E.POSTPONED, "whatever an integrator says")], True),
+        *(
+            ([(E.CLAIMED, ""), (E.GAVE_UP, f"office.{said}: the office answered")], True)
+            for said in ("fault-server", "fault-receiver", "fault-other", "fault-kod-7", "status-500")
+        ),
+        *(
+            ([(E.CLAIMED, ""), (E.GAVE_UP, f"office.fault-{whose}: the office answered a fault")], False)
+            for whose in ("client", "sender", "versionmismatch", "mustunderstand")
+        ),
+        ([(E.CLAIMED, ""), (E.REFUSED, "office.fault-server: final there")], False),
         ([], False),
     ],
 )
