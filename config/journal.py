@@ -23,7 +23,7 @@ from adapters.trust.timestamp import Authority
 from adapters.wire.durable import settle
 from adapters.wire.kind import Custody
 from broker.errors import ConfigError, Unavailable
-from broker.journal import Batch, Journal, head_octets
+from broker.journal import Batch, Journal, head_octets, head_of
 from broker.journal_head import line, noted, unsealed
 from broker.journal_proof import make
 from broker.model import SubmissionId
@@ -49,7 +49,7 @@ _TORN: Final = re.compile(rb"[0-9]+( [0-9a-f]{0,63})?")  # by a crash
 
 
 class _Contradicted(Exception):
-    """What the file of heads says is not what the store says."""
+    """What the store says now is not what the file of heads says, or what it said itself before."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,16 +66,60 @@ class Chaining:
     patience: timedelta = timedelta(minutes=5)  # how far the journal may be behind before that is told
     wait: Callable[[float], None] = time.sleep
     _told: dict[str, datetime] = field(default_factory=dict, init=False)  # what was said lately
+    _seen: dict[int, bytes] = field(default_factory=dict, init=False)  # the last head that was seen, by its number
 
     def run(self) -> None:
-        """Go on where the last run ended; raise Unavailable if the store is away."""
-        self._chain()
-        if self.heads is not None:
-            self._publish(self.heads)
-        self._seal()
-        if self.stamp is not None:
-            self._stamp(self.stamp)
+        """Go on where the last run ended; raise Unavailable if the store is away.
+
+        What contradicts the file of heads, or what this process has seen before, is neither sealed nor stamped: else
+        whoever made the journal anew in the database would have the broker itself vouch for it.
+        """
+        try:
+            self._follow()
+            self._tell_anew()
+            self._chain()
+            if self.heads is not None:
+                self._publish(self.heads)
+            self._follow()
+        except _Contradicted as no:
+            if self._is_news("contradicted"):
+                log.error("journal.contradicted", reason=str(no))  # noqa: TRY400 - nobody's bug: no traceback
+        else:
+            self._seal()
+            if self.stamp is not None:
+                self._stamp(self.stamp)
         self._tell()
+
+    def _follow(self) -> None:
+        """Go from the last head that was seen to the last there is; raise _Contradicted if they do not follow."""
+        if not self._seen:
+            self._remember(self.journal.last())
+            return
+        [(number, head)] = self._seen.items()
+        kept = [one for one in self.journal.batches(number - 1, 1) if one.number == number]
+        if not kept:
+            raise _Contradicted(f"batch {number} was there and is not in the store")
+        if kept[0].head != head:
+            raise _Contradicted(f"batch {number} had another head")
+        while page := self.journal.batches(number, _PAGE):
+            for one in page:
+                if one.number != number + 1 or one.previous != head or one.head != head_of(one):
+                    raise _Contradicted(f"batch {one.number} does not follow batch {number}")
+                number, head = one.number, one.head
+            self._remember(page[-1])
+
+    def _remember(self, last: Batch | None) -> None:
+        if last is not None:
+            self._seen.clear()
+            self._seen[last.number] = last.head
+
+    def _tell_anew(self) -> None:
+        """Tell that a file of heads is about to be made though there is a journal: it may have been taken away."""
+        last = self.journal.last()
+        if last is None or self.heads is None or (self.heads.exists() and not _is_empty(self.heads)):
+            return
+        if self._is_news("anew"):
+            log.warning("journal.heads-anew", batches=last.number)
 
     def _chain(self) -> None:
         """Chain what fills batches, and the rest when it is old enough."""
@@ -90,6 +134,8 @@ class Chaining:
             if batch is None:
                 return
             log.info("journal.head", number=batch.number, head=batch.head.hex(), events=batch.size)
+            if self._seen in ({}, {batch.number - 1: batch.previous}):  # else others have chained what comes between
+                self._remember(batch)
             now = time.monotonic()
             if now - begun > _LONGEST:
                 return
@@ -101,9 +147,6 @@ class Chaining:
         except OSError as error:
             if self._is_news("file"):
                 log.warning("journal.heads-unwritable", reason=error.strerror or type(error).__name__)
-        except _Contradicted as no:
-            if self._is_news("file"):
-                log.error("journal.contradicted", reason=str(no))  # noqa: TRY400 - nobody's bug: no traceback
 
     def _seal(self) -> None:
         for batch in self.journal.unsealed(_SEALS):
@@ -145,6 +188,10 @@ class Chaining:
             return False
         self._told[what] = now
         return True
+
+
+def _is_empty(file: Path) -> bool:
+    return file.is_file() and not file.stat().st_size
 
 
 def publish(journal: Journal, file: Path) -> None:

@@ -383,3 +383,129 @@ def test_a_configuration_that_cannot_be_is_named(tmp_path, about, problem):
     with pytest.raises(ConfigError) as wrong:
         examine(settings(tmp_path, **about))
     assert [one.startswith(problem) for one in wrong.value.problems] == [True]
+
+
+# ── a journal that was made anew ──
+
+
+def made_anew(store, clock, number):
+    """Another journal in the store's place: what somebody makes who can write to the database."""
+    other = MemoryStore(clock)
+    write(other, number)
+    while other.journal.chain(1):
+        pass
+    return other
+
+
+class Replaced:
+    """A store's journal in whose place another can be put."""
+
+    def __init__(self, journal):
+        self.now = journal
+
+    def __getattr__(self, name):
+        return getattr(self.now, name)
+
+
+@pytest.mark.parametrize("number", [2, 3, 5])
+def test_what_contradicts_the_file_of_heads_is_neither_sealed_nor_stamped(store, chore, clock, number):
+    write(store, 3)
+    chore(most=1).run()
+    forged = made_anew(store, clock, number)
+    asked = []
+    with capture_logs() as logs:
+        chore(journal=forged.journal, most=1, stamp=asked.append).run()
+    assert told(logs, "journal.contradicted")
+    assert len(forged.journal.unsealed()) == number
+    assert asked == []
+
+
+@pytest.mark.parametrize("number", [0, 2, 3, 5])
+def test_a_journal_that_was_made_anew_while_the_broker_runs_is_neither_chained_nor_sealed(store, chore, clock, number):
+    """Without any file of heads: the process remembers the last head it has seen."""
+    journal, asked = Replaced(store.journal), []
+    write(store, 3)
+    job = chore(journal=journal, most=1, heads=None)
+    job.run()
+    forged = made_anew(store, clock, number)
+    write(forged, 1)
+    journal.now = forged.journal
+    object.__setattr__(job, "stamp", asked.append)
+    with capture_logs() as logs:
+        job.run()
+        job.run()
+    assert [one["log_level"] for one in told(logs, "journal.contradicted")] == ["error"]
+    assert (len(forged.journal.unsealed()), forged.journal.lag().unchained) == (number, 1)
+    assert asked == []
+    object.__setattr__(job, "stamp", None)
+    journal.now = store.journal
+    write(store, 1)
+    job.run()
+    assert (store.journal.last(sealed=True).number, store.journal.lag().unchained) == (4, 0)
+
+
+def test_a_journal_that_is_made_anew_while_a_batch_is_chained_is_not_sealed(store, chore, clock):
+    write(store, 3)
+    forged = made_anew(store, clock, 4)
+    journal = Replaced(store.journal)
+
+    def swap(_seconds):
+        journal.now = forged.journal
+
+    chore(journal=journal, heads=None, wait=swap).run()
+    assert len(forged.journal.unsealed()) == 4
+    assert len(store.journal.unsealed()) == 1
+
+
+def test_what_other_nodes_chain_is_sealed_as_long_as_it_follows(store, chore):
+    write(store, 3)
+    one, other = chore(most=1), chore(most=1)
+    for _ in range(3):
+        one.run()
+        write(store, 2)
+        other.run()
+        write(store, 1)
+    with capture_logs() as logs:
+        one.run()
+    assert (store.journal.unsealed(), told(logs, "journal.contradicted")) == ([], [])
+
+
+def test_a_batch_that_does_not_follow_what_was_seen_is_not_sealed(store, chore, clock):
+    """Whoever leaves the last head alone and puts something behind it."""
+    write(store, 1)
+    job = chore(heads=None)
+    journal = Replaced(store.journal)
+    object.__setattr__(job, "journal", journal)
+    job.run()
+    (mine,) = store.journal.batches()
+    [_, stranger] = made_anew(store, clock, 2).journal.batches()
+
+    class Behind:
+        """The store's journal with a batch of another one behind."""
+
+        def __getattr__(self, name):
+            return getattr(store.journal, name)
+
+        def batches(self, after=0, most=100):
+            return [one for one in (mine, stranger) if one.number > after][:most]
+
+        def unsealed(self, most=100):
+            raise AssertionError("it is to be sealed")
+
+    journal.now = Behind()
+    with capture_logs() as logs:
+        job.run()
+    assert told(logs, "journal.contradicted")
+
+
+def test_a_new_file_of_heads_beside_a_journal_that_was_there_is_told(store, chore, tmp_path):
+    write(store, 3)
+    with capture_logs() as logs:
+        chore(most=1).run()
+    assert told(logs, "journal.heads-anew") == []
+    (tmp_path / "heads.txt").unlink()
+    with capture_logs() as logs:
+        chore(most=1).run()
+        chore(most=1).run()
+    (one,) = told(logs, "journal.heads-anew")
+    assert (one["log_level"], one["batches"]) == ("warning", 3)
