@@ -9,7 +9,7 @@ store guards the rest in the transaction that removes.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Final, Protocol
 
@@ -86,6 +86,10 @@ class Terms:
     at: datetime
     stamped: bool = False  # receipts are time-stamped here: content stays until its receipt has been
 
+    def no_later_than(self, now: datetime) -> Terms:
+        """Return these as of the store's moment, if that is earlier: the clock of a node may be ahead."""
+        return replace(self, at=min(self.at, now))
+
     def cutoff(self, keep: timedelta | None) -> datetime:
         """Return the moment before which content that is kept so long must have been accepted to go."""
         try:
@@ -136,13 +140,17 @@ class Retention(Protocol):
     def prune(self, terms: Terms, due: Sequence[Due]) -> Sequence[SubmissionId]:
         """Remove the content of what is due still, with an event for each in the same transaction; return which.
 
+        What is due is judged as of `terms.at`, or of the store's own moment where that is earlier.
         Document, reports, file name, reply address, case and message id go; everything else stays as it is, so that
         a repeat still gets its receipt.
         """
         ...
 
-    def forget_refusals(self, before: datetime, most: int = 1000) -> int:
-        """Remove up to `most` of what was turned away before this moment, oldest first; return how many."""
+    def forget_refusals(self, terms: Terms, keep: timedelta, most: int = 1000) -> int:
+        """Remove up to `most` of what was turned away longer ago than this, oldest first; return how many.
+
+        As of `terms.at`, or of the store's own moment where that is earlier.
+        """
         ...
 
     def give_back(self, at: datetime) -> bool:

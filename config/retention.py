@@ -109,7 +109,7 @@ class Prune:
             yield Done()  # also after a look that has found nothing: there may be many of them
         while self.refusals is not None:
             with self._rest_after():
-                forgotten = self.retention.forget_refusals(terms.cutoff(self.refusals))
+                forgotten = self.retention.forget_refusals(terms, self.refusals)
             if not forgotten:
                 break
             yield Done(refusals=forgotten)

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from broker.model import Acceptance, SubmissionId
@@ -61,6 +61,7 @@ class MemoryRetention:
         with self._store._open() as now:
             kept = self._store._kept
             named = sorted(one.submission for one in due if one.submission in kept)
+            terms = terms.no_later_than(now)
             gone = [one for one in named if one not in self.pruned and self._due(terms, kept[one])]
             for one in gone:
                 it = kept[one]
@@ -71,9 +72,9 @@ class MemoryRetention:
             self.pruned.update(gone)
             return gone
 
-    def forget_refusals(self, before: datetime, most: int = 1000) -> int:
+    def forget_refusals(self, terms: Terms, keep: timedelta, most: int = 1000) -> int:
         with self._store._open() as now:
-            store = self._store
+            store, before = self._store, terms.no_later_than(now).cutoff(keep)
             old = sorted((one for one in store._refusals if one.at < before), key=lambda one: one.at)[:most]
             left = {id(one) for one in old}
             store._refusals = [one for one in store._refusals if id(one) not in left]

@@ -15,7 +15,7 @@ import pytest
 from adapters.stores import SqlStore, migrate
 from adapters.stores.sql import partitions
 from adapters.stores.sql.retention import PAGES
-from adapters.testkit.stores.values import ACKNOWLEDGED, COUNTY, LEASE, NOON, REFUSED, TOWN, Hands, kept, limits
+from adapters.testkit.stores.values import ACKNOWLEDGED, COUNTY, LEASE, REFUSED, TOWN, Hands, kept, limits
 from broker.errors import Unavailable
 from broker.retention import Rule, Rules, Terms
 
@@ -23,6 +23,13 @@ DECEMBER = datetime(2025, 12, 15, tzinfo=UTC)
 NOW = datetime(2026, 2, 10, tzinfo=UTC)
 ALL = Terms(rules=Rules((Rule(keep=timedelta(days=20)),)), at=NOW)
 LARGE = 400_000
+
+
+def set_to(moment):
+    """A clock that shows this moment."""
+    clock = Hands()
+    clock.now = moment
+    return clock
 
 
 def large(number=0):
@@ -58,7 +65,7 @@ def file(tmp_path):
 
 @pytest.fixture
 def in_file(file):
-    store = SqlStore(f"sqlite:///{file}", clock=Hands())
+    store = SqlStore(f"sqlite:///{file}", clock=set_to(NOW))
     store.enrol([limits(TOWN), limits(COUNTY)])
     yield store
     store.close()
@@ -117,7 +124,7 @@ def test_who_asks_for_the_parcel_of_a_removed_document_is_told_when_it_went(in_f
     (claim,) = in_file.claim(LEASE)
     in_file.record(claim, ACKNOWLEDGED)
     assert len(prune(in_file)) == 1
-    with pytest.raises(Unavailable, match=f"removed at {NOON:%Y-%m-%d}"):
+    with pytest.raises(Unavailable, match=f"removed at {NOW:%Y-%m-%d}"):
         in_file.parcel(claim)
     assert in_file.show(letter.submission.id).receipt == letter.receipt
 
@@ -145,7 +152,7 @@ def test_on_sqlite_what_was_removed_is_gone_from_the_file(in_file, file):
 @pytest.fixture
 def in_server(postgres_database):
     migrate(postgres_database)
-    store = SqlStore(postgres_database, clock=Hands())
+    store = SqlStore(postgres_database, clock=set_to(NOW))
     store.enrol([limits(TOWN), limits(COUNTY)])
     yield store
     store.close()
@@ -233,6 +240,15 @@ def test_the_month_that_is_under_way_and_the_one_just_over_are_left_alone(in_ser
     assert months(ask) is None
 
 
+def test_a_node_whose_clock_is_ahead_does_not_drop_the_month_that_is_under_way(in_server, ask, postgres_database):
+    ended(in_server, large(), accepted_at=NOW)
+    with server(postgres_database) as connection:
+        connection.execute("DELETE FROM content")
+    assert give_back(in_server, NOW + timedelta(days=4000)) == 0
+    assert months(ask) == "content_2026_02"
+    kept(in_server, accepted_at=NOW)
+
+
 def test_a_month_that_somebody_reads_is_dropped_another_time_and_nobody_waits_for_it(in_server, ask, postgres_database):
     ended(in_server, large(), accepted_at=DECEMBER)
     prune(in_server)
@@ -248,7 +264,7 @@ def test_a_month_that_somebody_reads_is_dropped_another_time_and_nobody_waits_fo
 def test_a_hold_that_comes_while_pruning_wins_or_is_told_no(in_server):
     letters = [ended(in_server, b"<letter/>", accepted_at=DECEMBER) for _ in range(20)]
     due = in_server.retention.look(ALL).due
-    other = SqlStore(in_server._writing.url.render_as_string(hide_password=False), clock=Hands())
+    other = SqlStore(in_server._writing.url.render_as_string(hide_password=False), clock=set_to(NOW))
     held = {}
     try:
         hold = threading.Thread(

@@ -169,6 +169,13 @@ class Watch:
         return self.seconds
 
 
+def two_days_later() -> MemoryStore:
+    """A store on whose clock a day has gone by since anything was taken in."""
+    clock = Hands()
+    clock.pass_by(2 * DAY)
+    return MemoryStore(clock)
+
+
 def prune(store: MemoryStore, watch: Watch | None = None, **about: object) -> Prune:
     watch = watch or Watch()
     own = {"rules": Rules((Rule(keep=DAY),)), "clock": lambda: NOON + 2 * DAY, **about}
@@ -176,7 +183,7 @@ def prune(store: MemoryStore, watch: Watch | None = None, **about: object) -> Pr
 
 
 def test_all_that_is_over_goes_and_each_transaction_is_followed_by_a_rest_as_long():
-    store, watch = MemoryStore(Hands()), Watch()
+    store, watch = two_days_later(), Watch()
     letters = [kept(store, b"x" * 10, trial=True) for _ in range(2 * TOGETHER + 1)]
     asked = prune(store, watch)
     assert [one.submission for one in asked.due()] == [letter.submission.id for letter in letters]
@@ -189,7 +196,7 @@ def test_all_that_is_over_goes_and_each_transaction_is_followed_by_a_rest_as_lon
 
 
 def test_refusals_go_only_where_a_time_is_set_for_them():
-    store = MemoryStore(Hands())
+    store = two_days_later()
     store.refuse(a_refusal())
     assert sum(prune(store).steps(), Done()) == Done()
     assert sum(prune(store, refusals=DAY).steps(), Done()) == Done(refusals=1)
@@ -197,7 +204,7 @@ def test_refusals_go_only_where_a_time_is_set_for_them():
 
 
 def test_a_turn_ends_in_time_and_the_next_goes_on_where_it_stopped():
-    store, watch = MemoryStore(Hands()), Watch()
+    store, watch = two_days_later(), Watch()
     for _ in range(5 * TOGETHER):
         kept(store, trial=True)
     turns = InTurns(prune=prune(store, watch), every=timedelta(seconds=1000), share=4)
@@ -218,7 +225,7 @@ def test_a_turn_ends_in_time_and_the_next_goes_on_where_it_stopped():
 
 
 def test_a_long_look_that_finds_nothing_is_cut_into_turns_too():
-    store, watch = MemoryStore(Hands()), Watch()
+    store, watch = two_days_later(), Watch()
     for _ in range(30):
         kept(store)  # not delivered yet: it stays
     look, looked = store.retention.look, []
@@ -237,7 +244,7 @@ def test_a_long_look_that_finds_nothing_is_cut_into_turns_too():
 
 
 def test_after_a_store_that_was_away_the_next_turn_begins_anew():
-    store = MemoryStore(Hands())
+    store = two_days_later()
     letter = kept(store, trial=True)
     turns = InTurns(prune=prune(store), every=DAY)
     store.close()

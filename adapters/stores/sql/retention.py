@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Engine, and_, case, delete, exists, insert, literal, select, update
@@ -20,6 +20,7 @@ from sqlalchemy import tuple_ as pair
 from adapters.stores.sql import rows
 from adapters.stores.sql.access import Access
 from adapters.stores.sql.columns import Moment
+from adapters.stores.sql.engine import now
 from adapters.stores.sql.errors import translated
 from adapters.stores.sql.partitions import Months
 from adapters.stores.sql.tables import (
@@ -36,7 +37,7 @@ from adapters.stores.sql.tables import (
 )
 from adapters.stores.sql.writer import Work
 from broker.model import FormKey, OfficeId, SubmissionId
-from broker.ports import EventRecord
+from broker.ports import Clock, EventRecord
 from broker.retention import HELD, LIFTED, PRUNED, REFUSALS, Due, Look, Rule, Terms
 from broker.states import FINAL
 
@@ -125,11 +126,12 @@ def _prune(connection: Connection, now: datetime, members: Sequence[_Pruning]) -
 
 
 def _prune_some(connection: Connection, now: datetime, it: _Pruning) -> Sequence[SubmissionId]:
+    terms = it.terms.no_later_than(now)
     named = sorted(one.submission for one in it.due)
     moments = [one.accepted_at for one in it.due]
     # Whoever holds one of them meanwhile is waited for; what he has done is seen by the next statement.
     connection.execute(_locked(named))
-    going = select(submissions.c.id).where(submissions.c.id.in_(named), _over(it.terms), _free(it.terms))
+    going = select(submissions.c.id).where(submissions.c.id.in_(named), _over(terms), _free(terms))
     removed = connection.execute(
         delete(content)
         .where(
@@ -158,7 +160,8 @@ def _locked(named: Sequence[str]) -> Any:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Forgetting:
-    before: datetime
+    terms: Terms
+    keep: timedelta
     most: int
 
 
@@ -167,15 +170,16 @@ def _forget(connection: Connection, now: datetime, members: Sequence[_Forgetting
 
 
 def _forget_some(connection: Connection, now: datetime, it: _Forgetting) -> int:
+    before = it.terms.no_later_than(now).cutoff(it.keep)
     oldest = (
         select(refusals.c.id)
-        .where(refusals.c.at < it.before)
+        .where(refusals.c.at < before)
         .order_by(refusals.c.at, refusals.c.id)
         .limit(it.most)
         .scalar_subquery()
     )
     gone = connection.execute(delete(refusals).where(refusals.c.id.in_(oldest)).returning(refusals.c.id)).all()
-    hour = it.before.replace(minute=0, second=0, microsecond=0)
+    hour = before.replace(minute=0, second=0, microsecond=0)
     hours = pair(refusal_hours.c.hour, refusal_hours.c.sender_key)
     ended = select(refusal_hours.c.hour, refusal_hours.c.sender_key).where(refusal_hours.c.hour < hour).limit(it.most)
     connection.execute(delete(refusal_hours).where(hours.in_(ended)))
@@ -231,12 +235,13 @@ SHRINK = Work(rank=53, do=_shrink)
 
 
 class SqlRetention:
-    """The `Retention` of a SqlStore.  `engine` makes connections of its own, beside the writer's."""
+    """The `Retention` of a SqlStore, with its `clock`.  `engine` makes connections of its own, beside the writer's."""
 
-    def __init__(self, access: Access, engine: Engine, months: Months) -> None:
+    def __init__(self, access: Access, engine: Engine, months: Months, clock: Clock | None) -> None:
         self._access = access
         self._engine = engine
         self._months = months
+        self._clock = clock
 
     def look(self, terms: Terms, after: str = "", most: int = 1000) -> Look:
         with self._access.read() as connection:
@@ -245,8 +250,8 @@ class SqlRetention:
     def prune(self, terms: Terms, due: Sequence[Due]) -> Sequence[SubmissionId]:
         return self._access.write(PRUNE, _Pruning(terms=terms, due=due)) if due else []
 
-    def forget_refusals(self, before: datetime, most: int = 1000) -> int:
-        return self._access.write(FORGET, _Forgetting(before=before, most=most))
+    def forget_refusals(self, terms: Terms, keep: timedelta, most: int = 1000) -> int:
+        return self._access.write(FORGET, _Forgetting(terms=terms, keep=keep, most=most))
 
     def hold(self, submission: SubmissionId, reason: str) -> bool:
         return self._access.write(HOLD, _Holding(submission=submission, reason=reason, held=True))
@@ -255,8 +260,8 @@ class SqlRetention:
         return self._access.write(HOLD, _Holding(submission=submission, reason=reason, held=False))
 
     def give_back(self, at: datetime) -> bool:
-        with self._access.read():  # opens the store if nobody has
-            pass
+        with self._access.read() as connection:  # opens the store if nobody has
+            at = min(at, now(connection, self._clock))  # the clock of a node may be ahead
         if self._engine.dialect.name == "postgresql":
             with translated():
                 return self._months.give_back(at)

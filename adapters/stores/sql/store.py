@@ -92,7 +92,7 @@ class SqlStore:
         self._reading = open_engine(url, writes=False)
         self._months = Months(self._reading)
         self.nodes = SqlNodes(self, self._writing, clock)
-        self.retention = SqlRetention(self, self._writing, self._months)
+        self.retention = SqlRetention(self, self._writing, self._months, clock)
         self.reconcile = SqlReconciliation(self)
         self._lock = Lock()
         self._writer: Writer | None = None

@@ -18,6 +18,7 @@ from adapters.testkit.stores.values import (
     NOON,
     POSTPONED,
     REFUSED,
+    Hands,
     a_refusal,
     fingerprint,
     kept,
@@ -99,11 +100,12 @@ class ReconcileSuite(StoreFixtures):
         letters = [kept(store, sender=PORTAL, accepted_at=at) for at in moments]
         assert list(store.reconcile.sent(PORTAL, NOON)) == [told(letter) for letter in letters[1:]]
 
-    def test_what_was_pruned_is_still_told_with_its_moment(self, store: Custody) -> None:
+    def test_what_was_pruned_is_still_told_with_its_moment(self, store: Custody, clock: Hands) -> None:
         letter = kept(store, sender=PORTAL, trial=True)
         terms = Terms(rules=Rules((Rule(keep=HOUR),)), at=NOON + 2 * HOUR)
+        clock.now = terms.at
         store.retention.prune(terms, store.retention.look(terms).due)
-        expected = replace(told(letter, Standing.TRIAL), message_id="", removed_at=NOON)
+        expected = replace(told(letter, Standing.TRIAL), message_id="", removed_at=terms.at)
         assert list(store.reconcile.sent(PORTAL, NOON)) == [expected]
         assert store.reconcile.messages(PORTAL, [letter.submission.message_id]) == {
             letter.submission.message_id: letter.submission.id

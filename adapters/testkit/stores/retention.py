@@ -33,20 +33,20 @@ from broker.retention import HELD, LIFTED, PRUNED, REFUSALS, Rule, Rules, Terms,
 
 DAY = timedelta(days=1)
 MONTH = Rules((Rule(keep=30 * DAY),))
-LATER = NOON + 31 * DAY
+THEN = NOON - 31 * DAY
 LETTER = FormKey(name="pismo-ogolne", version="1410")
 
 
-def terms(rules: Rules = MONTH, at: datetime = LATER, *, stamped: bool = False) -> Terms:
-    """Return what is asked for a month and a day after noon."""
+def terms(rules: Rules = MONTH, at: datetime = NOON, *, stamped: bool = False) -> Terms:
+    """Return what is asked at noon."""
     return Terms(rules=rules, at=at, stamped=stamped)
 
 
 def ended(
     store: Custody, document: bytes = b"<letter/>", *, how: Outcome = ACKNOWLEDGED, **about: object
 ) -> Acceptance:
-    """Return a letter that was taken in and whose delivery has come to an end."""
-    letter = kept(store, document, **about)
+    """Return a letter that was taken in a month and a day before noon, and whose delivery has come to an end."""
+    letter = kept(store, document, **{"accepted_at": THEN, **about})
     for claim in store.claim(LEASE, 10):
         store.record(claim, how)
     return letter
@@ -100,12 +100,12 @@ class RetentionSuite(StoreFixtures):
 
     def test_the_event_says_what_was_removed_and_when(self, store: Custody, clock: Hands) -> None:
         letter = ended(store)
-        clock.pass_by(31 * DAY)
+        clock.pass_by(DAY)
         prune(store)
         assert told(store, letter) == [(PRUNED, letter.submission.digest)]
         record = store.show(letter.submission.id)
         assert record is not None
-        assert pruned_at(record.events) == LATER
+        assert pruned_at(record.events) == NOON + DAY
 
     def test_a_repeat_still_gets_the_receipt_given_then_and_its_message_id_stays_used(
         self, connect: Connect, store: Custody
@@ -119,7 +119,7 @@ class RetentionSuite(StoreFixtures):
             store.find(replace(fingerprint(letter), digest="0" * 64))
 
     def test_a_second_judgement_goes_with_the_first(self, store: Custody) -> None:
-        letter = replace(a_letter(), recheck=True)
+        letter = replace(a_letter(accepted_at=THEN), recheck=True)
         store.accept(letter)
         store.record(store.claim(LEASE)[0], ACKNOWLEDGED)
         assert prune(store) == []
@@ -136,27 +136,41 @@ class RetentionSuite(StoreFixtures):
         assert store.document(letter.submission.id) == letter.document
 
     def test_what_was_never_tried_or_is_being_sent_stays(self, store: Custody) -> None:
-        letter = kept(store)
+        letter = kept(store, accepted_at=THEN)
         assert prune(store) == []
         store.claim(LEASE)
         assert prune(store) == []
         assert store.document(letter.submission.id) == letter.document
 
     def test_trials_go_too_for_nobody_waits_for_them(self, store: Custody) -> None:
-        letter = kept(store, trial=True)
+        letter = kept(store, trial=True, accepted_at=THEN)
         assert prune(store) == [letter.submission.id]
 
     def test_only_what_is_older_than_its_rule_says_goes(self, store: Custody) -> None:
-        moments = (LATER - 30 * DAY - timedelta(microseconds=1), LATER - 30 * DAY, LATER)
+        moments = (NOON - 30 * DAY - timedelta(microseconds=1), NOON - 30 * DAY, NOON)
         letters = [ended(store, accepted_at=at) for at in moments]
         assert prune(store) == ids(letters[:1])
         assert store.document(letters[1].submission.id) == letters[1].document
 
-    def test_nothing_goes_unless_a_rule_says_so(self, store: Custody) -> None:
+    def test_nothing_goes_unless_a_rule_says_so(self, store: Custody, clock: Hands) -> None:
         ended(store)
-        years = NOON + 36500 * DAY
+        clock.pass_by(36500 * DAY)
         for rules in ((), (Rule(keep=None),), (Rule(keep=DAY, office=COUNTY),), (Rule(keep=timedelta.max),)):
-            assert prune(store, terms(Rules(rules), at=years)) == []
+            assert prune(store, terms(Rules(rules), at=clock.now)) == []
+
+    def test_a_node_whose_clock_is_ahead_removes_nothing_before_its_time(self, store: Custody) -> None:
+        young, old = ended(store, accepted_at=NOON - DAY), ended(store)
+        store.refuse(a_refusal(at=NOON - DAY))
+        ahead = terms(at=NOON + 4000 * DAY)
+        assert ids([young, old]) == found(store, ahead)
+        assert prune(store, ahead) == [old.submission.id]
+        assert store.document(young.submission.id) == young.document
+        assert store.retention.forget_refusals(ahead, 30 * DAY) == 0
+        assert len(store.refusals()) == 1
+
+    def test_a_node_whose_clock_is_behind_removes_what_is_over_by_it(self, store: Custody) -> None:
+        ended(store)
+        assert prune(store, terms(at=NOON - 2 * DAY)) == []
 
     def test_the_most_specific_rule_decides(self, store: Custody) -> None:
         other = FormKey(name="pismo-ogolne", version="4566")
@@ -250,7 +264,7 @@ class RetentionSuite(StoreFixtures):
         assert told(store, letter) == [(PRUNED, letter.submission.digest)]
 
     def test_an_office_is_not_handed_what_was_removed(self, store: Custody) -> None:
-        letter = kept(store)
+        letter = kept(store, accepted_at=THEN)
         (claim,) = store.claim(LEASE)
         store.record(claim, ACKNOWLEDGED)
         prune(store)
@@ -258,23 +272,27 @@ class RetentionSuite(StoreFixtures):
             store.parcel(claim)
         assert store.document(letter.submission.id) is None
 
-    def test_old_refusals_are_forgotten_a_few_at_a_time_and_their_counts_with_them(self, store: Custody) -> None:
+    def test_old_refusals_are_forgotten_a_few_at_a_time_and_their_counts_with_them(
+        self, store: Custody, clock: Hands
+    ) -> None:
         moments = [NOON + number * timedelta(hours=1) for number in range(5)]
         for at in (*moments[2:], *moments[:2]):
             store.refuse(a_refusal(at=at))
-        before = moments[3]
-        assert store.retention.forget_refusals(before, most=2) == 2
+        clock.now = moments[4]
+        asked, keep = terms(at=moments[4]), timedelta(hours=1)
+        assert store.retention.forget_refusals(asked, keep, most=2) == 2
         assert [one.at for one in store.refusals()] == moments[4:1:-1]
-        assert store.retention.forget_refusals(before, most=2) == 1
-        assert store.retention.forget_refusals(before, most=2) == 0
+        assert store.retention.forget_refusals(asked, keep, most=2) == 1
+        assert store.retention.forget_refusals(asked, keep, most=2) == 0
         assert [one.at for one in store.refusals()] == moments[4:2:-1]
         assert store.stats().refusals == 2
 
-    def test_giving_space_back_comes_to_an_end_and_touches_nothing(self, store: Custody) -> None:
-        old, new = ended(store, b"<letter/>" * 100_000), ended(store, accepted_at=LATER)
+    def test_giving_space_back_comes_to_an_end_and_touches_nothing(self, store: Custody, clock: Hands) -> None:
+        old, new = ended(store, b"<letter/>" * 100_000), ended(store, accepted_at=NOON)
         prune(store)
+        clock.pass_by(31 * DAY)
         steps = 0
-        while store.retention.give_back(LATER):
+        while store.retention.give_back(clock.now):
             steps += 1
             assert steps < 1000
         assert store.document(old.submission.id) is None
