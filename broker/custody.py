@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Final
 
 from broker.evidence import Level
 from broker.identity import delivery_id
 from broker.model import Delivery, Envelope, FormKey, Submission, SubmissionId, Target
+
+READMITTED: Final = "intake.readmitted"
+"""The note on a submission that was taken back under the receipt given then, and the event that says so."""
 
 
 def submission_of(

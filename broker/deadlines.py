@@ -19,6 +19,7 @@ from itertools import pairwise
 from types import MappingProxyType
 from typing import Protocol
 
+from broker.custody import READMITTED
 from broker.model import Delivery, DeliveryId, OfficeId, SubmissionId
 from broker.states import FINAL, DeliveryState
 
@@ -194,6 +195,15 @@ def overdue(it: Watched, terms: Terms, now: datetime) -> Sequence[tuple[Stage, L
         if level is not None and not {(stage, level), (stage, Level.EXPIRED)} & it.told:
             found.append((stage, level))
     return found
+
+
+def owes(level: Level, sender: str, notes: Sequence[str], wants: Callable[[str], bool]) -> bool:
+    """Tell whether what is told of a submission with these notes owes its sender negative evidence, if it `wants` it.
+
+    What was taken back into custody owes none: the store has forgotten what came of it in time, and a sealed statement
+    that nothing did may be false.
+    """
+    return level is Level.EXPIRED and READMITTED not in notes and wants(sender)
 
 
 def _unmet(it: Watched) -> Iterator[Stage]:

@@ -10,10 +10,11 @@ import hashlib
 import uuid
 from typing import Final
 
-from broker.model import DeliveryId, Fingerprint, OfficeId
+from broker.model import DeliveryId, Fingerprint, OfficeId, SubmissionId
 
 # What is derived for one purpose can never equal what is derived for another.
 _DELIVERY: Final = "goniec delivery id"
+_EVIDENCE: Final = "goniec evidence id"
 
 
 def octets(*parts: str | bool) -> bytes:
@@ -32,8 +33,20 @@ def delivery_id(message: Fingerprint, office: OfficeId) -> DeliveryId:
     trial flag, digest) and the office.  The message id is not in it: the same document that comes again under
     another message id is the same document.
     """
-    made = octets(_DELIVERY, message.sender, message.box, message.trial, message.digest, office)
-    number = int.from_bytes(made[:16], "big")
+    return DeliveryId(_uuid(_DELIVERY, message.sender, message.box, message.trial, message.digest, office))
+
+
+def evidence_id(submission: SubmissionId, stage: str) -> str:
+    """Return the id of the evidence that a stage (`broker.deadlines.Stage`) did not come about in time.
+
+    There is one for a submission and stage.  Its partner's system gets it under this id and can drop a repeat, one that
+    was made again by a restored store too.
+    """
+    return _uuid(_EVIDENCE, submission, stage)
+
+
+def _uuid(*parts: str | bool) -> str:
+    number = int.from_bytes(octets(*parts)[:16], "big")
     number = number & ~(0xF << 76) | 0x8 << 76  # version
     number = number & ~(0b11 << 62) | 0b10 << 62  # variant
-    return DeliveryId(str(uuid.UUID(int=number)))
+    return str(uuid.UUID(int=number))

@@ -11,6 +11,7 @@ from datetime import datetime
 from broker import upo
 from broker.deadlines import Evidence
 from broker.errors import Rejection
+from broker.identity import evidence_id
 from broker.model import Admitted, Envelope, Receipt, ReceiptKind, Submission
 from broker.ports import Ids, Seal
 
@@ -44,7 +45,7 @@ class Registrar:
 
     def negative_evidence(self, it: Evidence, submission: Submission, receipt: str, at: datetime) -> tuple[str, bytes]:
         """Return the id and the sealed text of evidence that something did not happen in time."""
-        id_ = self.ids()
+        id_ = evidence_id(it.submission, it.stage)
         unsigned = upo.negative_evidence(
             it, submission, receipt, id_=id_, at=at, environment=self.environment, issuer=self.issuer
         )

@@ -18,7 +18,7 @@ from datetime import datetime
 from typing import Final
 
 from broker.admit import GRACE
-from broker.custody import deliveries_of, submission_of
+from broker.custody import READMITTED, deliveries_of, submission_of
 from broker.errors import NotYet, Rejection
 from broker.evidence import Indication, Level, Report, to_json
 from broker.intake import Intake
@@ -41,9 +41,6 @@ from config import packaged, sources
 from config.bootstrap import assemble
 from config.bundle import bundle
 from config.settings import Settings
-
-READMITTED: Final = "intake.readmitted"
-"""The note on a submission that was taken back, and the event that says so."""
 
 UNCHECKED: Final = "intake.readmitted-unchecked"
 """The note on one that was taken back though a stage refused it."""

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from broker.deadlines import Evidence, Level, Progress, Stage, Timetable, Told, Watched, begun, overdue
+from broker.custody import READMITTED
+from broker.deadlines import Evidence, Level, Progress, Stage, Timetable, Told, Watched, begun, overdue, owes
 from broker.model import Delivery, DeliveryId, Submission, SubmissionId
 from broker.ports import EventRecord
 from broker.quarantine import cause
@@ -42,9 +43,17 @@ class MemoryWatch:
         """Note what has just been accepted: it may await an answer, or be one."""
         if awaits:
             self._awaited[it.id] = False
+            if READMITTED in it.notes:
+                self._answered_before(it, now)
         asked = self._store._kept.get(SubmissionId(it.in_reply_to))
         if asked is not None and not it.trial and asked.submission.reply_to == it.box:
             self._answered(asked.submission.id, it.id, now)
+
+    def _answered_before(self, it: Submission, now: datetime) -> None:
+        came = [one.submission for id_, one in sorted(self._store._kept.items()) if id_ > it.id]
+        for one in came:
+            if one.in_reply_to == it.id and one.box == it.reply_to and not one.trial:
+                self._answered(it.id, one.id, now)
 
     def inherit(self, old: DeliveryId, new: DeliveryId) -> None:
         """Let a delivery that takes a document over have been told what the one before was."""
@@ -85,7 +94,8 @@ class MemoryWatch:
             told[stage, level] = False
             why = cause(one.last_error) if one.last_error else ""
             self._event(f"deadline.{stage}-{level}", now, one.submission, one.id, f"{one.state} {why}".strip())
-            owed = level is Level.EXPIRED and wants(self._store._kept[one.submission].submission.sender)
+            about = self._store._kept[one.submission].submission
+            owed = owes(level, about.sender, about.notes, wants)
             if owed:
                 evidence = Evidence(
                     submission=one.submission,

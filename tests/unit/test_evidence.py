@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import uuid
 from base64 import b64encode
 from dataclasses import replace
 from datetime import timedelta
 from hashlib import sha256
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -95,6 +97,32 @@ def its(store, letter):
 
 def names(store, letter):
     return [it.name for it in store.show(letter.submission.id).events if it.name.startswith("evidence.")]
+
+
+def test_the_same_evidence_has_the_same_id_in_a_restored_store_and_each_stage_its_own():
+    drawn = (f"drawn-{number}" for number in count())
+
+    def of(submission, stage):
+        told = Evidence(
+            submission=submission,
+            stage=stage,
+            delivery="d1",
+            office=PORTAL,
+            state=DeliveryState.WAITING,
+            cause="",
+            deadline=ISSUED,
+            at=ISSUED,
+        )
+        id_, xml = a_registrar(ids=lambda: next(drawn)).negative_evidence(
+            told, a_submission(id=submission, digest="ab" * 32), "r1", ISSUED
+        )
+        assert f">{id_}<".encode() in xml
+        return id_
+
+    ids = [of(it, stage) for _ in range(2) for it in ("s1", "s2") for stage in Stage]
+    assert ids[:6] == ids[6:]
+    assert len(set(ids)) == 6
+    assert {uuid.UUID(one).version for one in ids} == {8}
 
 
 def test_evidence_is_sealed_kept_and_then_handed_over_under_its_own_id(store, clock, letter):

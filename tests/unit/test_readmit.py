@@ -9,12 +9,13 @@ import pytest
 
 from adapters.stores.memory import MemoryStore
 from broker.admit import Admit
+from broker.custody import READMITTED
 from broker.errors import NotYet, Rejection, Unroutable, Untrusted
 from broker.model import Address, BoxPolicy, Routed
 from broker.partner import Partner, Partners
 from broker.receipt import Registrar
 from broker.verify import TrustSnapshot, anchors
-from config.readmit import READMITTED, UNCHECKED, Readmission, Said
+from config.readmit import UNCHECKED, Readmission, Said
 from tests.builders import an_envelope
 from tests.receipts import ISSUED, PKI, SCHEMA, TRUST, a_seal
 from tests.unit.test_intake import TARGET, an_intake

@@ -21,7 +21,8 @@ from adapters.stores.sql.columns import Moment, Words
 from adapters.stores.sql.quarantine import beyond
 from adapters.stores.sql.tables import awaited, deliveries, events, overdue, submissions
 from adapters.stores.sql.writer import Work
-from broker.deadlines import Evidence, Level, Stage, Timetable, Told, Watched
+from broker.custody import READMITTED
+from broker.deadlines import Evidence, Level, Stage, Timetable, Told, Watched, owes
 from broker.deadlines import overdue as late_stages
 from broker.model import Delivery, DeliveryId, Submission, SubmissionId
 from broker.ports import EventRecord
@@ -54,6 +55,9 @@ _CAME_ABOUT: Final = or_(
         ),
     ),
 )
+
+
+_AWAITED: Final = awaited.c.submission.label("awaited")
 
 
 class SqlWatch:
@@ -151,7 +155,7 @@ def tell(connection: Connection, now: datetime, members: Sequence[Asked]) -> Seq
 def _tell(connection: Connection, now: datetime, it: Asked) -> list[Told]:
     # One that another node has locked is passed over: something is happening to it, and the next round comes soon.
     locked = (
-        select(deliveries, submissions.c.accepted_at, submissions.c.sender, awaited.c.submission.label("awaited"))
+        select(deliveries, submissions.c.accepted_at, submissions.c.sender, submissions.c.notes, _AWAITED)
         .join(submissions, submissions.c.id == deliveries.c.submission)
         .outerjoin(awaited, and_(awaited.c.submission == deliveries.c.submission, awaited.c.expired_at.is_(None)))
         .where(deliveries.c.id.in_(it.deliveries))
@@ -182,7 +186,7 @@ def _one(
         name, detail = f"deadline.{stage}-{level}", f"{one.state} {why}".strip()
         event = EventRecord(at=now, name=name, submission=one.submission, delivery=one.id, detail=detail)
         connection.execute(insert(events), [rows.event_values(event)])
-        owed = level is Level.EXPIRED and it.wants(row.sender)
+        owed = owes(level, row.sender, rows.notes(row), it.wants)
         if owed:
             shortfall = Evidence(
                 submission=one.submission,
@@ -277,18 +281,34 @@ def await_answer(connection: Connection, waiting: Sequence[SubmissionId]) -> Non
 
 
 def take_answers(connection: Connection, now: datetime, came: Sequence[Submission]) -> None:
-    """Note which of the submissions that have just been accepted answer one that is watched for.
+    """Note which of the submissions that have just been accepted answer one that is watched for, or were answered.
 
     An answer comes into the box that its sender named for it.  A sender may name anything as what it answers, so the
     text is looked up as one that may hold anything.
     """
     for it in came:
+        if READMITTED in it.notes:
+            _find_answer(connection, now, it)
         if it.in_reply_to and not it.trial:
             of = select(awaited.c.submission).join(submissions, submissions.c.id == awaited.c.submission)
             asked = bindparam("asked", it.in_reply_to, type_=Words), bindparam("into", it.box, type_=Words)
             known = connection.execute(of.where(awaited.c.submission == asked[0], submissions.c.reply_to == asked[1]))
             for one in known.scalars().all():
                 _answered(connection, now, Answered(submission=SubmissionId(one), by=it.id))
+
+
+def _find_answer(connection: Connection, now: datetime, it: Submission) -> None:
+    # Only what is taken back can have an answer that is there before it.  No index knows what answers what; ids are
+    # ordered in time, so only what came in since is looked through.
+    later = select(submissions.c.id).where(
+        select(awaited).where(awaited.c.submission == it.id).exists(),
+        submissions.c.id > it.id,
+        submissions.c.in_reply_to == it.id,
+        submissions.c.box == it.reply_to,
+        submissions.c.trial.is_(False),
+    )
+    for reply in connection.execute(later.order_by(submissions.c.id).limit(1)).scalars().all():
+        _answered(connection, now, Answered(submission=it.id, by=reply))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -72,8 +72,13 @@ def submission(row: Row[Any]) -> Submission:
         form=FormKey(name=row.form_name, version=row.form_version),
         level=Level(row.level),
         proof=Proof(row.proof),
-        notes=tuple(json.loads(row.notes)),
+        notes=notes(row),
     )
+
+
+def notes(row: Row[Any]) -> tuple[str, ...]:
+    """Read the notes on a submission."""
+    return tuple(json.loads(row.notes))
 
 
 def receipt_values(it: Receipt) -> Values:

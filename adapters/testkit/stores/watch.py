@@ -24,6 +24,7 @@ from adapters.testkit.stores.values import (
     kept,
 )
 from adapters.wire.kind import Custody
+from broker.custody import READMITTED
 from broker.deadlines import Level, Progress, Stage, Term, Terms, Timetable
 from broker.model import Acceptance, DeliveryId
 from broker.states import DeliveryState
@@ -221,6 +222,13 @@ class WatchSuite(StoreFixtures):
         assert watch(store, clock, wants=True) == [RELAY_WARNED]
         assert store.watch.owed() == []
 
+    def test_what_was_taken_back_owes_none_and_is_told_all_the_same(self, store: Custody, clock: Hands) -> None:
+        letter = kept(store, notes=("grace", READMITTED))
+        clock.pass_by(4 * HOUR)
+        assert watch(store, clock, wants=True) == [RELAY_EXPIRED, EXPIRED]
+        assert told(store, letter) == [RELAY_EXPIRED, EXPIRED]
+        assert store.watch.owed() == []
+
     def test_evidence_goes_forward_step_by_step_and_each_step_is_taken_once(
         self, store: Custody, connect: Connect, clock: Hands
     ) -> None:
@@ -288,6 +296,18 @@ class WatchSuite(StoreFixtures):
         assert (last.name, last.detail) == ("deadline.answered", reply.submission.id)
         clock.pass_by(6 * HOUR)
         assert not any("retrieval" in name for name in watch(store, clock))
+
+    def test_an_answer_that_was_there_before_its_question_was_taken_back_is_known(self, store: Custody) -> None:
+        mine, foreign = (replace(a_letter(notes=(READMITTED,)), awaits_answer=True) for _ in range(2))
+        reply = kept(store, in_reply_to=mine.submission.id, box="/citizen/box")
+        kept(store, in_reply_to=foreign.submission.id, box="/another/box")
+        kept(store, in_reply_to=foreign.submission.id, box="/citizen/box", trial=True)
+        store.accept(mine)
+        store.accept(foreign)
+        assert not store.watch.awaits_answer(mine.submission.id)
+        assert store.watch.awaits_answer(foreign.submission.id)
+        last = events(store, mine)[-1]
+        assert (last.name, last.detail) == ("deadline.answered", reply.submission.id)
 
     def test_an_answer_that_comes_late_is_noted(self, store: Custody, clock: Hands) -> None:
         question = a_question(store)
