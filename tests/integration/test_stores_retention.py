@@ -249,6 +249,20 @@ def test_a_node_whose_clock_is_ahead_does_not_drop_the_month_that_is_under_way(i
     kept(in_server, accepted_at=NOW)
 
 
+def test_a_month_that_another_process_has_dropped_is_made_again(in_server, ask, postgres_database):
+    ended(in_server, b"<letter/>", accepted_at=DECEMBER)
+    prune(in_server)
+    other = SqlStore(postgres_database, clock=set_to(NOW))
+    try:
+        assert give_back(other) == 1
+    finally:
+        other.close()
+    assert months(ask) is None
+    letter = kept(in_server, accepted_at=DECEMBER)
+    assert in_server.document(letter.submission.id) == letter.document
+    assert months(ask) == "content_2025_12"
+
+
 def test_a_month_that_somebody_reads_is_dropped_another_time_and_nobody_waits_for_it(in_server, ask, postgres_database):
     ended(in_server, large(), accepted_at=DECEMBER)
     prune(in_server)

@@ -7,9 +7,12 @@ from datetime import UTC, datetime, timedelta
 from threading import Lock
 
 from sqlalchemy import Connection, Engine, LargeBinary, column, func, select, table, text
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DBAPIError, OperationalError
+
+from broker.errors import Unavailable
 
 _MAKING = 0x476F6E6965630002  # the advisory lock under which nodes make partitions one after the other
+_NO_PARTITION = "23514"  # check_violation (PostgreSQL's documentation, appendix A)
 _SCHEMA = text("SELECT to_regclass(:name) IS NOT NULL")
 _TRANSACTION = text("SELECT txid_current()")
 _OLDEST = text("SELECT txid_snapshot_xmin(txid_current_snapshot())")  # of those that are under way, or the next
@@ -35,6 +38,12 @@ def month(moment: datetime) -> tuple[datetime, datetime]:
     """Return the first moment of the month, in UTC, and that of the next."""
     first = moment.astimezone(UTC).replace(day=1, hour=0, minute=0, second=0, microsecond=0)
     return first, first.replace(year=first.year + first.month // 12, month=first.month % 12 + 1)
+
+
+def missing(away: Unavailable) -> bool:
+    """Tell whether a write failed because the month of its content is not there."""
+    cause = away.__cause__
+    return isinstance(cause, DBAPIError) and getattr(cause.orig, "sqlstate", "") == _NO_PARTITION
 
 
 class Months:
@@ -65,6 +74,10 @@ class Months:
                     f" FOR VALUES FROM ('{first.isoformat()}') TO ('{after.isoformat()}')"
                 )
         self._there.add(first)
+
+    def forget(self, moment: datetime) -> None:
+        """Look again whether this moment's month is there, the next time: another process may have dropped it."""
+        self._there.discard(month(moment)[0])
 
     def give_back(self, at: datetime) -> bool:
         """Drop one month that is past and empty, or shrink one that is nearly so; return False if there is none."""

@@ -15,7 +15,7 @@ from typing import TypeVar
 
 from sqlalchemy import Connection
 
-from adapters.stores.sql import claims, custody, keys, layout, ledger, migrate, proofs, quarantine, tokens
+from adapters.stores.sql import claims, custody, keys, layout, ledger, migrate, partitions, proofs, quarantine, tokens
 from adapters.stores.sql.at_rest import AtRest, Content
 from adapters.stores.sql.copies import SqlCopies
 from adapters.stores.sql.deadlines import SqlWatch
@@ -23,7 +23,6 @@ from adapters.stores.sql.engine import now, open_engine
 from adapters.stores.sql.errors import translated
 from adapters.stores.sql.journal import SqlJournal
 from adapters.stores.sql.nodes import SqlNodes
-from adapters.stores.sql.partitions import Months
 from adapters.stores.sql.quarantine import SqlQuarantine
 from adapters.stores.sql.reconcile import SqlReconciliation
 from adapters.stores.sql.retention import SqlRetention
@@ -90,7 +89,7 @@ class SqlStore:
         self._refuse = Work(rank=1, do=custody.refuse(refusals_per_hour))
         self._writing = open_engine(url, writes=True)
         self._reading = open_engine(url, writes=False)
-        self._months = Months(self._reading)
+        self._months = partitions.Months(self._reading)
         self.nodes = SqlNodes(self, self._writing, clock)
         self.retention = SqlRetention(self, self._writing, self._months, clock)
         self.reconcile = SqlReconciliation(self)
@@ -161,13 +160,23 @@ class SqlStore:
 
     def accept(self, acceptance: Acceptance) -> Receipt:
         self._open()
-        with translated():
-            self._months.ensure(acceptance.submission.accepted_at)
         # Encrypted here, in the caller's thread: the one writer has no time for it.
         it, of = acceptance, acceptance.submission.id
         document = self._at_rest.stored(of, Content.DOCUMENT, it.document)
         report = self._at_rest.stored(of, Content.REPORT, it.report)
-        return self.write(ACCEPT, replace(it, document=document, report=report))
+        written = replace(it, document=document, report=report)
+        try:
+            return self._keep(written)
+        except Unavailable as away:
+            if not partitions.missing(away):
+                raise
+            self._months.forget(it.submission.accepted_at)
+            return self._keep(written)
+
+    def _keep(self, acceptance: Acceptance) -> Receipt:
+        with translated():
+            self._months.ensure(acceptance.submission.accepted_at)
+        return self.write(ACCEPT, acceptance)
 
     def first_use(self, token: str, until: datetime) -> bool:
         return self.write(FIRST_USE, tokens.Use(token=token, until=until))
