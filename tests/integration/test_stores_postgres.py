@@ -64,6 +64,21 @@ def test_a_commit_is_flushed_even_where_the_database_would_not(store, server, po
         assert connection.exec_driver_sql("SHOW synchronous_commit").scalar() == "on"
 
 
+@pytest.mark.parametrize("level", ["repeatable read", "serializable"])
+def test_a_statement_sees_what_was_committed_before_it_even_where_the_database_would_not(
+    store, server, postgres_database, level
+):
+    name = postgres_database.rpartition("/")[2]
+    server.execute(f"ALTER DATABASE {name} SET default_transaction_isolation = '{level}'".encode())
+    asked = f"{postgres_database}?options=-c%20default_transaction_isolation%3D{level.replace(' ', '%5C%20')}"
+    for url in (postgres_database, asked):
+        other = SqlStore(url)
+        for engine in (other._writing, other._reading):
+            with engine.connect() as connection:
+                assert connection.exec_driver_sql("SHOW transaction_isolation").scalar() == "read committed"
+        other.close()
+
+
 def test_content_is_kept_by_the_month(store, server):
     letters = [
         kept(store, accepted_at=datetime(2025, 12, 31, 23, 59, 59, 999999, tzinfo=UTC)),

@@ -23,7 +23,8 @@ BUSY = 10_000  # milliseconds that a transaction waits for another process's
 READERS = 8  # connections kept for reading
 MORE_READERS = 32  # opened beyond that when many threads ask at once
 
-# Foreign words of libpq: give up on a host that is gone within half a minute, always flush on commit, UTC only.
+# Foreign words of libpq: give up on a host that is gone within half a minute, always flush on commit, UTC only;
+# each statement sees what was committed before it, as those expect that look again at what they have locked.
 _POSTGRES = {
     "connect_timeout": 5,
     "keepalives_idle": 10,
@@ -32,7 +33,7 @@ _POSTGRES = {
     "tcp_user_timeout": 30_000,
     "application_name": "goniec",
     "options": f"-c timezone=UTC -c synchronous_commit=on -c lock_timeout={BUSY} -c statement_timeout=30000"
-    " -c idle_in_transaction_session_timeout=60000",
+    " -c default_transaction_isolation=read\\ committed -c idle_in_transaction_session_timeout=60000",
 }
 
 
