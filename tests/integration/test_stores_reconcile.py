@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from sqlalchemy import event
@@ -66,3 +66,4 @@ def test_no_id_made_since_a_moment_comes_before_the_first_of_it():
         assert first_id(NOON) < made
     assert first_id(NOON + timedelta(hours=2)) > TimeOrderedIds(lambda: NOON)()
     assert first_id(NOON - timedelta(days=365 * 60)) == ""
+    assert first_id(datetime.min.replace(tzinfo=UTC)) == ""

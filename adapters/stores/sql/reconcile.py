@@ -32,7 +32,10 @@ _TOLD: Final = [column for column in refusals.c if column.name != "negative_rece
 
 def first_id(since: datetime) -> str:
     """Return an id (UUID version 7) that no submission since a moment comes before; "" for all of them."""
-    millisecond = (since - _EARLY - _EPOCH) // timedelta(milliseconds=1)
+    try:
+        millisecond = (since - _EARLY - _EPOCH) // timedelta(milliseconds=1)
+    except OverflowError:  # an hour before the first moment of all
+        return ""
     return str(uuid.UUID(int=millisecond << 80 | 0x7 << 76 | 0b10 << 62)) if 0 < millisecond < 1 << 48 else ""
 
 
