@@ -132,8 +132,9 @@ class Retention(Protocol):
     def look(self, terms: Terms, after: str = "", most: int = 1000) -> Look:
         """Look at up to `most` submissions that have content, oldest id first, beginning after this one.
 
-        Due is what is over by its rule and is delivered (or was a trial), awaits no second judgement, is not held,
-        and has its time-stamp if `terms.stamped`.
+        Due is what is over by its rule and is delivered (or was a trial), awaits no second judgement, and no answer
+        that is watched for and not yet late, owes no negative evidence, is not held, and has its time-stamp if
+        `terms.stamped`.
         """
         ...
 

@@ -34,6 +34,7 @@ class MemoryRetention:
             and all(one.state in FINAL for one in sent)
             and of.id not in store._awaiting
             and of.id not in self._held
+            and not store.watch.needs(of.id)
             and (not terms.stamped or of.id in store._stamps)
         )
 

@@ -59,6 +59,11 @@ class MemoryWatch:
         """Let a delivery that takes a document over have been told what the one before was."""
         self._told[new] = dict.fromkeys(self._told.get(old, {}), False)
 
+    def needs(self, submission: SubmissionId) -> bool:
+        """Tell whether an answer is still waited for, or evidence is on its way: both need the reply address."""
+        owed = (it for (of, _), it in self._evidence.items() if of == submission)
+        return self._awaited.get(submission) is False or any(it.due_at is not None for it in owed)
+
     # ── Watch ──
 
     def candidates(self, before: datetime) -> Iterator[Sequence[DeliveryId]]:

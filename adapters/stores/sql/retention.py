@@ -24,9 +24,11 @@ from adapters.stores.sql.engine import now
 from adapters.stores.sql.errors import translated
 from adapters.stores.sql.partitions import Months
 from adapters.stores.sql.tables import (
+    awaited,
     content,
     deliveries,
     events,
+    evidences,
     later_reports,
     receipts,
     rechecks,
@@ -72,9 +74,13 @@ def _held() -> ColumnElement[bool]:
 def _free(terms: Terms) -> ColumnElement[bool]:
     """Whether nothing but its rule keeps a submission's content."""
     under_way = deliveries.c.state.not_in(sorted(FINAL))
+    unanswered = awaited.c.expired_at.is_(None)  # an answer is known by the reply address, which goes with the content
+    owed = evidences.c.due_at.is_not(None)  # and evidence is pushed to it
     waits = [
         exists().where(deliveries.c.submission == submissions.c.id, under_way),
         exists().where(rechecks.c.submission == submissions.c.id),
+        exists().where(awaited.c.submission == submissions.c.id, unanswered),
+        exists().where(evidences.c.submission == submissions.c.id, owed),
         _held(),
     ]
     if terms.stamped:

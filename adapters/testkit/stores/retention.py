@@ -26,6 +26,8 @@ from adapters.testkit.stores.values import (
     kept,
 )
 from adapters.wire.kind import Custody
+from broker.deadlines import Progress, Term, Timetable
+from broker.deadlines import Terms as Deadlines
 from broker.errors import Reused, Unavailable
 from broker.model import Acceptance, FormKey, Outcome, SubmissionId
 from broker.ports import Filter
@@ -50,6 +52,12 @@ def ended(
     for claim in store.claim(LEASE, 10):
         store.record(claim, how)
     return letter
+
+
+def late(store: Custody, terms: Deadlines, *, wants: bool = False) -> None:
+    """Tell what is late by these terms; its senders want evidence of it or not."""
+    for page in store.watch.candidates(NOON - DAY):
+        assert store.watch.tell(page, Timetable(default=terms), lambda _sender: wants)
 
 
 def found(store: Custody, asked: Terms, most: int = 1000) -> list[SubmissionId]:
@@ -128,6 +136,37 @@ class RetentionSuite(StoreFixtures):
         record = store.show(letter.submission.id)
         assert record is not None
         assert record.later_report is None
+
+    @pytest.mark.parametrize("end", ["answer", "word", "expiry"])
+    def test_what_awaits_an_answer_stays_until_it_comes_or_somebody_says_so_or_it_is_late(
+        self, connect: Connect, store: Custody, end: str
+    ) -> None:
+        question = replace(a_letter(accepted_at=THEN), awaits_answer=True)
+        it = question.submission
+        store.accept(question)
+        store.record(store.claim(LEASE)[0], ACKNOWLEDGED)
+        assert prune(store) == []
+        if end == "answer":  # it is known by the reply address, which pruning takes away
+            kept(store, sender="town", box=it.reply_to, fingerprint_box=it.reply_to, in_reply_to=it.id)
+            assert not store.watch.awaits_answer(it.id)
+        elif end == "word":
+            assert connect().watch.answered(it.id, "by post")
+        else:
+            late(store, Deadlines(retrieval=Term(expire=DAY)))
+        assert prune(store) == [it.id]
+
+    @pytest.mark.parametrize("end", [Progress.SENT, Progress.KEPT, Progress.DECLINED])
+    def test_what_owes_evidence_stays_until_that_has_been_handed_over(self, store: Custody, end: Progress) -> None:
+        letter = kept(store, accepted_at=THEN)
+        late(store, Deadlines(relay=Term()), wants=True)
+        store.record(store.claim(LEASE)[0], ACKNOWLEDGED)
+        assert prune(store) == []
+        (owed,) = store.watch.owed()
+        sealed = replace(owed, progress=Progress.SEALED, id="e1", xml=b"<e/>")
+        assert store.watch.proceed(owed, sealed, wait=DAY)
+        assert prune(store) == []
+        assert store.watch.proceed(sealed, replace(sealed, progress=end))
+        assert prune(store) == [letter.submission.id]
 
     @pytest.mark.parametrize("how", [REFUSED, GAVE_UP, POSTPONED], ids=lambda how: str(how.event))
     def test_what_no_office_has_acknowledged_stays(self, store: Custody, how: Outcome) -> None:
