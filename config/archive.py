@@ -1,7 +1,8 @@
 """An archive: a folder with the containers of all submissions of a time, and an index, made in any number of runs.
 
 The index (`index.jsonl`) has a line for each container that is there, written after it.  What a run that died left
-half done is made anew or noted by the next one; what is there and whole is passed over.
+half done is made anew or noted by the next one.  Passed over is what is there, whole, of the submission whose name it
+has and as the index has it, and was made when nothing more was to come of that submission.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from datetime import datetime
 from hashlib import file_digest
 from pathlib import Path
 from typing import IO, Final
+from zipfile import ZipFile
 
 from cryptography import x509
 
@@ -24,6 +26,7 @@ from broker.errors import ConfigError
 from broker.evidence import Indication
 from broker.model import SubmissionId
 from broker.ports import Filter, Ledger, Record
+from broker.states import FINAL
 from broker.verify import Anchor, TrustSnapshot
 from config.export import SUFFIX, Exporter
 
@@ -36,8 +39,23 @@ class Tally:
     """What a run did."""
 
     exported: int = 0
-    passed_over: int = 0  # there already, and whole
+    passed_over: int = 0  # there already, whole and final
     pruned: int = 0  # of those exported: without their document
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Contained:
+    """What a container says about the moment at which it was made."""
+
+    submission: str
+    deliveries: tuple[str, ...]  # their states
+    chained: bool  # the proof from the journal leaves no event open, and a seal vouches for it
+    document: bool  # it is in it
+
+    @property
+    def final(self) -> bool:
+        """Whether a container that was made later would say no more of what became of the document."""
+        return self.chained and FINAL.issuperset(self.deliveries)
 
 
 class Archive:
@@ -68,13 +86,16 @@ class Archive:
                 if until is not None and it.accepted_at >= until:
                     continue
                 target = self._folder / (file_name(it.id) + SUFFIX)
-                if self._is_whole(target):
+                contained = self._kept(it.id, target, noted.get(it.id))
+                if contained is not None:
                     self.tally.passed_over += 1
                 else:
                     self._make(it.id, target)
+                    with ZipFile(target) as archive:
+                        contained = _contained(archive)
                 digest = _digest(target)
                 if noted.get(it.id) != digest:
-                    index.write(_line(record, target, digest))
+                    index.write(_line(record, contained, target, digest))
                     os.fsync(index.fileno())
                 yield it.id
 
@@ -84,12 +105,39 @@ class Archive:
             self.tally.exported += 1
             self.tally.pruned += all(one.name != "document.xml" for one in done.files)
 
-    def _is_whole(self, target: Path) -> bool:
-        """Whether a container is there that was sealed by a seal of this broker, and not touched since."""
-        if not target.exists():
-            return False
+    def _kept(self, submission: SubmissionId, target: Path, noted: str | None) -> _Contained | None:
+        """Return what a container says that may stay; None if there is none, or it is to be made (anew).
+
+        One stays that is under a seal of this broker, not touched since, this submission's, and the one of the index.
+        One that was not final stays only if a new one would be without the document.
+        """
+        if not target.exists() or noted not in {None, _digest(target)}:
+            return None
         with opened(target, self._seals) as container:
-            return container.check.verdict is Indication.PASSED
+            if container.check.verdict is not Indication.PASSED or container.archive is None:
+                return None
+            contained = _contained(container.archive)
+        if contained.submission != submission:
+            return None
+        stays = contained.final or (contained.document and self._exporter.around.document(submission) is None)
+        return contained if stays else None
+
+
+def _contained(archive: ZipFile) -> _Contained:
+    """Read what a container says that we have sealed."""
+    names = archive.namelist()
+    deliveries = json.loads(archive.read("deliveries.json"))["deliveries"]
+    chained = False
+    if "journal-proof.json" in names:
+        proof = json.loads(archive.read("journal-proof.json"))
+        last = proof["batches"][-1:]  # what a seal stands on vouches for all before it
+        chained = all(one["batch"] is not None for one in proof["events"]) and any(one["sealed"] for one in last)
+    return _Contained(
+        submission=json.loads(archive.read("submission.json"))["submission"]["id"],
+        deliveries=tuple(one["state"] for one in deliveries),
+        chained=chained,
+        document="document.xml" in names,
+    )
 
 
 def pages(ledger: Ledger, wanted: Filter) -> Iterator[Record]:
@@ -136,7 +184,7 @@ def _digest(target: Path) -> str:
         return file_digest(file, "sha256").hexdigest()
 
 
-def _line(record: Record, target: Path, digest: str) -> bytes:
+def _line(record: Record, contained: _Contained, target: Path, digest: str) -> bytes:
     it = record.submission
     told = {
         "submission": it.id,
@@ -147,5 +195,7 @@ def _line(record: Record, target: Path, digest: str) -> bytes:
         "receipt": record.receipt.id,
         "office": it.office,
         "accepted_at": it.accepted_at.isoformat().replace("+00:00", "Z"),
+        "deliveries": contained.deliveries,
+        "chained": contained.chained,
     }
     return json.dumps(told).encode() + b"\n"

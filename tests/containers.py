@@ -8,12 +8,14 @@ from functools import partial
 from pathlib import Path
 
 from adapters.stores import MemoryStore
+from adapters.testkit.stores.values import ACKNOWLEDGED, LEASE, limits
 from adapters.testkit.tsa import Tsa
 from adapters.trust.kept import KeptEvidence
 from broker.evidence import UNSIGNED, to_json
 from broker.journal_head import unsealed
 from broker.model import Acceptance, SubmissionId
 from broker.parse import Limits
+from broker.ports import Filter
 from broker.stamped import to_stamp, with_stamp
 from broker.verify import TrustSnapshot, anchors
 from config.case import Around
@@ -67,6 +69,14 @@ def a_case(store, document=LETTER, *, report=UNSIGNED, number=1, stamped=False, 
         receipt = acceptance.receipt
         store.stamp(receipt.id, with_stamp(receipt.xml, TSA.token(to_stamp(receipt.xml))), AT)
     return acceptance
+
+
+def deliver(store):
+    """Have the offices of all cases take them."""
+    offices = {one.office for record in store.list(Filter(trials=True)) for one in record.deliveries}
+    store.enrol([limits(one) for one in offices])
+    for claim in store.claim(LEASE, 100):
+        store.record(claim, ACKNOWLEDGED)
 
 
 def chain_journal(store, seal=None):

@@ -22,7 +22,7 @@ from broker.verify import TrustSnapshot, anchors
 from config import bootstrap, settings
 from config.archive import INDEX
 from tests.commands import answer, run
-from tests.containers import a_case
+from tests.containers import a_case, chain_journal, deliver
 
 EXAMPLE = Path(settings.__file__).parent / "example"
 MANY = 15
@@ -58,7 +58,7 @@ def test_a_case_is_exported_while_the_broker_serves_and_the_record_tells_of_it(t
 
 @pytest.fixture
 def filled(tmp_path):
-    """The configuration of a store with some submissions, and these; their receipts bear some other broker's seal."""
+    """The configuration of a store with some submissions that are delivered and chained, and these; their receipts bear some other broker's seal."""
     folder = tmp_path / "goniec"
     shutil.copytree(EXAMPLE, folder)
     now = datetime.now(UTC).replace(microsecond=0)
@@ -70,6 +70,8 @@ def filled(tmp_path):
     ]
     a_case(store, SHARED, number=MANY, accepted_at=now, sender="one")
     a_case(store, SHARED, number=MANY + 1, accepted_at=now, sender="another", trial=True)
+    deliver(store)
+    chain_journal(store)
     store.close()
     return folder / "goniec.toml", cases
 

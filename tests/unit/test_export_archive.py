@@ -6,6 +6,7 @@ import hashlib
 import json
 from dataclasses import replace
 from datetime import timedelta
+from zipfile import ZipFile
 
 import pytest
 
@@ -15,7 +16,7 @@ from broker.model import OfficeId
 from broker.ports import Filter
 from config.archive import INDEX, Archive
 from config.export_check import check
-from tests.containers import TRUSTED, a_case, a_store, an_exporter
+from tests.containers import TRUSTED, a_case, a_store, an_exporter, chain_journal, deliver
 from tests.receipts import ISSUED, PKI, a_seal
 
 HOUR = timedelta(hours=1)
@@ -30,10 +31,14 @@ def store():
 
 
 def cases(store, number=5, **about):
-    return [
+    """Put letters into custody of which nothing more will come: they are delivered, and all is chained."""
+    kept = [
         a_case(store, f"<letter n='{n}'/>".encode(), number=n, accepted_at=ISSUED + n * HOUR, **about)
         for n in range(1, number + 1)
     ]
+    deliver(store)
+    chain_journal(store)
+    return kept
 
 
 def filled(store, folder, wanted=ALL, until=None, **about):
@@ -68,6 +73,8 @@ def test_every_submission_is_a_container_that_holds_and_a_line_of_the_index(stor
             "receipt": case.receipt.id,
             "office": it.office,
             "accepted_at": it.accepted_at.isoformat().replace("+00:00", "Z"),
+            "deliveries": ["delivered"],
+            "chained": True,
         }
         assert made(store, case) == 1
     assert len(list((tmp_path / "archive").iterdir())) == 6
@@ -112,6 +119,76 @@ def test_what_is_there_and_not_whole_is_made_anew_and_noted(store, tmp_path):
         file = tmp_path / f"{one.submission.id}.asice"
         assert check(file, TRUSTED).container.verdict == "TOTAL-PASSED"
         assert last[one.submission.id] == hashlib.sha256(file.read_bytes()).hexdigest()
+
+
+def test_the_container_of_another_submission_does_not_pass_for_this_ones(store, tmp_path):
+    first, second = cases(store, 2)
+    filled(store, tmp_path)
+    for with_index in (True, False):
+        mine = tmp_path / f"{first.submission.id}.asice"
+        mine.write_bytes((tmp_path / f"{second.submission.id}.asice").read_bytes())
+        if not with_index:
+            (tmp_path / INDEX).unlink()
+        _, tally = filled(store, tmp_path)
+        assert (tally.exported, tally.passed_over) == (1, 1)
+        with ZipFile(mine) as container:
+            assert json.loads(container.read("submission.json"))["submission"]["id"] == first.submission.id
+        last = {one["submission"]: one["sha256"] for one in index(tmp_path)}
+        assert last[first.submission.id] == hashlib.sha256(mine.read_bytes()).hexdigest()
+
+
+def test_a_container_that_is_not_the_one_of_the_index_is_made_anew_however_whole(store, tmp_path):
+    (case,) = cases(store, 1)
+    filled(store, tmp_path)
+    mine = tmp_path / "case-1.asice"
+    an_exporter(store).export(case.submission.id, mine, reason="another copy", replace=True)
+    other = mine.read_bytes()
+    store.copies.made(case.submission.id, "an event that the next container has more")
+    _, tally = filled(store, tmp_path)
+    assert tally.exported == 1
+    assert mine.read_bytes() != other
+
+
+def states(file):
+    with ZipFile(file) as container:
+        return [one["state"] for one in json.loads(container.read("deliveries.json"))["deliveries"]]
+
+
+def test_what_was_not_final_or_not_chained_is_made_anew_until_it_is(store, tmp_path):
+    a_case(store, b"<letter/>", number=1, accepted_at=ISSUED)
+    file = tmp_path / "case-1.asice"
+
+    def run():
+        _, tally = filled(store, tmp_path)
+        last = index(tmp_path)[-1]
+        assert last["sha256"] == hashlib.sha256(file.read_bytes()).hexdigest()
+        assert last["deliveries"] == states(file)
+        return tally.exported, last["deliveries"], last["chained"]
+
+    assert run() == (1, ["waiting"], False)
+    chain_journal(store)
+    assert run() == (1, ["waiting"], True)
+    deliver(store)
+    assert run() == (1, ["delivered"], False)
+    while store.journal.chain(100) is not None:
+        pass
+    assert run() == (1, ["delivered"], False), "no seal vouches for the heads"
+    chain_journal(store)
+    assert run() == (1, ["delivered"], True)
+    assert run() == (0, ["delivered"], True)
+
+
+def test_a_container_with_its_document_is_not_written_over_by_one_without(store, tmp_path):
+    a_case(store, b"<letter/>", number=1, accepted_at=ISSUED)
+    filled(store, tmp_path)
+    exporter = an_exporter(store)
+    gone = replace(exporter, around=replace(exporter.around, document=lambda _: None))
+    for _ in range(2):
+        archive = Archive(gone, tmp_path)
+        list(archive.fill(ALL, None))
+        assert (archive.tally.exported, archive.tally.passed_over) == (0, 1)
+    with ZipFile(tmp_path / "case-1.asice") as container:
+        assert container.read("document.xml") == b"<letter/>"
 
 
 def test_a_line_that_a_crash_has_torn_is_written_anew(store, tmp_path):
