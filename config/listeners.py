@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import MutableMapping
+from collections.abc import Iterator, MutableMapping
+from contextlib import contextmanager
 from typing import Final, Self
 
 from adapters.wire.listening import BACKLOG, opened, resolved
@@ -60,12 +61,21 @@ class Listeners:
         self._wanted.add(place)
         return self._kept[place].dup()
 
-    def begin(self) -> None:
-        """Note from now on what is asked for: see `drop_others`."""
+    @contextmanager
+    def anew(self) -> Iterator[None]:
+        """Note from here on what is asked for, see `drop_others`; if that fails, all is again as it was before."""
+        wanted, kept = set(self._wanted), set(self._kept)
         self._wanted.clear()
+        try:
+            yield
+        except BaseException:
+            for place in self._kept.keys() - kept:
+                self._kept.pop(place).close()
+            self._wanted = wanted
+            raise
 
     def drop_others(self) -> None:
-        """Close what nobody has asked for since `begin`."""
+        """Close what nobody has asked for since the last `anew`."""
         for place in self._kept.keys() - self._wanted:
             self._kept.pop(place).close()
 

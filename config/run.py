@@ -30,7 +30,7 @@ from config.membership import Membership
 from config.operations import Operations
 from config.schedule import Housekeeping
 from config.settings import Settings
-from config.supervisor import Worker
+from config.worker import Worker
 
 log = structlog.get_logger(__name__)
 
@@ -209,7 +209,7 @@ def _listening(channels: Iterable[Channel], stop: Event) -> bool:
         while isinstance(channel, Listening) and not channel.ready.wait(LOOK_EVERY.total_seconds()):
             if stop.is_set():
                 return False
-    return True
+    return not stop.is_set()
 
 
 def _serve(name: str, channel: Channel, accept: Accept, stop: Event, operations: Operations) -> None:

@@ -16,7 +16,6 @@ import signal
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from time import monotonic
 from typing import Any, Final
 
@@ -25,53 +24,17 @@ import structlog
 from broker.errors import BrokerError, ConfigError
 from config.listeners import Listeners
 from config.settings import Settings
+from config.worker import SOUND, Child, Place, Worker
 
 log = structlog.get_logger(__name__)
 
-READY_WITHIN: Final = 60.0  # seconds in which a worker that takes another's place must be ready
+READY_WITHIN: Final = 60.0  # seconds in which a worker must be ready
+FIRST_WITHIN: Final = 600.0  # and in which the very first must, when nobody knows yet how long it takes
 ENDED_WITHIN: Final = 600.0  # and in which one that was told to end must have ended
-LONGEST_PAUSE: Final = 30.0  # before a worker that dies again and again is started
-SOUND: Final = 60.0  # a worker that lived so long did not die of how it was started
 
 _HEEDED: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD)
 _PARENT_GONE: Final = 1  # PR_SET_PDEATHSIG of prctl(2)
 _FAILED: Final = 1
-
-
-@dataclass(frozen=True, slots=True)
-class Worker:
-    """What a worker is given when it is born: its settings, its number, and how it says that it is ready."""
-
-    settings: Settings
-    number: int
-    _line: int
-
-    def ready(self) -> None:
-        """Tell the supervisor that this worker takes connections."""
-        try:
-            os.write(self._line, b"1")
-        except OSError as gone:
-            log.warning("worker.unheard", reason=gone.strerror)
-        os.close(self._line)
-
-
-@dataclass(slots=True, eq=False)
-class _Child:
-    pid: int
-    number: int
-    line: int  # where it says that it is ready; -1 when it has said so, or never will
-    born: float = field(default_factory=monotonic)
-    ready: bool = False
-    until: float = float("inf")  # when it is ended by force
-
-
-@dataclass(slots=True)
-class _Place:
-    """One worker's place: who is in it, and when it is filled again if nobody is."""
-
-    child: _Child | None = None
-    again_at: float = 0.0
-    deaths: int = 0  # in a row, each soon after its start
 
 
 class Supervisor:
@@ -90,10 +53,10 @@ class Supervisor:
         self._read = read
         self._bind = bind
         self._before: Settings | None = None  # what is gone back to if nobody gets ready with the new settings
-        self._places = [_Place() for _ in range(settings.workers)]
+        self._places = [Place() for _ in range(settings.workers)]
         self._replace: deque[int] = deque()  # numbers of workers that are still to be replaced
-        self._successor: _Child | None = None
-        self._leaving: list[_Child] = []
+        self._successor: Child | None = None
+        self._leaving: list[Child] = []
         self._proven = False  # somebody has been ready once
         self._stopping = False
         self._status = os.EX_OK
@@ -105,9 +68,9 @@ class Supervisor:
 
         Raises ConfigError, or Unavailable, if there is nothing to listen on.
         """
-        self._bind(self._settings, self._listeners)
-        gc.freeze()  # workers share what is there now, as long as nobody writes to it
         with self._signals():
+            self._bind(self._settings, self._listeners)
+            gc.freeze()  # workers share what is there now, as long as nobody writes to it
             log.info("supervisor.started", workers=len(self._places))
             while True:
                 self._heed()
@@ -124,7 +87,7 @@ class Supervisor:
 
     # ── who is there ──
 
-    def _children(self) -> list[_Child]:
+    def _children(self) -> list[Child]:
         in_place = [place.child for place in self._places if place.child is not None]
         return [*in_place, *self._leaving, *([self._successor] if self._successor else [])]
 
@@ -142,26 +105,44 @@ class Supervisor:
 
     def _born(self, number: int) -> Worker | None:
         """Fork a worker; return what it is given in the new process, None in this one."""
-        hear, say = os.pipe()
+        line: tuple[int, ...] = ()
         parent = os.getpid()
         # Until a worker has its own way of waiting for signals, they wait for it.
         signal.pthread_sigmask(signal.SIG_BLOCK, _HEEDED)
-        pid = os.fork()
+        try:
+            hear, say = line = os.pipe()
+            pid = os.fork()
+        except OSError as none:
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, _HEEDED)
+            for end in line:
+                os.close(end)
+            self._unborn(number, none)
+            return None
         if pid == 0:
             os.close(hear)
             self._become_worker(parent)
             return Worker(self._settings, number, say)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, _HEEDED)
         os.close(say)
-        child = _Child(pid=pid, number=number, line=hear)
+        child = Child(pid=pid, number=number, line=hear)
+        child.until = child.born + (READY_WITHIN if self._proven else FIRST_WITHIN)
         self._selector.register(hear, selectors.EVENT_READ, child)
         if self._places[number].child is None:
             self._places[number].child = child
         else:
             self._successor = child
-            child.until = child.born + READY_WITHIN
         log.info("supervisor.worker-started", worker=number, pid=pid)
         return None
+
+    def _unborn(self, number: int, why: OSError) -> None:
+        """Take it that the system has no process or no pipe as if the worker had died at once."""
+        place, about = self._places[number], {"worker": number, "reason": why.strerror}
+        if place.child is None:
+            log.error("supervisor.worker-unborn", **about, wait=place.died())
+            self._insist(_FAILED)
+        else:
+            log.error("supervisor.worker-unborn", **about)
+            self._go_back()
 
     def _become_worker(self, parent: int) -> None:
         for number in _HEEDED:
@@ -212,7 +193,7 @@ class Supervisor:
             else:
                 self._hear(key.data)
 
-    def _hear(self, child: _Child) -> None:
+    def _hear(self, child: Child) -> None:
         """Take a worker's word that it is ready."""
         said = os.read(child.line, 1)
         self._selector.unregister(child.line)
@@ -224,8 +205,10 @@ class Supervisor:
         log.info(
             "supervisor.worker-ready", worker=child.number, pid=child.pid, after=round(monotonic() - child.born, 3)
         )
+        if not self._stopping and child not in self._leaving:
+            child.until = float("inf")
         if child is self._successor:
-            self._successor, self._before, child.until = None, None, float("inf")
+            self._successor, self._before = None, None
             self._retire(child.number)
             self._places[child.number].child = child
             self._replace.popleft()
@@ -244,16 +227,24 @@ class Supervisor:
     def _stop(self) -> None:
         self._stopping = True
         self._replace.clear()
+        self._forgo()
         self._listeners.close()  # each worker closes its own: from then on a client is refused, and need not wait
         for child in self._children():
             self._end(child)
+
+    def _forgo(self) -> None:
+        """Have nobody take another's place: what may yet say that it is ready is ending."""
+        if self._successor is not None:
+            self._end(self._successor)
+            self._leaving.append(self._successor)
+            self._successor = None
 
     def _renew(self) -> None:
         """Read the configuration anew, and have every worker replaced."""
         try:
             settings = self._read()
-            self._listeners.begin()
-            self._bind(settings, self._listeners)
+            with self._listeners.anew():
+                self._bind(settings, self._listeners)
         except ConfigError as wrong:
             log.error("supervisor.kept-old", problems=wrong.problems)  # noqa: TRY400 - nobody's bug: no traceback
             return
@@ -266,11 +257,11 @@ class Supervisor:
             self._retire(len(self._places) - 1)
             self._places.pop()
         self._replace = deque(number for number, place in enumerate(self._places) if place.child is not None)
-        self._places += [_Place() for _ in range(settings.workers - len(self._places))]
-        if self._successor is not None:  # it was born with settings that are no longer the newest
-            self._end(self._successor)
-            self._leaving.append(self._successor)
-            self._successor = None
+        self._places += [Place() for _ in range(settings.workers - len(self._places))]
+        self._forgo()  # it was born with settings that are no longer the newest
+        if not self._replace:  # nobody is there whose sockets would still be wanted
+            self._before = None
+            self._listeners.drop_others()
 
     def _retire(self, number: int) -> None:
         """Tell the worker in a place to end."""
@@ -280,7 +271,7 @@ class Supervisor:
             self._leaving.append(place.child)
             place.child = None
 
-    def _end(self, child: _Child) -> None:
+    def _end(self, child: Child) -> None:
         child.until = monotonic() + ENDED_WITHIN
         os.kill(child.pid, signal.SIGTERM)  # not reaped yet, so that the number is still its own
 
@@ -301,20 +292,19 @@ class Supervisor:
                     self._hear(child)  # its last word: it may have been ready, and died at once
                 self._ended(child, os.waitstatus_to_exitcode(status))
 
-    def _ended(self, child: _Child, status: int) -> None:
+    def _ended(self, child: Child, status: int) -> None:
         about: dict[str, Any] = {"worker": child.number, "pid": child.pid, "status": status}
         if child is self._successor:
             self._successor = None
-            if not self._stopping:
-                log.error("supervisor.replacement-failed", **about)
-                self._go_back()
-                return
+            log.error("supervisor.replacement-failed", **about)
+            self._go_back()
+            return
         if child in self._leaving:
             self._leaving.remove(child)
         elif not self._stopping:
             self._died(child, about)
             return
-        self._places = [_Place() if place.child is child else place for place in self._places]
+        self._places = [Place() if place.child is child else place for place in self._places]
         log.info("supervisor.worker-ended", **about)
         if self._stopping and status != os.EX_OK:
             self._status = self._status or _FAILED
@@ -325,23 +315,23 @@ class Supervisor:
         if self._before is None:
             return
         self._settings, self._before = self._before, None
-        self._listeners.begin()
         try:
-            self._bind(self._settings, self._listeners)
+            with self._listeners.anew():
+                self._bind(self._settings, self._listeners)
         except BrokerError as away:  # what is open stays open
             log.error("supervisor.kept-old", problems=[str(away)])  # noqa: TRY400 - nobody's bug: no traceback
         else:
             self._listeners.drop_others()
 
-    def _died(self, child: _Child, about: dict[str, Any]) -> None:
+    def _died(self, child: Child, about: dict[str, Any]) -> None:
         """Have a worker that nobody told to end started again, the later the more often it happens."""
-        place = self._places[child.number]
-        place.child = None
         lived = monotonic() - child.born
-        place.deaths = 0 if lived > SOUND else place.deaths + 1
-        pause = min(LONGEST_PAUSE, 2.0 ** (place.deaths - 2)) if place.deaths > 1 else 0.0
-        place.again_at = monotonic() + pause
+        pause = self._places[child.number].died(sound=child.ready and lived > SOUND)
         log.error("supervisor.worker-died", **about, lived=round(lived, 3), wait=pause)
-        if not self._proven:  # nobody could begin: neither can we
-            self._status = max(about["status"], _FAILED)
+        self._insist(about["status"])
+
+    def _insist(self, status: int) -> None:
+        """End if nobody has ever been ready: what could not begin once will not begin the second time."""
+        if not self._proven:
+            self._status = max(status, _FAILED)
             self._stop()

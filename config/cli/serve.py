@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from pathlib import Path
 
@@ -18,10 +19,11 @@ def command(config: Path, as_json: bool) -> None:  # noqa: ARG001 - see its help
     """Run the broker until SIGTERM or SIGINT; then end what is under way and stop.
 
     A way in that cannot be opened is tried again every few seconds, and the log says so.  With `workers` in the
-    configuration this process only watches over so many others, and SIGHUP has them replaced one by one.  Sockets that
-    systemd hands over (LISTEN_FDS) are used.  Exit status 0 after a clean stop, 1 if a worker did not end well, 2 if it
-    could not start.
+    configuration this process only watches over so many others, and SIGHUP has them replaced one by one; then a way in
+    that cannot be opened at the start ends it.  Without workers SIGHUP is ignored.  Sockets that systemd hands over
+    (LISTEN_FDS) are used.  Exit status 0 after a clean stop, 1 if a worker did not end well, 2 if it could not start.
     """
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # where nobody heeds it, it must not end anything
     from config.around import bind
     from config.listeners import Listeners
     from config.run import logged, serve

@@ -320,6 +320,13 @@ def test_workers_stay_as_they_are_when_the_new_configuration_is_wrong(found):
     assert town.serving.stop() == 0
 
 
+def test_sighup_ends_nothing_where_there_are_no_workers(found):
+    town = found()
+    town.serving.process.send_signal(signal.SIGHUP)
+    assert town.put(town.letter()).status == 200
+    assert town.serving.stop() == 0
+
+
 def test_what_keeps_workers_from_starting_is_told_once(found):
     town = found()
     assert town.serving.stop() == 0
