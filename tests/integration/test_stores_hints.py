@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import resource
 import threading
 from contextlib import ExitStack
 from threading import Event, Semaphore
@@ -107,6 +109,47 @@ def test_a_connection_that_was_cut_is_made_anew_and_what_may_have_been_missed_is
     speaker.store.nodes.announce()
     assert other.heard()
     assert sorted(outages()) == ["nodes.deaf"] * 2 + ["nodes.hears-again"] * 2
+
+
+@pytest.fixture
+def many_descriptors():
+    """Have the lowest 1,100 descriptors taken: a connection that is made then has a higher one."""
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(4096, before[1]), before[1]))
+    taken = [os.open(os.devnull, os.O_RDONLY) for _ in range(1100)]
+    yield
+    for one in taken:
+        os.close(one)
+    resource.setrlimit(resource.RLIMIT_NOFILE, before)
+
+
+@pytest.mark.usefixtures("many_descriptors")
+def test_a_node_with_thousands_of_connections_hears_as_well(ear, outages):
+    speaker, other = ear(), ear()
+    speaker.store.nodes.announce()
+    assert other.heard()
+    assert outages() == []
+
+
+def test_a_bug_does_not_make_a_node_deaf_for_ever(postgres_database, monkeypatch, outages):
+    monkeypatch.setattr(hints, "_AGAIN", 0.05)
+    migrate(postgres_database)
+    heard, stop, rung = Semaphore(0), Event(), []
+
+    def ring():
+        rung.append(1)
+        if len(rung) == 1:
+            raise ZeroDivisionError
+        heard.release()
+
+    store = SqlStore(postgres_database)
+    thread = threading.Thread(target=store.nodes.listen, args=(ring, stop))
+    thread.start()
+    assert heard.acquire(timeout=20)
+    stop.set()
+    thread.join(20)
+    store.close()
+    assert outages() == ["nodes.bug", "nodes.hears-again"]
 
 
 def test_taking_custody_announces_nothing_by_itself(ear):

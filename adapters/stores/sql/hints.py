@@ -7,7 +7,7 @@ flush; so nobody who waits for a receipt waits for it.  Many announcements that 
 
 from __future__ import annotations
 
-import select
+import selectors
 import socket
 from collections.abc import Callable
 from contextlib import closing, suppress
@@ -63,6 +63,10 @@ class Hints:
                             log.warning("nodes.deaf", reason=unavailable(error).reason)
                         deaf = True
                         stop.wait(_AGAIN)
+                    except Exception:  # a bug here must not make the node deaf for ever
+                        log.exception("nodes.bug")
+                        deaf = True
+                        stop.wait(_AGAIN)
             finally:
                 self._bell = None
 
@@ -82,14 +86,17 @@ class Hints:
         """Take turns: pass on what others say, and say what this node has to say."""
         ours, heard = connection.info.backend_pid, Event()
         connection.add_notify_handler(lambda said: heard.set() if said.pid != ours else None)
-        while not stop.is_set():
-            ready, _, _ = select.select([connection.fileno(), bell], [], [], _LOOK)
-            if bell in ready:
-                bell.recv(4096)
-                connection.execute(f"NOTIFY {_CHANNEL}")
-                stop.wait(_GAP)
-            elif ready:
-                connection.execute("SELECT 1")  # what has come is told with the answer to any statement
-            if heard.is_set():
-                heard.clear()
-                ring()
+        with selectors.DefaultSelector() as either:  # not select(2): it knows no descriptor above 1023
+            either.register(connection.fileno(), selectors.EVENT_READ)
+            either.register(bell, selectors.EVENT_READ)
+            while not stop.is_set():
+                ready = [key.fileobj for key, _ in either.select(_LOOK)]
+                if bell in ready:
+                    bell.recv(4096)
+                    connection.execute(f"NOTIFY {_CHANNEL}")
+                    stop.wait(_GAP)
+                elif ready:
+                    connection.execute("SELECT 1")  # what has come is told with the answer to any statement
+                if heard.is_set():
+                    heard.clear()
+                    ring()
