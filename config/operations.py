@@ -32,7 +32,7 @@ from config.settings import Settings
 
 log = structlog.get_logger(__name__)
 
-AGAIN: Final = 5.0  # seconds until an endpoint that could not be opened is tried again
+AGAIN: Final = 0.2  # seconds until an endpoint is tried again whose port the process before this one may still have
 STATS_EVERY: Final = 15.0  # seconds between two counts of all that there is
 
 
@@ -50,7 +50,7 @@ class Operations:
         self._clock = clock
         self._counting = Counting(self.figures)
         self._stats: Probe[Stats] = Probe(
-            "stats", ledger.stats, pause=STATS_EVERY, patience=STATS_EVERY, steady=watch.steady
+            "stats", ledger.stats, pause=STATS_EVERY, patience=STATS_EVERY, steady=watch.steady, counts=True
         )
         self._register(version("goniec"))
 
@@ -113,7 +113,9 @@ class Operations:
         if stop.is_set():
             found.append(Standing(condition="draining", reason="the process is ending"))
         if not self.watch.ready:
-            found.append(Standing(condition="starting", reason="store and seal have not been asked yet"))
+            found.append(
+                Standing(condition="starting", reason="not everything that may keep documents out has been asked yet")
+            )
         shut = [name for name in sorted(self._channels) if not self._open(name)]
         found += [Standing(condition="channel", reason=f"{name} is not open") for name in shut]
         now = self.watch()

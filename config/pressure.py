@@ -81,7 +81,10 @@ class Probe(Generic[Answer]):
         pause: float = EVERY,
         patience: float,
         steady: Callable[[], float],
+        counts: bool = False,
     ) -> None:
+        # An answer that `counts` costs the store work, and one that it broke off has cost as much as one it gave.
+        self._counts = counts
         self._name = name
         self._ask = ask
         self._pause = pause
@@ -122,7 +125,8 @@ class Probe(Generic[Answer]):
             self._said = _Said(answer=self._ask())
         except Unavailable as away:
             self._said = _Said(answer=self.answer, away=away.reason)
-            return self._pause
+            if not self._counts:  # that it is there again must be known soon
+                return self._pause
         except Exception:  # a bug of ours must not keep documents out
             log.exception("pressure.bug", probe=self._name)
         finally:
@@ -154,10 +158,11 @@ class Watch:
         self.memory = memory or resident
         self.steady = steady
         self._now = NONE
+        self.ready = False  # whether there was a look that knew of everything that is asked
         self._trimmed = -_TRIM
         # Two questions: to count a long queue takes seconds, and whether the store answers must be known meanwhile.
         self.alive = Probe("store", lambda: store.find(_OF_NOBODY), patience=patience, steady=steady)
-        self.queued = Probe("queue", store.queued, patience=patience, steady=steady)
+        self.queued = Probe("queue", store.queued, patience=patience, steady=steady, counts=True)
         self.sealing = Probe("seal", seal, pause=5 * EVERY, patience=patience, steady=steady)
         self.disk = Probe("disk", lambda: free(folders), patience=patience, steady=steady)
         self._ended = threading.Event()
@@ -170,11 +175,6 @@ class Watch:
     def probes(self) -> Sequence[Probe[Any]]:
         """All that is asked."""
         return self.alive, self.queued, self.sealing, self.disk
-
-    @property
-    def ready(self) -> bool:
-        """Whether store and seal have been asked at all."""
-        return self.alive.heard and self.sealing.heard
 
     def start(self) -> None:
         """Begin to look.  Until the first look nobody is put off."""
@@ -192,7 +192,7 @@ class Watch:
 
     def look(self) -> Pressure:
         """Judge what is known now; say in the log what has changed."""
-        before = self._now
+        before, whole = self._now, all(probe.heard or probe.away for probe in self.probes)
         strain = self.strain()
         seen = Readings(
             store=self.alive.away,
@@ -204,6 +204,7 @@ class Watch:
             memory=self.memory(),
         )
         self._now = now = judge(seen, self._ceilings, before)
+        self.ready = self.ready or whole
         if Condition.MEMORY in now.on:
             self._trim()
         _tell(before, now)

@@ -134,6 +134,26 @@ def test_who_takes_long_to_answer_is_left_alone_for_longer(steady):
     assert Probe("x", lambda: None, pause=1, patience=10, steady=steady).ask() == 1
 
 
+def test_a_count_that_was_broken_off_is_not_begun_again_at_once_but_who_is_away_is_asked_soon(steady):
+    def broken_off():
+        steady.now += 10
+        raise Unavailable("statement timeout")
+
+    assert Probe("x", broken_off, pause=1, patience=10, steady=steady, counts=True).ask() == 200
+    assert Probe("x", broken_off, pause=1, patience=10, steady=steady).ask() == 1
+
+
+def test_it_is_ready_when_a_look_has_seen_everything(steady):
+    watch = Watch(Ceilings(), store=Store(), seal=lambda: None, patience=10, memory=lambda: 0, steady=steady)
+    for probe in watch.probes:
+        watch.look()
+        assert not watch.ready
+        probe.ask()
+    assert not watch.ready, "what was heard has not been judged yet"
+    watch.look()
+    assert watch.ready
+
+
 def test_a_bug_in_a_look_keeps_nobody_out_and_is_told(steady):
     def bug():
         raise ZeroDivisionError
