@@ -33,7 +33,13 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 @word("--office", default="", help="Only those for this office.")
 @click.option("--trials", is_flag=True, help="Trials too.")
 @click.option("--to", "folder", type=click.Path(file_okay=False, path_type=Path), help="The folder of the archive.")
-@click.option("--ca", "cas", multiple=True, type=_FILE, help="Check: anchors of the broker's seals, PEM.")
+@click.option(
+    "--ca",
+    "cas",
+    multiple=True,
+    type=_FILE,
+    help="Check: the broker's seals (`receipt bundle`), or an authority that certifies nobody else, PEM.",
+)
 @click.option("--tsa", "tsas", multiple=True, type=_FILE, help="Check: anchors of time-stamping authorities, PEM.")
 @click.argument("words", nargs=-1, type=shown, metavar="[ID | check FILE]")
 def command(
@@ -54,11 +60,12 @@ def command(
     """Write the whole evidence of submissions as ASiC-E containers, or check one.
 
     ID is the id of a submission, of its receipt or of a delivery, or the SHA-256 of its document.  With --since and
-    --to everything that was accepted since then goes into a folder, one container each; what is there already and
-    whole is passed over, so that a run which was broken off can be begun again.  The store records each copy.
+    --to everything that was accepted since then goes into a folder, one container each; what is there already, whole
+    and final is passed over, so that a run which was broken off can be begun again.  The store records each copy.
 
     `check FILE` says, offline, whether a container is as it was sealed, and its receipt the one for the document in it;
-    without --ca it cannot be told whose seal it is.
+    without --ca it cannot be told whose seal it is.  An authority's certificate will do for --ca only if it certifies
+    nobody else: every customer of a public one could seal a container.
 
     Exit status 0 it is written, or holds; 1 there is nothing of the kind, or it does not hold; 2 it cannot be told, or
     something is out of reach.

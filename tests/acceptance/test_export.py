@@ -40,6 +40,8 @@ def test_a_case_is_exported_while_the_broker_serves_and_the_record_tells_of_it(t
     assert (told["submission"], told["sha256"]) == (submission, hashlib.sha256(target.read_bytes()).hexdigest())
     said = answer("export", "check", target, "--ca", ca)
     assert (said["verdict"], said["receipt"]["document"]) == ("TOTAL-PASSED", True)
+    (tmp_path / "seals.pem").write_text(run("receipt", "bundle", *config).stdout, encoding="utf-8")
+    assert answer("export", "check", target, "--ca", tmp_path / "seals.pem")["verdict"] == "TOTAL-PASSED"
     with ZipFile(target) as archive:
         assert archive.read("document.xml") == file.read_bytes()
         assert archive.read("receipt.xml") == file.with_name("letter.upp.xml").read_bytes()
