@@ -31,7 +31,10 @@ class Membership:
         self._nodes = nodes
         self._wanted = frozenset(duties)
         self._lease = lease
+        self._telling = Lock()  # one thing is told to the store after the other: a duty let go is not renewed again
+        self._left = False
         self._lock = Lock()
+        self._under_way: set[str] = set()  # duties whose job runs
         self._held: frozenset[str] = frozenset()
         self._until = 0.0  # by our own clock: until when what is held surely is
         host = socket.gethostname()
@@ -46,9 +49,14 @@ class Membership:
         return self._node.id
 
     def beat(self) -> None:
-        """Say that the node is there, and renew its duties or take what is free; raise Unavailable."""
-        self._nodes.beat(self._node)
-        self._hold()
+        """Say that the node is there, and renew its duties or take what is free; raise Unavailable.
+
+        Nothing once it has left: a beat that comes late would make it known again.
+        """
+        with self._telling:
+            if not self._left:
+                self._nodes.beat(self._node)
+                self._hold()
 
     def _hold(self) -> None:
         asked = monotonic()
@@ -65,28 +73,57 @@ class Membership:
     def on_duty(self, duty: str) -> bool:
         """Tell whether this node is the one to begin it now."""
         with self._lock:
-            return duty in self._held and monotonic() < self._until and not self._node.draining
+            return self._may(duty)
+
+    def _may(self, duty: str) -> bool:
+        return duty in self._held and monotonic() < self._until and not self._node.draining
 
     def alone(self, duty: str, job: Callable[[], None]) -> Callable[[], None]:
         """Return the job as one that does nothing while the duty is another node's."""
 
         def done_alone() -> None:
-            if self.on_duty(duty):
+            with self._lock:
+                if not self._may(duty):
+                    return
+                self._under_way.add(duty)
+            try:
                 job()
+            finally:
+                with self._lock:
+                    self._under_way.discard(duty)
+                    draining = self._node.draining
+                if draining:
+                    self._let_go()
 
         return done_alone
 
     def drain(self) -> None:
-        """Begin nothing more alone, and say so; what is under way keeps its duty."""
+        """Begin nothing more alone, and say so; what is under way keeps its duty until it ends."""
         with self._lock:
             self._node = replace(self._node, draining=True)
-        try:
-            self._nodes.beat(self._node)
-        except Unavailable as away:
-            log.warning("node.unheard", node=self.id, reason=away.reason)
+        with self._telling:
+            try:
+                self._nodes.beat(self._node)
+            except Unavailable as away:
+                log.warning("node.unheard", node=self.id, reason=away.reason)
+        self._let_go()
+
+    def _let_go(self) -> None:
+        """Let another have the duties that this node is not at."""
+        with self._telling:
+            with self._lock:
+                idle = self._held - self._under_way
+                self._held &= self._under_way
+            try:
+                if idle and not self._left:
+                    self._nodes.let_go(idle, self.id)
+            except Unavailable as away:  # then they pass on when their lease has ended
+                log.warning("node.unheard", node=self.id, reason=away.reason)
 
     def leave(self) -> None:
         """Be gone, and let go of all duties."""
+        with self._telling:
+            self._left = True
         try:
             self._nodes.leave(self._node.id)
         except Unavailable as away:  # then it is forgotten in time, and its duties pass on when their lease has ended

@@ -86,18 +86,48 @@ def test_the_lease_is_counted_from_before_the_store_was_asked(nodes, ours):
     assert not member.on_duty("sweep")
 
 
-def test_who_drains_begins_nothing_alone_and_keeps_what_it_is_at(nodes):
-    first, second = a_member(nodes), a_member(nodes)
-    first.drain()
-    assert {node.id: node.draining for node in nodes.list()} == {first.id: True, second.id: False}
+def test_who_drains_begins_nothing_alone_and_keeps_what_it_is_at_until_that_ends(nodes):
+    first, second = a_member(nodes, "sweep", "report"), a_member(nodes, "sweep", "report")
+    done = []
+
+    def job():
+        first.drain()
+        assert {node.id: node.draining for node in nodes.list()} == {first.id: True, second.id: False}
+        first.beat()
+        second.beat()
+        assert not first.on_duty("sweep")
+        assert not second.on_duty("sweep")
+        assert second.on_duty("report"), "nobody is at it: it passes on at once"
+        done.append("sweep")
+
+    first.alone("sweep", job)()
+    first.alone("sweep", job)()
+    assert done == ["sweep"]
     first.beat()
     second.beat()
-    assert not first.on_duty("sweep")
-    assert not second.on_duty("sweep")
+    assert second.on_duty("sweep")
     first.leave()
+    assert [node.id for node in nodes.list()] == [second.id]
+
+
+def test_a_job_that_fails_while_its_node_drains_lets_go_of_its_duty(nodes):
+    first, second = a_member(nodes), a_member(nodes)
+
+    def job():
+        first.drain()
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        first.alone("sweep", job)()
     second.beat()
     assert second.on_duty("sweep")
-    assert [node.id for node in nodes.list()] == [second.id]
+
+
+def test_a_beat_that_comes_after_leaving_does_not_make_the_node_known_again(nodes):
+    member = a_member(nodes)
+    member.leave()
+    member.beat()
+    assert list(nodes.list()) == []
 
 
 def test_who_drains_takes_up_no_duty(nodes):
@@ -114,7 +144,7 @@ def test_a_store_that_is_away_keeps_nobody_from_leaving(nodes):
     def away(*_):
         raise Unavailable("away")
 
-    nodes.beat = nodes.leave = away
+    nodes.beat = nodes.leave = nodes.let_go = away
     member.drain()
     member.leave()
     assert not member.on_duty("sweep")
