@@ -9,12 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final
 
 from broker.journal import FIRST, Batch, Entry, Lag, head_of, leaf_of
-from broker.journal_head import Published, SealVerdict, is_sealed_of, judge_seal, judge_stamp, said
+from broker.journal_head import Published, SealVerdict, is_sealed_of, judge_seal, judge_stamp, said, stamped_at
+from broker.journal_late import WINDOW, Late, Note, late_events, late_head
 from broker.journal_tree import tree_root
 from broker.verify import TrustSnapshot
 
@@ -43,11 +44,12 @@ class Kind(StrEnum):
     TAIL_CUT = "tail-cut"  # a published head's batch is no longer there
     REWRITTEN = "rewritten"  # a published head is another one than the batch's
     PUBLISHED_TWICE = "published-twice"  # two heads were published for one batch
+    COUNTS_DIFFER = "counts-differ"  # a file's last line tells of other numbers
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """Something that is not as it was.  `batch` is None only for a published head without a number."""
+    """Something that is not as it was.  `batch` is None for a published head without a number, and for a whole file."""
 
     kind: Kind
     batch: int | None
@@ -78,6 +80,9 @@ class Account:
     seals: tuple[SealVerdict, ...] = ()  # the certificates that sealed, each once
     judged: bool = False  # whether it was asked whose the seals are
     compared: int = 0  # published heads that agree
+    vouched: int = 0  # batches that somebody vouches for, each by itself or by one that follows it
+    notes: tuple[Note, ...] = ()  # the first of what came late
+    late: int = 0  # how much did
 
     @property
     def sound(self) -> bool:
@@ -91,6 +96,7 @@ class Checker:
 
     `previous` is the head before the first batch that is taken, None if it is not known.  Up to `sealed` and `stamped`
     every head must be so.  `trust` holds the anchors of the seals, `stamps` those of time-stamping authorities.
+    `window` is how late anything may come before that is noted.
     """
 
     published: Published = field(default_factory=Published)
@@ -101,6 +107,7 @@ class Checker:
     previous: bytes | None = FIRST
     next: int = 1
     to: int | None = None  # the last batch that is to be taken, if it is not the last there is
+    window: timedelta = WINDOW
     found: list[Finding] = field(default_factory=list, init=False)
     _number: int = field(default=0, init=False)
     _batches: int = field(default=0, init=False)
@@ -112,15 +119,21 @@ class Checker:
     _compared: int = field(default=0, init=False)
     _nameless: set[bytes] = field(default_factory=set, init=False)
     _seals: dict[str, SealVerdict] = field(default_factory=dict, init=False)
+    _notes: list[Note] = field(default_factory=list, init=False)
+    _late: int = field(default=0, init=False)
 
     def __post_init__(self) -> None:
         self._before = None if self.previous is None else {self.previous}
         self._nameless = set(self.published.nameless)
+        known = self.published.heads.get(self.next - 1)
+        if None not in (self.previous, known) and known != self.previous:
+            self._tell([Finding(kind=Kind.REWRITTEN, batch=self.next - 1)])
 
     def take(self, batch: Batch, entries: Sequence[Entry]) -> list[Finding]:
         """Check a batch and its events; return what was found there."""
-        found = [*self._place(batch), *check_batch(batch, entries), *self._outside(batch)]
+        found = [*self._place(batch), *check_batch(batch, entries), *self._outside(batch, entries)]
         self._tell(found)
+        self._note(late_events(batch, entries, self.window))
         self._batches += 1
         self._events += len(entries)
         self._first = self._first or batch.number
@@ -135,6 +148,12 @@ class Checker:
             if len(self.found) < MOST_TOLD:
                 self.found.append(one)
 
+    def _note(self, notes: Iterable[Note]) -> None:
+        for one in notes:
+            self._late += 1
+            if len(self._notes) < MOST_TOLD:
+                self._notes.append(one)
+
     def _place(self, batch: Batch) -> Iterator[Finding]:
         """Say whether the batch follows the one before."""
         if batch.number != self.next:
@@ -143,7 +162,7 @@ class Checker:
         elif self._before is not None and batch.previous not in self._before:
             yield Finding(kind=Kind.LINK_BROKEN, batch=batch.number)
 
-    def _outside(self, batch: Batch) -> Iterable[Finding]:
+    def _outside(self, batch: Batch, entries: Sequence[Entry]) -> Iterable[Finding]:
         """Say what seal, time-stamp and published heads have to say; count what none of them vouches for."""
         found = [*self._judge_seal(batch), *self._judge_stamp(batch)]
         known = self.published.heads.get(batch.number)
@@ -165,7 +184,9 @@ class Checker:
         if vouched:
             self._unvouched = Window()  # a head covers all before it
         else:
-            since = self._unvouched.since or batch.at
+            # A batch's own moment is not to be believed alone: who makes it anew can write any.
+            moments = (batch.at, self._unvouched.since, *(one.event.at for one in entries))
+            since = min(filter(None, moments))
             self._unvouched = Window(batches=self._unvouched.batches + 1, since=since)
         return found
 
@@ -183,7 +204,8 @@ class Checker:
             if verdict.code:
                 yield Finding(kind=Kind.SEAL_BROKEN, batch=batch.number, detail=verdict.code)
             else:
-                self._seals[verdict.sha256] = verdict
+                self._seals.setdefault(verdict.sha256, verdict)
+                self._note(late_head(Late.SEALED, batch, verdict.at, self.window))
 
     def _judge_stamp(self, batch: Batch) -> Iterator[Finding]:
         if batch.stamp is None:
@@ -193,6 +215,23 @@ class Checker:
         code = judge_stamp(batch.stamp, batch, self.stamps)
         if code:
             yield Finding(kind=Kind.STAMP_BROKEN, batch=batch.number, detail=code)
+        else:
+            self._note(late_head(Late.STAMPED, batch, stamped_at(batch.stamp), self.window))
+
+    def count(self, batches: int, events: int) -> None:
+        """Hold what was taken against what a file says that it holds."""
+        for what, told, taken in (("batches", batches, self._batches), ("events", events, self._events)):
+            if told != taken:
+                self._tell([Finding(kind=Kind.COUNTS_DIFFER, batch=None, detail=f"{taken} {what}, not {told}")])
+
+    @property
+    def unmatched(self) -> int:
+        """How many published heads without a number are none of those taken."""
+        return len(self._nameless)
+
+    def miss(self, numbers: Iterable[int]) -> None:
+        """Tell that batches with these numbers should have been taken."""
+        self._tell(Finding(kind=Kind.TAIL_CUT, batch=number) for number in numbers)
 
     def account(self, strays: Sequence[Entry] = (), lag: Lag | None = None) -> Account:
         """Return what was found in all.  `strays` are events of batches that are not there, `lag` what is behind."""
@@ -200,11 +239,8 @@ class Checker:
             Finding(kind=Kind.EVENT_INSERTED, batch=one.batch, event=one.id, detail="of a batch that is not there")
             for one in strays
         )
-        self._tell(
-            Finding(kind=Kind.TAIL_CUT, batch=number)
-            for number in sorted(self.published.heads)
-            if number >= self.next and (self.to is None or number <= self.to)
-        )
+        heads = sorted(self.published.heads)
+        self.miss(number for number in heads if number >= self.next and (self.to is None or number <= self.to))
         self._tell(
             Finding(kind=Kind.TAIL_CUT, batch=None, detail=f"no batch has the head {head.hex()}")
             for head in sorted(self._nameless)
@@ -225,6 +261,9 @@ class Checker:
             seals=tuple(self._seals.values()),
             judged=self.trust is not None,
             compared=self._compared,
+            vouched=self._batches - self._unvouched.batches,
+            notes=tuple(self._notes),
+            late=self._late,
         )
 
 

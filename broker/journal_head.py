@@ -92,6 +92,7 @@ class SealVerdict:
     code: str = ""  # why it proves nothing, a code of `broker.texts`; empty if it holds
     by: str = ""  # the seal's certificate: its subject, RFC 4514
     sha256: str = ""  # and its fingerprint
+    at: datetime | None = None  # when the seal says that it was made
 
 
 def judge_seal(sealed: bytes, trust: TrustSnapshot) -> SealVerdict:
@@ -111,20 +112,30 @@ def judge_seal(sealed: bytes, trust: TrustSnapshot) -> SealVerdict:
         return SealVerdict(code="receipt.unsealed")
     own = report.signatures[0].certificate
     code = "" if report.indication is Indication.PASSED else report.code
-    return SealVerdict(code=code, by=own.subject if own else "", sha256=own.sha256 if own else "")
+    return SealVerdict(code=code, by=own.subject if own else "", sha256=own.sha256 if own else "", at=at)
 
 
 def imprint(token: bytes) -> bytes:
     """Return the SHA-256 that a time-stamp is for; raise ValueError if it cannot be read or is for another digest."""
+    return _stamped(token)[0]
+
+
+def stamped_at(token: bytes) -> datetime:
+    """Return the moment that a time-stamp tells (genTime), unjudged; raise ValueError as `imprint` does."""
+    return _stamped(token)[1]
+
+
+def _stamped(token: bytes) -> tuple[bytes, datetime]:
     try:
         content = cms.ContentInfo.load(token, strict=True)["content"]["encap_content_info"]["content"]
-        info = tsp.TSTInfo.load(bytes(content), strict=True)["message_imprint"]
-        name, digest = info["hash_algorithm"]["algorithm"].native, info["hashed_message"].native
+        info = tsp.TSTInfo.load(bytes(content), strict=True)
+        of, at = info["message_imprint"], info["gen_time"].native
+        name, digest = of["hash_algorithm"]["algorithm"].native, of["hashed_message"].native
     except Exception as error:  # a library reads foreign octets: whatever it raises
         raise ValueError("no time-stamp") from error
     if name != "sha256":
         raise ValueError("not over SHA-256")
-    return bytes(digest)
+    return bytes(digest), at
 
 
 def judge_stamp(token: bytes, it: Batch, trust: TrustSnapshot | None) -> str:
@@ -157,6 +168,11 @@ class Published:
     sealed: tuple[bytes, ...] = ()  # those of the heads that came sealed
     stamps: tuple[bytes, ...] = ()  # tokens of those without a number
     unread: int = 0  # lines that are none
+
+    @property
+    def missing(self) -> int:
+        """How many batches before the last published one have no published head; 0 if there are sealed heads only."""
+        return max(self.heads) - len(self.heads) if len(self.heads) > len(self.sealed) else 0
 
     def __add__(self, other: Published) -> Published:
         clash = {number for number, head in other.heads.items() if self.heads.get(number, head) != head}

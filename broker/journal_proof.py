@@ -11,12 +11,14 @@ import hashlib
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any, Final
 
 from broker.evidence import Indication
 from broker.journal import Batch, Entry, head_of, leaf_of
 from broker.journal_head import Published, SealVerdict, is_sealed_of, judge_seal, judge_stamp
 from broker.journal_json import Json, batch_json, batch_of, entry_json, entry_of, text, whole
+from broker.journal_late import WINDOW, late_events
 from broker.journal_tree import MOST, inclusion_path, proven_root
 from broker.verify import TrustSnapshot
 
@@ -90,6 +92,7 @@ class ProofCheck:
     receipt: bool | None = None
     seals: tuple[SealVerdict, ...] = ()
     stamped: int = 0  # batches whose time-stamp holds
+    late: frozenset[int] = frozenset()  # events that were chained long after they are said to have happened
     batches: tuple[Batch, ...] = field(default=(), repr=False)
 
 
@@ -105,6 +108,7 @@ def check(
     published: Published | None = None,
     document: bytes | None = None,
     receipt: bytes | None = None,
+    window: timedelta = WINDOW,
 ) -> ProofCheck:
     """Judge a proof, and whether it is about this document and this receipt.
 
@@ -120,7 +124,7 @@ def check(
             _require_included(one, submission, paths[one.id], batches)
         vouching = _Vouching(trust=trust, stamps=stamps, published=published or Published())
         vouched = vouching.of(batches)
-        same = _compared(entries, document, receipt)
+        same = _compared(entries, vouched, document, receipt)
     except _No as no:
         return ProofCheck(verdict=Indication.FAILED, reason=str(no), submission=submission, entries=entries)
     open_ones = [one for one in entries if one.batch is None]
@@ -142,6 +146,9 @@ def check(
         receipt=same[1],
         seals=tuple(vouching.seals.values()),
         stamped=vouching.stamped,
+        late=frozenset(
+            one.id for one in entries if one.batch is not None and any(late_events(batches[one.batch], [one], window))
+        ),
         batches=tuple(batches.values()),
     )
 
@@ -249,10 +256,16 @@ class _Vouching:
 
 
 def _compared(
-    entries: Sequence[Entry], document: bytes | None, receipt: bytes | None
+    entries: Sequence[Entry], vouched: set[int], document: bytes | None, receipt: bytes | None
 ) -> tuple[bool | None, bool | None]:
-    """Say whether document and receipt are those that `intake.accepted` names; raise _No if not."""
-    details = [one.event.detail.split(" ") for one in entries if one.event.name == "intake.accepted"]
+    """Say whether document and receipt are those that `intake.accepted` names; raise _No if not.
+
+    They are held against events that somebody vouches for, and no others: None if it is not among those.
+    """
+    accepted = [one for one in entries if one.event.name == "intake.accepted"]
+    details = [one.event.detail.split(" ") for one in accepted if one.batch in vouched]
+    if len(details) < len(accepted):
+        return None, None
     named = details[0] if len(details) == 1 else []
     for place, (what, octets) in enumerate((("document", document), ("receipt", receipt))):
         if octets is not None:

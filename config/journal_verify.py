@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import BinaryIO, Final
 
@@ -25,6 +25,7 @@ from broker.journal_export import (
     stray_line,
 )
 from broker.journal_head import Published, judge_seal, published
+from broker.journal_late import WINDOW
 from broker.verify import TrustSnapshot, anchors
 from config.sources import of_file
 
@@ -40,9 +41,12 @@ class Believed:
     published: Published = field(default_factory=Published)
     trust: TrustSnapshot | None = None  # anchors of the seals
     stamps: TrustSnapshot | None = None  # anchors of time-stamping authorities
+    window: timedelta = WINDOW  # how late anything may come before that is noted
 
 
-def believed(heads: Sequence[Path], seals: Sequence[Path], tsas: Sequence[Path]) -> Believed:
+def believed(
+    heads: Sequence[Path], seals: Sequence[Path], tsas: Sequence[Path], window: timedelta = WINDOW
+) -> Believed:
     """Read what a journal is to be held against; raise ConfigError."""
     trust, stamps = _anchors(seals), _anchors(tsas)
     all_heads = Published()
@@ -57,7 +61,7 @@ def believed(heads: Sequence[Path], seals: Sequence[Path], tsas: Sequence[Path])
         if any(codes):
             raise ConfigError([f"{file}: the seal on this head does not hold: {codes[0]}"])
         all_heads += one
-    return Believed(published=all_heads, trust=trust, stamps=stamps)
+    return Believed(published=all_heads, trust=trust, stamps=stamps, window=window)
 
 
 def _anchors(files: Sequence[Path]) -> TrustSnapshot | None:
@@ -92,6 +96,7 @@ def check_store(
         previous=_head_before(journal, first),
         next=first,
         to=last,
+        window=against.window,
     )
     for batch in _batches(journal, _LOWEST if first == 1 else first - 1, end):
         checker.take(batch, journal.entries(batch.number))
@@ -182,8 +187,29 @@ def first_since(journal: Journal, since: datetime) -> int:
     return after + 1
 
 
-def check_file(file: BinaryIO, against: Believed, seen: Callable[[int, int], None]) -> tuple[Account, Opening]:
-    """Check an export; raise ValueError if it is none, or not whole."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """What a file says that it holds of a journal, and what that leaves open."""
+
+    first: int
+    to: int | None
+    outside: int  # published heads of batches that it does not hold
+    lacking: bool  # not all that was asked for is in it
+
+    @property
+    def whole(self) -> bool:
+        """Whether it says that it holds the whole journal."""
+        return self.first == 1 and self.to is None
+
+
+def check_file(
+    file: BinaryIO, against: Believed, seen: Callable[[int, int], None], asked: tuple[int, int | None] | None = None
+) -> tuple[Account, Part]:
+    """Check an export; raise ValueError if it is none, or not whole.
+
+    What part of the journal it is to hold is for the one who checks it to say, from batch to batch: `asked`.  What the
+    file says of that itself may have been written by whoever cut it.
+    """
     reader = Reader(iter(lambda: file.readline(LONGEST + 1), b""))
     opening = reader.opening
     checker = Checker(
@@ -194,10 +220,23 @@ def check_file(file: BinaryIO, against: Believed, seen: Callable[[int, int], Non
         stamped=opening.stamped,
         previous=opening.previous if opening.first > 1 else FIRST,
         next=opening.first,
-        to=opening.to,
+        to=opening.to if asked is None else asked[1],
+        window=against.window,
     )
     for batch, entries in reader.batches():
         checker.take(batch, entries)
         seen(file.tell(), 0)
     closing = reader.closing
-    return checker.account(reader.strays, closing.lag if closing else None), opening
+    if closing is not None:
+        checker.count(closing.batches, closing.events)
+    heads, to = sorted(against.published.heads), opening.to
+    if asked is None:
+        outside = sum(number < opening.first or (to is not None and number > to) for number in heads)
+        outside += checker.unmatched if to is not None else 0
+        part = Part(first=opening.first, to=to, outside=outside, lacking=False)
+    else:
+        since, until = asked
+        short = to is not None if until is None else checker.next <= until
+        part = Part(first=opening.first, to=to, outside=0, lacking=since < opening.first or short)
+        checker.miss(number for number in heads if since <= number < opening.first)
+    return checker.account(reader.strays, closing.lag if closing else None), part

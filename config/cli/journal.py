@@ -30,6 +30,9 @@ from config.cli.say import (
 
 if TYPE_CHECKING:
     from broker.journal_check import Account
+    from broker.journal_head import Published
+    from broker.journal_late import Note
+    from config.journal_verify import Part
     from config.settings import Settings
 
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -56,7 +59,20 @@ command.add_command(check_proof)
     default=3600,
     show_default=True,
     metavar="SECONDS",
-    help="How old that may be which nobody vouches for yet.",
+    help="How old that may be which nobody vouches for yet, and how late anything may come before that is noted.",
+)
+@click.option(
+    "--batches",
+    "numbers",
+    callback=lambda context, option, text: None if text is None else _range(context, option, text),
+    metavar="FROM-TO",
+    help="With --export: the part that FILE is to hold, as 5-9 or 5-.",
+)
+@click.option(
+    "--as-of",
+    type=written_moment,
+    metavar="TIME",
+    help="The moment (UTC) as of which it is judged how old that is; now by default.",
 )
 def verify(
     config: Path,
@@ -66,6 +82,8 @@ def verify(
     tsas: tuple[Path, ...],
     export: Path | None,
     window: int,
+    numbers: tuple[int, int | None] | None,
+    as_of: datetime | None,
 ) -> None:
     """Say whether any event was changed, removed, inserted or moved, or the journal cut or made anew.
 
@@ -73,24 +91,31 @@ def verify(
     What neither a seal nor a time-stamp nor a published head covers is told as the window: in it a change cannot be
     found.
 
-    Exit status 0 it is what it was, 1 it is not, 2 that cannot be told: nobody vouches for what is older than --window.
+    A file is believed neither as to when it was made nor as to which part of the journal it is.
+
+    Exit status 0 it is what it was, 1 it is not, 2 that cannot be told: nobody vouches for what is older than --window,
+    nor for anything in FILE; heads were published of batches that are not in FILE, and not asked for by --batches;
+    or the configured file of heads is gone.
     """
     from config.clock import now
     from config.journal_verify import believed, check_file, check_store
     from config.settings import load
 
+    at, late = as_of or now(), timedelta(seconds=window)
+    part, gone = None, None
+    if numbers is not None and export is None:
+        stop("--batches goes with --export")
     if export is not None:
+        against = believed(heads, seals, tsas, late)
         with export.open("rb") as file, _bar("octets", export.stat().st_size) as seen:
             try:
-                account, opening = check_file(file, believed(heads, seals, tsas), lambda done, _: seen(done, 0))
+                account, part = check_file(file, against, lambda done, _: seen(done, 0), numbers)
             except ValueError as wrong:
                 stop(f"{export}: {wrong}")
-        at = opening.at or now()
     else:
         settings = load(config)
-        against = believed(
-            heads or _own_heads(settings), seals or _own(settings, "journal"), tsas or _own(settings, "stamping")
-        )
+        own, gone = ((), None) if heads else _own_heads(settings)
+        against = believed(heads or own, seals or _own(settings, "journal"), tsas or _own(settings, "stamping"), late)
         from config.bootstrap import open_store
 
         store = open_store(settings)
@@ -99,9 +124,14 @@ def verify(
                 account = check_store(store.journal, against, seen)
         finally:
             store.close()
-        at = now()
-    status = _status(account, at, timedelta(seconds=window))
-    say_json(_told(account, status)) if as_json else _in_words(account, status, at)
+    status = _status(account, at, late)
+    if status == YES and (gone is not None or (part is not None and not _is_enough(account, part))):
+        status = CANNOT_TELL
+    if as_json:
+        say_json({**_told(account, status), **_told_of(against.published, part, gone)})
+    else:
+        _in_words(account, status, at, part)
+        _say_notes(account, against.published, part, gone)
     raise SystemExit(status)
 
 
@@ -110,9 +140,12 @@ def _own(settings: Settings, section: str) -> tuple[Path, ...]:
     return tuple(settings.path(file) for file in own)
 
 
-def _own_heads(settings: Settings) -> tuple[Path, ...]:
-    file = None if settings.journal.heads is None else settings.path(settings.journal.heads)
-    return (file,) if file is not None and file.is_file() and file.stat().st_size else ()
+def _own_heads(settings: Settings) -> tuple[tuple[Path, ...], Path | None]:
+    """Return the configured file of heads; or the path at which there is none, or nothing in it."""
+    if settings.journal.heads is None:
+        return (), None
+    file = settings.path(settings.journal.heads)
+    return ((file,), None) if file.is_file() and file.stat().st_size else ((), file)
 
 
 def _status(account: Account, at: datetime, window: timedelta) -> int:
@@ -121,6 +154,11 @@ def _status(account: Account, at: datetime, window: timedelta) -> int:
         return NO
     since = account.window.since
     return CANNOT_TELL if since is not None and at - since > window else YES
+
+
+def _is_enough(account: Account, part: Part) -> bool:
+    """Whether a file in which nothing was found shows anything: somebody vouches for it, and it is all of it."""
+    return (not account.batches or account.vouched > 0) and not part.outside and not part.lacking
 
 
 @contextmanager
@@ -158,6 +196,11 @@ def _told(account: Account, status: int) -> dict[str, object]:
         ],
         "number": account.number,
         "published": account.compared,
+        "notes": [
+            {"kind": one.kind, "batch": one.batch, "event": one.event, "seconds": int(one.by.total_seconds())}
+            for one in account.notes
+        ],
+        "late": account.late,
         "seals_judged": account.judged,
         "seals": [{"subject": one.by, "sha256": one.sha256} for one in account.seals],
         "window": {
@@ -168,13 +211,49 @@ def _told(account: Account, status: int) -> dict[str, object]:
     }
 
 
-def _in_words(account: Account, status: int, at: datetime) -> None:
+def _told_of(published: Published, part: Part | None, gone: Path | None) -> dict[str, object]:
+    return {
+        "part": None if part is None or part.whole else {"first": part.first, "to": part.to},
+        "outside": 0 if part is None else part.outside,
+        "lacking": part is not None and part.lacking,
+        "unread": published.unread,
+        "unpublished": published.missing,
+        "heads_gone": None if gone is None else str(gone),
+    }
+
+
+def _say_notes(account: Account, published: Published, part: Part | None, gone: Path | None) -> None:
+    """Say what is no finding and is to be known."""
+    if part is not None and not account.vouched and account.batches:
+        say("note: nobody vouches for anything in this file: name whom to believe by --ca, --tsa or --head")
+    if part is not None and part.outside:
+        say(f"note: {part.outside} heads were published of batches that this file does not hold: is it all of it?")
+    if part is not None and part.lacking:
+        say("note: the file does not hold all the batches that were asked for")
+    if gone is not None:
+        say(f"note: the configured file of heads is gone or empty: {gone}")
+    if published.unread:
+        say(f"note: {published.unread} published lines cannot be read")
+    if published.missing:
+        say(f"note: of {published.missing} batches before the last published one no head is known")
+    first: dict[str, Note] = {}
+    for one in account.notes:
+        first.setdefault(one.kind, one)
+    for kind, one in first.items():
+        where = f"batch {one.batch}" if one.event is None else f"batch {one.batch}, event {one.event}"
+        say(f"note: {kind}: {where}, by {int(one.by.total_seconds())} s")
+    if account.late > len(first):
+        say(f"note: {account.late} came late in all; --json lists them")
+
+
+def _in_words(account: Account, status: int, at: datetime, part: Part | None) -> None:
     say(_WORDS[status], status)
     window, last = account.window, account.last
     age = "" if window.since is None else f", the oldest for {int((at - window.since).total_seconds())} s"
     say_facts(
         {
             "batches": f"{account.batches}, from {account.first}" if account.batches else "none",
+            "file": "" if part is None or part.whole else f"a part: {part.first} to {part.to or 'the end'}",
             "events": str(account.events),
             "last": "" if last is None else f"{last.number} {last.head.hex()} {moment(last.at)}",
             "published": f"{account.compared} heads agree" if account.compared else "",

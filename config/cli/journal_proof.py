@@ -11,6 +11,9 @@ import click
 from config.cli.say import CANNOT_TELL, NO, YES, as_json, moment, say, say_facts, say_json, say_table
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
+    from broker.journal import Entry
     from broker.journal_proof import ProofCheck
 
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -81,13 +84,26 @@ def _proven(found: ProofCheck) -> dict[str, object]:
         "verdict": found.verdict,
         "reason": found.reason,
         "submission": found.submission,
-        "events": [{"id": one.id, "batch": one.batch, **asdict(one.event)} for one in found.entries],
+        "events": [
+            {
+                "id": one.id,
+                "batch": one.batch,
+                "chained_at": _chained_at(found, one),
+                "late": one.id in found.late,
+                **asdict(one.event),
+            }
+            for one in found.entries
+        ],
         "unproven": found.unproven,
         "document": found.document,
         "receipt": found.receipt,
         "seals": [{"subject": one.by, "sha256": one.sha256} for one in found.seals],
         "stamped": found.stamped,
     }
+
+
+def _chained_at(found: ProofCheck, one: Entry) -> datetime | None:
+    return next((batch.at for batch in found.batches if batch.number == one.batch), None)
 
 
 def _proven_in_words(found: ProofCheck, status: int) -> None:
@@ -102,7 +118,7 @@ def _proven_in_words(found: ProofCheck, status: int) -> None:
         }
     )
     say_table(
-        ("event", "at", "what", "delivery", "detail", "batch"),
+        ("event", "at", "what", "delivery", "detail", "batch", "chained"),
         [
             (
                 str(one.id),
@@ -111,7 +127,10 @@ def _proven_in_words(found: ProofCheck, status: int) -> None:
                 one.event.delivery or "",
                 one.event.detail,
                 "" if one.batch is None else str(one.batch),
+                "" if (chained := _chained_at(found, one)) is None else moment(chained),
             )
             for one in found.entries
         ],
     )
+    for late in sorted(found.late):
+        say(f"note: event {late} was chained long after it is said to have happened (chained-late)")

@@ -27,12 +27,15 @@ def town(found):
 
 
 @pytest.fixture
-def story(town):
+def story(town, tmp_path):
     """A town where one letter was delivered and all of it is in the journal."""
     document = town.letter()
     taken = town.put(document).answer()
     town.settle()
     at = ("-c", town.site.configuration)
+
+    heads = tmp_path / "heads.txt"
+    until(lambda: heads.exists() and heads.stat().st_size)  # a configured file that is not there is missed
 
     def all_sealed():
         told = answer("journal", "verify", *at)

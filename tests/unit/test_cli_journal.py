@@ -155,15 +155,15 @@ def test_a_part_of_the_journal_can_be_exported(sound, tmp_path):
     file, heads = tmp_path / "part.jsonl", sound.heads()
     number = len(sound.store.journal.batches())
     assert number == 3
-    for words, first, batches in (
-        (("--batches", "2-2"), 2, 1),
-        (("--batches", "2"), 2, 1),
-        (("--batches", "2-"), 2, 2),
-        (("--since", "2100-01-01"), 0, 0),
-        (("--since", "2000-01-01"), 1, 3),
+    for words, asked, first, batches in (
+        (("--batches", "2-2"), "2-2", 2, 1),
+        (("--batches", "2"), "2", 2, 1),
+        (("--batches", "2-"), "2-", 2, 2),
+        (("--since", "2100-01-01"), "4-", 0, 0),
+        (("--since", "2000-01-01"), "1-", 1, 3),
     ):
         run("journal", "export", *sound.config, file, *words)
-        told = answer("journal", "verify", "--export", file, "--head", heads)
+        told = answer("journal", "verify", "--export", file, "--head", heads, "--batches", asked)
         assert (told["first"], told["batches"], told["published"]) == (first, batches, batches)
     for wrong in ("x", "0-2", "3-2"):
         run("journal", "export", *sound.config, file, "--batches", wrong, status=2)
