@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 from typing import Final
 
@@ -62,3 +63,13 @@ def deliveries_of(envelope: Envelope, submission: Submission, now: datetime) -> 
             due_at=now,
         ),
     )
+
+
+def due_by(delivery: Delivery, now: datetime) -> Delivery:
+    """Return a new delivery as the store keeps it, whose clock says `now`.
+
+    What is due at once is so by the store's clock, by which it is taken: a node whose own clock is ahead must not make
+    a document wait until that hour.
+    """
+    ahead = now < delivery.due_at <= delivery.since
+    return replace(delivery, due_at=now) if ahead else delivery

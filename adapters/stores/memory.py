@@ -22,6 +22,7 @@ from adapters.stores.memory_quarantine import MemoryQuarantine
 from adapters.stores.memory_reconcile import MemoryReconciliation
 from adapters.stores.memory_retention import MemoryRetention
 from adapters.stores.memory_watch import MemoryWatch
+from broker.custody import due_by
 from broker.errors import IllegalTransition, LeaseLost, Reused, Unavailable
 from broker.journal import acceptance_detail, refusal_detail
 from broker.model import (
@@ -134,7 +135,7 @@ class MemoryStore(Proofs):
             self._kept[it.id] = acceptance
             self._by_key[replace(message, message_id="")] = it.id
             self._bind(message)
-            self._deliveries |= {one.id: one for one in acceptance.deliveries}
+            self._deliveries |= {one.id: due_by(one, now) for one in acceptance.deliveries}
             if acceptance.recheck:
                 self._awaiting.add(it.id)
             told = acceptance_detail(it.digest, acceptance.receipt)

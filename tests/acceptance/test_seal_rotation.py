@@ -184,6 +184,7 @@ def test_from_an_absent_token_to_a_file_into_a_token_and_from_key_to_key_within_
     assert town.put(town.letter()).fault().code.endswith("Server"), "come back later"
     rewritten(town, {"kind": "pem", "file": "pki/seal.bundle.pem"})
     taken_over(town, town.site.pki.seal)
+    wait_for(lambda: town.put(town.letter()).status == 200)  # nobody is put off any more, from the next look on
     first, second = a_seal(town, "Token 1"), a_seal(town, "Token 2")
     hsm.put(first, label="one", id_="01")
     hsm.put(second, label="two", id_="02")

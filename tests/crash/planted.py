@@ -15,6 +15,7 @@ from typing import Any
 
 from sqlalchemy import Integer, bindparam, func, select
 
+import broker.custody
 import broker.dispatch
 from adapters.channels.amqp import _Session
 from adapters.stores.sql import claims, journal, rows
@@ -84,8 +85,9 @@ def repeat_not_looked_up() -> None:
 
 
 def repeat_not_known() -> None:
-    """Nothing knows a repeat."""
+    """Nothing knows a repeat, by its content or by the id of its delivery."""
     rows.content_key = lambda _message: secrets.token_bytes(32)
+    broker.custody.delivery_id = lambda _message, _office: secrets.token_hex(16)
 
 
 def attempt_counted_at_the_end() -> None:

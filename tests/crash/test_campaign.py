@@ -15,10 +15,15 @@ from tests.crash.campaign.running import Campaign, fight, in_turn
 SCRIPTS = Path(__file__).resolve().parents[2] / "scripts"
 
 
-def short(engine: str, submissions: int, *bugs: str) -> Campaign:
+def short(engine: str, submissions: int, *bugs: str, faults: int = 0) -> Campaign:
     subprocess.run([sys.executable, SCRIPTS / "debian.py", "fiu"], check=True)
     campaign = fight(
-        engine, submissions=submissions, faults=len(faults_of(engine)), seed=secrets.randbits(32), bugs=bugs, tell=print
+        engine,
+        submissions=submissions,
+        faults=faults or len(faults_of(engine)),
+        seed=secrets.randbits(32),
+        bugs=bugs,
+        tell=print,
     )
     print(campaign)  # noqa: T201 - the report
     return campaign
@@ -37,7 +42,7 @@ def test_every_kind_of_fault_befalls_three_nodes_and_every_promise_is_kept(engin
 
 @pytest.mark.timeout(900)
 def test_a_campaign_finds_a_receipt_that_is_released_before_its_commit() -> None:
-    assert short("sqlite", 200, "receipt-before-commit").account.broken
+    assert short("sqlite", 100, "receipt-before-commit", faults=1).account.broken
 
 
 @pytest.mark.timeout(900)

@@ -180,6 +180,7 @@ def test_another_layout_is_a_configuration_error(file, store):
     store.close()
     with closing(sqlite3.connect(file)) as connection, connection:
         connection.execute("UPDATE alembic_version SET version_num = '9999'")
+        connection.execute("UPDATE layouts SET oldest = '9999', newest = '9999'")
     with pytest.raises(ConfigError, match="9999"):
         SqlStore(f"sqlite:///{file}", clock=Hands()).stats()
 

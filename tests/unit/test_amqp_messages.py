@@ -17,7 +17,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pika.spec import BasicProperties
 
-from adapters.channels.amqp import KIND, _Health
+from adapters.channels.amqp import KIND
+from adapters.channels.amqp_health import Health
 from adapters.channels.amqp_messages import LONGEST, Message, dead_letter, envelope_of, receipt_reply, refusal_reply
 from adapters.testkit.desk import receipt_for
 from adapters.testkit.offices import a_parcel
@@ -137,7 +138,7 @@ def test_every_gap_of_our_texts_is_filled_by_the_facts_that_we_give():
 
 
 def test_our_own_hand_backs_do_not_make_a_message_poisonous_but_its_other_returns_do():
-    health = _Health()
+    health = Health()
     for _time in range(30):
         health.hand_back(a_message())
     assert not health.poisonous(a_message(headers={"x-delivery-count": 32}), 3)

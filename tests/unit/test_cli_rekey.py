@@ -37,8 +37,9 @@ def with_keys(place, *keys):
 
 
 def keep(place, count=3):
-    store = bootstrap.open_store(settings.load(place / "goniec.toml"))
-    letters = [kept(store, PLANTED) for _ in range(count)]
+    given = settings.load(place / "goniec.toml")
+    store = bootstrap.open_store(given)
+    letters = [kept(store, PLANTED, office=next(iter(given.offices))) for _ in range(count)]
     store.close()
     return letters
 

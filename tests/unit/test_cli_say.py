@@ -145,11 +145,12 @@ def test_a_bug_keeps_its_traceback(monkeypatch):
 @pytest.mark.parametrize(
     "words",
     [
-        *([name] for name in COMMANDS if name not in {"receipt", "pki", "trust"}),
+        *([name] for name in COMMANDS if name not in {"receipt", "pki", "trust", "journal"}),
         ["receipt", "verify"],
         ["receipt", "bundle"],
         ["pki", "dev"],
         ["trust", "lists"],
+        *(["journal", name] for name in ("verify", "export", "head", "check-proof")),
     ],
 )
 def test_every_command_takes_json_and_its_help_tells_its_statuses(words):

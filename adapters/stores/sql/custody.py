@@ -26,6 +26,7 @@ from adapters.stores.sql.tables import (
     submissions,
     unstamped,
 )
+from broker.custody import due_by
 from broker.errors import BrokerError, Reused, Unavailable
 from broker.journal import acceptance_detail, refusal_detail
 from broker.model import Acceptance, Claim, Fingerprint, Parcel, Receipt, ReceiptKind, Refusal, SubmissionId
@@ -174,7 +175,7 @@ def _keep(connection: Connection, now: datetime, kept: Sequence[Acceptance]) -> 
     if again:
         connection.execute(insert(rechecks), again)
     deadlines.await_answer(connection, [it.submission.id for it in kept if it.awaits_answer])
-    due = [rows.delivery_values(one) for it in kept for one in it.deliveries]
+    due = [rows.delivery_values(due_by(one, now)) for it in kept for one in it.deliveries]
     if due:
         connection.execute(insert(deliveries), due)
     told = (

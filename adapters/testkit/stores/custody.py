@@ -54,6 +54,15 @@ class CustodySuite(StoreFixtures):
         store.refuse(a_refusal(sender=AWKWARD, message_id=AWKWARD, place=AWKWARD))
         assert store.refusals()[0].sender == AWKWARD
 
+    def test_what_is_due_at_once_is_so_by_the_stores_clock(self, store: Custody) -> None:
+        """A node whose own clock is ahead says that it is due in an hour; what is due later on purpose stays so."""
+        ahead, later = NOON + timedelta(hours=1), NOON + timedelta(hours=2)
+        hasty, patient = a_letter(), a_letter(due_at=later)
+        (mine,) = hasty.deliveries
+        store.accept(replace(hasty, deliveries=(replace(mine, since=ahead, due_at=ahead),)))
+        store.accept(patient)
+        assert [claim.delivery.submission for claim in store.claim(LEASE, 9)] == [hasty.submission.id]
+
     def test_a_new_message_is_not_found(self, store: Custody) -> None:
         kept(store)
         assert store.find(fingerprint(a_letter())) is None
