@@ -10,6 +10,7 @@ from __future__ import annotations
 import gc
 import os
 import signal
+import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -38,6 +39,7 @@ CHANNEL_PAUSE = timedelta(seconds=5)  # before a channel that could not be opene
 REFRESH_EVERY = timedelta(seconds=2)
 LAYOUT_EVERY = timedelta(seconds=5)  # how soon a node ends that the store's layout is not for any more
 LOOK_EVERY = timedelta(milliseconds=50)  # at whether to stop, while waiting for something else
+_OUTDATED = 2  # exit status
 ENDING = frozenset({signal.SIGTERM, signal.SIGINT})
 
 
@@ -54,8 +56,17 @@ def serve(settings: Settings, listeners: Listeners | None = None, worker: Worker
         threading.Thread(target=_listen, args=(stop,), name="signals", daemon=True).start()
         broker = assemble(settings, listeners)
         settle()
-        if not run(broker, stop, listeners, worker):
-            os._exit(os.EX_OK)  # a thread hangs, and Python would wait for it without end
+        try:
+            if not run(broker, stop, listeners, worker):
+                os._exit(os.EX_OK)  # a thread hangs, and Python would wait for it without end
+        except _LeftBehind as wrong:
+            sys.stderr.writelines(f"goniec: {problem}\n" for problem in wrong.problems)
+            sys.stderr.flush()
+            os._exit(_OUTDATED)
+
+
+class _LeftBehind(ConfigError):
+    """The store was brought to a layout not for this version, and a thread hangs besides."""
 
 
 def settle() -> None:
@@ -153,9 +164,10 @@ def run(broker: Broker, stop: Event, listeners: Listeners | None = None, worker:
             worker.ready()
         stop.wait()
     log.info("serve.stopped")
+    idle = broker.courier.idle and housekeeping.idle
     if layout.problems:
-        raise ConfigError(layout.problems)
-    return broker.courier.idle and housekeeping.idle
+        raise (ConfigError if idle else _LeftBehind)(layout.problems)
+    return idle
 
 
 class _Layout:

@@ -3,15 +3,28 @@
 from __future__ import annotations
 
 import sqlite3
+import time
+from contextlib import closing
 
 import pytest
 
 from adapters.stores.sql import layout
+from adapters.testkit.dms_conduct import Conduct
 from broker.errors import Unavailable
+from broker.ports import Filter
+from config.bootstrap import open_store
 from config.demo.site import STOPPING
 from tests.commands import run
 
 TOO_OLD = "it is too old, put the newer version in its place"
+
+
+def migrated_past(database):
+    """Do to the store's layout what a migration of a later version does."""
+    later = f"{int(layout.newest()) + 1:04}"
+    with database:
+        database.execute("UPDATE alembic_version SET version_num = ?", [later])
+        database.execute("UPDATE layouts SET oldest = ?, newest = ?", [later, later])
 
 
 def test_a_broker_whose_version_was_dropped_finishes_its_work_ends_and_does_not_start_again(town):
@@ -19,10 +32,7 @@ def test_a_broker_whose_version_was_dropped_finishes_its_work_ends_and_does_not_
     for document in documents:
         town.put(document)
     database = sqlite3.connect(town.site.folder / "goniec.sqlite")
-    later = f"{int(layout.newest()) + 1:04}"
-    with database:
-        database.execute("UPDATE alembic_version SET version_num = ?", [later])
-        database.execute("UPDATE layouts SET oldest = ?, newest = ?", [later, later])
+    migrated_past(database)
     assert town.serving.process.wait(STOPPING.total_seconds()) == 2
     said = (town.site.folder / "stderr.txt").read_text()
     assert TOO_OLD in said
@@ -39,3 +49,21 @@ def test_a_broker_whose_version_was_dropped_finishes_its_work_ends_and_does_not_
         assert town.put(documents[0]).answer()
         town.settle()
     assert sorted(one.document for one in town.dms.received) == sorted(documents)
+
+
+def test_an_attempt_that_hangs_does_not_keep_it_from_ending(found):
+    town = found(sections={"delivery": {"drain": 0.1}})
+    town.dms.behave(Conduct(delay=1000.0))
+    town.put(town.letter())
+    while "delivery.claimed" not in told(town):
+        time.sleep(0.05)
+    with closing(sqlite3.connect(town.site.folder / "goniec.sqlite")) as database:
+        migrated_past(database)
+    assert town.serving.process.wait(30) == 2  # an office has 45 s to answer
+    assert TOO_OLD in (town.site.folder / "stderr.txt").read_text()
+    assert "courier.left-behind" in town.log()
+
+
+def told(town):
+    with closing(open_store(town.site.settings)) as store:
+        return [event.name for record in store.list(Filter()) for event in store.show(record.submission.id).events]
