@@ -170,12 +170,13 @@ def test_issuer_and_serial_end_where_their_der_ends() -> None:
 _XSI = 'xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance"'
 
 
-def _code_of(inner: str, around: str = "") -> str:
-    """Sign a form in an Object that may declare something, exclusively; return what becomes of it."""
+def _code_of(inner: str, around: str = "", above: str = "") -> str:
+    """Sign a form in an Object that, or whose signature, may declare something, exclusively; return its code."""
     form = f'<w:form xmlns:w="urn:w" {_XSI}>{inner}</w:form>'.encode()
 
     def declared(text: str) -> str:
-        return re.sub(r"<ds:Object\b(?=[^>]*>\s*<w:form)", f"<ds:Object {around}", text, count=1)
+        text = re.sub(r"<ds:Object\b(?=[^>]*>\s*<w:form)", f"<ds:Object {around}", text, count=1)
+        return re.sub(r"<ds:Signature\b", f"<ds:Signature {above}", text, count=1)
 
     return judged(sign(form, PKI.person, AT, ENVELOPING, rewrite=declared)).code
 
@@ -183,6 +184,7 @@ def _code_of(inner: str, around: str = "") -> str:
 def test_a_type_of_a_default_namespace_that_is_declared_above_the_form_is_not_signed() -> None:
     assert _code_of('<w:a xsi:type="T"/>') == ""
     assert _code_of('<w:a xsi:type="T"/>', 'xmlns="urn:above"') == "verify.prefix-unsigned"
+    assert _code_of('<w:a xsi:type="T"/>', above='xmlns="urn:above"') == "verify.prefix-unsigned"
 
 
 def test_a_prefix_that_is_bound_elsewhere_only_is_bound_nowhere() -> None:
