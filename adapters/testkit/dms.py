@@ -192,6 +192,8 @@ class _Handler(BaseHTTPRequestHandler):
         except ValueError as conflict:
             self._say(refused(SOAP11, 2, str(conflict)))
         else:
+            if conduct.manner in {Manner.TAKE, Manner.TRICKLE}:
+                dms.records.answer(handover)
             self._behave(conduct, version, taken(version, handover.number, conduct.attachment))
 
     def log_message(self, *_: object) -> None:

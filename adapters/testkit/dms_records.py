@@ -44,6 +44,7 @@ class Records:
         self._times: Counter[tuple[str, str]] = Counter()
         self._arrivals: list[Handover] = []
         self._conflicts: list[Handover] = []
+        self.answered: set[tuple[str, str]] = set()  # office and delivery of what a good answer was given for
         if folder is not None:
             for file in sorted(folder.glob("*/*.json"), key=lambda file: file.stat().st_mtime_ns):
                 self._remember(file)
@@ -96,6 +97,11 @@ class Records:
                 self._conflicts.append(handover)
                 raise ValueError(f"{handover.delivery} stands for another document")
             return known
+
+    def answer(self, handover: Handover) -> None:
+        """Note that the office says now that it has this."""
+        with self._lock:
+            self.answered.add((handover.office, handover.delivery))
 
     def _write(self, it: Handover) -> None:
         if self._folder is None:

@@ -108,16 +108,18 @@ class _Auditor:
         receipt = digest(record.receipt.xml)
         self.known[submission.id] = submission.digest, receipt, delivery.id
         came = self.arrivals.get(delivery.id, [])
+        # There RabbitMQ's confirmation is the answer, and it may hand out one attempt twice.
+        queued = self.field.rabbit is not None and submission.office == self.field.offices[2].id
         if delivery.state is not DeliveryState.DELIVERED:
             yield Promise.DELIVERED, f"{delivery.id}: {delivery.state} ({delivery.last_error})"
         elif not came:
             yield Promise.DELIVERED, f"{delivery.id}: marked as delivered, and the office has nothing"
         else:
             account.delivered += 1
+            if not queued and (submission.office, delivery.id) not in self.field.shelves.answered:
+                yield Promise.DELIVERED, f"{delivery.id}: marked as delivered, and the office has not said so"
         if any((it.document, it.receipt, it.office) != (submission.digest, receipt, submission.office) for it in came):
             yield Promise.KNOWN, f"{delivery.id}: the office has something else"
-        # RabbitMQ may hand out one attempt twice; over SOAP each arrival is an attempt that was counted before.
-        queued = self.field.rabbit is not None and submission.office == self.field.offices[2].id
         if len(came) > delivery.attempts and not queued:
             yield Promise.COUNTED, f"{delivery.id}: came {len(came)} times, {delivery.attempts} attempts are counted"
         account.repeats += max(len(came) - 1, 0)

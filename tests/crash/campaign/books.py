@@ -33,7 +33,6 @@ class Arrival:
     submission: str
     document: str  # SHA-256
     receipt: str  # SHA-256
-    acknowledged: bool  # whether the office may have said so
 
 
 class Clients:
@@ -76,9 +75,7 @@ class Shelves(Records):
         """Register a delivery id once."""
         it, document = handover, digest(handover.document)
         with self._lock:
-            self.came.append(
-                Arrival(it.office, it.delivery, it.facts["submission"], document, digest(it.receipt), acknowledged=True)
-            )
+            self.came.append(Arrival(it.office, it.delivery, it.facts["submission"], document, digest(it.receipt)))
             known = self._digests.setdefault((it.office, it.delivery), document)
             if known != document:
                 self.wrong.append(f"{it.delivery} stands for another document")

@@ -20,6 +20,7 @@ from tests.crash.campaign.faults import HOUR, Fault, a_worker_is_killed, faults_
 from tests.crash.campaign.field import Field
 from tests.crash.campaign.load import Load
 
+ENDLESS = 1_000_000_000  # letters: until it is said that there are enough
 SETTLING = 600.0  # seconds in which everything must be delivered when the faults are over
 Tell = Callable[[str], None]
 
@@ -59,9 +60,10 @@ def fight(
     tell: Tell = lambda _: None,
     bugs: tuple[str, ...] = (),
     clients: int = 6,
+    only: tuple[Fault, ...] = (),
 ) -> Campaign:
-    """Let so many faults befall three nodes while so many documents come in, and audit."""
-    kinds = faults_of(engine)
+    """Let so many faults, or only those, befall three nodes while at least so many documents come in, and audit."""
+    kinds = only or faults_of(engine)
 
     def befall(field: Field, load: Load) -> Iterator[Fault]:
         order = [kind for _ in range(-(-faults // len(kinds))) for kind in kinds][:faults]
@@ -71,8 +73,11 @@ def fight(
             while load.answered < submissions * number / faults and not load.done:
                 time.sleep(0.05)
             yield fault
+        while load.answered < submissions and not load.done:
+            time.sleep(0.05)
+        load.post.close()  # only now: every fault is to meet traffic
 
-    return _campaign(engine, befall, submissions=submissions, seed=seed, clients=clients, tell=tell, bugs=bugs)
+    return _campaign(engine, befall, submissions=ENDLESS, seed=seed, clients=clients, tell=tell, bugs=bugs)
 
 
 def in_turn(
@@ -87,9 +92,7 @@ def in_turn(
             yield a_worker_is_killed
         load.post.close()
 
-    return _campaign(
-        engine, befall, submissions=1_000_000_000, seed=seed, clients=clients, tell=tell, nodes=1, workers=3
-    )
+    return _campaign(engine, befall, submissions=ENDLESS, seed=seed, clients=clients, tell=tell, nodes=1, workers=3)
 
 
 def _campaign(
