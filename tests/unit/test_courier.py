@@ -201,7 +201,8 @@ def test_of_what_was_under_way_in_a_crash_one_is_tried_at_a_time_and_the_others_
         if len(seen) == 5:
             all_seen.set()
 
-    running(shelf, deliver, threads=8)
+    # A long poll: a thread that is slow to start is waited for, and nobody claims the others meanwhile.
+    running(shelf, deliver, threads=8, poll=timedelta(seconds=15))
     assert all_seen.wait(20)
     assert sorted(seen) == sorted(claim.token for claim in suspects)
     assert together == [5] * 5
