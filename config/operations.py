@@ -88,10 +88,9 @@ class Operations:
 
     def _listen(self, stop: Event, ended: Event, worker: int) -> None:
         """Open the endpoint, also if the process before this one still has its port."""
-        host, port = self._settings.ops.address
-        endpoint = Endpoint(
-            host, port + worker if port else 0, standings=lambda: self.standings(stop), figures=self.figures
-        )
+        host, _ = self._settings.ops.address
+        port = self._settings.ops.port_of(worker)
+        endpoint = Endpoint(host, port, standings=lambda: self.standings(stop), figures=self.figures)
         said = ""
         while not ended.is_set():
             try:

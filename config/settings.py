@@ -21,13 +21,15 @@ from pydantic import (
     NonNegativeInt,
     PositiveInt,
     ValidationError,
+    ValidationInfo,
+    field_validator,
     model_serializer,
     model_validator,
 )
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-from adapters.ops.settings import OpsSettings
+from adapters.ops.settings import LAST_PORT, OpsSettings
 from broker.errors import ConfigError
 from broker.partner import Coverage
 from config.deadlines import DeadlineSettings, OfficeDeadlines
@@ -213,6 +215,15 @@ class Settings(BaseSettings):
     log: Log = Log()
     folder: Path = Path()  # set by `load`: where relative paths begin
     file: Path | None = None  # likewise: what was read, and is read again for what can change while running
+
+    @field_validator("ops")
+    @classmethod
+    def _a_port_for_each(cls, ops: OpsSettings, others: ValidationInfo) -> OpsSettings:
+        workers = others.data.get("workers", 1)  # not there if it is wrong itself
+        if ops.listen and ops.port_of(workers - 1) > LAST_PORT:
+            taken = f"{workers} workers take the ports from {ops.port_of(0)} to {ops.port_of(workers - 1)}"
+            raise ValueError(f"listen: {taken}, but there is none above {LAST_PORT}")
+        return ops
 
     @classmethod
     def settings_customise_sources(

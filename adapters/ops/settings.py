@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Final
 from urllib.parse import urlsplit
 
 from pydantic import model_validator
 
 from adapters.wire.kind import KindSettings
 from adapters.wire.reach import on_loopback
+
+LAST_PORT: Final = 65535  # RFC 9293, 3.1: a port has 16 bits
 
 
 class OpsSettings(KindSettings):
@@ -33,3 +36,8 @@ class OpsSettings(KindSettings):
         if not parts.hostname or parts.port is None or parts.netloc != self.listen or parts.username is not None:
             raise ValueError(f"listen: {self.listen!r} is not an address and a port, e.g. 127.0.0.1:9464")
         return parts.hostname, parts.port
+
+    def port_of(self, worker: int) -> int:
+        """Return the port of a worker, the first of which is 0: each has one of its own, 0 takes a free one."""
+        _, port = self.address
+        return port + worker if port else 0

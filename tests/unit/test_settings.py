@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from broker.errors import ConfigError
-from config.settings import load
+from config.settings import load, load_sound
 
 GOOD = """
 [seal]
@@ -81,3 +81,25 @@ def test_a_misspelt_and_a_forgotten_setting_are_named_in_plain_words(written):
 def test_where_there_is_no_configuration_it_is_said_how_to_name_one(tmp_path):
     with pytest.raises(ConfigError, match="--config or GONIEC_CONFIG"):
         load(tmp_path / "goniec.toml")
+
+
+@pytest.mark.parametrize("listen", ["127.0.0.1:65532", "127.0.0.1:0"])
+def test_the_last_workers_port_for_monitoring_may_be_the_last_there_is(written, listen):
+    assert load(written(f'workers = 4\n{GOOD}[ops]\nlisten = "{listen}"\n')).ops.listen == listen
+
+
+def test_workers_for_which_there_are_not_ports_enough_are_a_problem_that_says_which_they_take(written):
+    text = GOOD + '[ops]\nlisten = "127.0.0.1:65533"\n'
+    with pytest.raises(ConfigError) as wrong:
+        load(written("workers = 4\n" + text))
+    (told,) = wrong.value.problems
+    assert told == "ops: listen: 4 workers take the ports from 65533 to 65536, but there is none above 65535"
+    assert load_sound(written("workers = 4\n" + text))[1] == [told]
+    with pytest.raises(ConfigError, match=r"^workers: [^;]+$"):
+        load(written("workers = 0\n" + text))
+
+
+@pytest.mark.parametrize("workers", [65_536, 10**30])
+def test_more_workers_than_ports_are_a_problem_and_not_an_overflow(written, workers):
+    with pytest.raises(ConfigError, match="ops: listen"):
+        load(written(f'workers = {workers}\n{GOOD}[ops]\nlisten = "127.0.0.1:1"\n'))
