@@ -12,8 +12,9 @@ import click
 
 from broker.model import SubmissionId
 from broker.ports import Filter
+from config.cli.named import nobody, the_one
 from config.cli.offline import written_moment
-from config.cli.say import NO, YES, as_json, complain, configuration, end, say, say_json, shown, stop, word
+from config.cli.say import YES, as_json, configuration, end, say, say_json, shown, word
 from config.cli.say import moment as when
 
 if TYPE_CHECKING:
@@ -106,19 +107,16 @@ def _one(made: Exporter, name: str, output: Path | None, reason: str, *, replace
     from adapters.wire.durable import file_name
     from config.export import SUFFIX
 
-    meant = made.store.copies.named(name)
-    if len(meant) > 1:
-        stop(f"{name} names several submissions; name one of them:", *meant)
-    target = output or Path(file_name(meant[0] if meant else name) + SUFFIX)
-    written = made.export(meant[0], target, reason=reason, replace=replace) if meant else None
+    submission = the_one(made.store.copies, name)
+    target = output or Path(file_name(submission) + SUFFIX)
+    written = made.export(submission, target, reason=reason, replace=replace)
     if written is None:
-        complain(f"no submission {name}")
-        raise SystemExit(NO)
+        nobody(name)
     if as_json:
         files = [one.name for one in written.files]
         say_json(
             {
-                "submission": meant[0],
+                "submission": submission,
                 "file": str(target),
                 "sha256": written.sha256,
                 "size": written.size,
@@ -126,7 +124,7 @@ def _one(made: Exporter, name: str, output: Path | None, reason: str, *, replace
             }
         )
     else:
-        say(f"{target}: submission {meant[0]}, {len(written.files)} files, SHA-256 {written.sha256}", YES)
+        say(f"{target}: submission {submission}, {len(written.files)} files, SHA-256 {written.sha256}", YES)
 
 
 def _many(made: Exporter, folder: Path, wanted: Filter, until: datetime | None, reason: str, *, as_json: bool) -> None:

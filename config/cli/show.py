@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING
 import click
 
 from broker.deadlines import Evidence, Stage
-from broker.model import SubmissionId
 from broker.ports import Record
 from broker.retention import pruned_at
-from config.cli.say import NO, as_json, complain, configuration, moment, say_facts, say_json, say_table, shown
+from config.cli.named import by_any_id, nobody, the_one
+from config.cli.say import NO, as_json, complain, configuration, moment, say_facts, say_json, say_table
 
 if TYPE_CHECKING:
     from config.deadlines import Standing
@@ -40,16 +40,18 @@ if TYPE_CHECKING:
     type=click.Choice([str(stage) for stage in Stage]),
     help="Write the sealed evidence that this did not happen in time.",
 )
-@click.argument("submission", type=shown)
-def command(config: Path, as_json: bool, part: str | None, evidence: str | None, submission: str) -> None:
+@by_any_id
+def command(config: Path, as_json: bool, part: str | None, evidence: str | None, word: str) -> None:
     """Show a submission, its deliveries and everything that happened to it.
+
+    ID is the submission's, a delivery's, a receipt's, or the SHA-256 of the document.
 
     Of each delivery it says whose move it is, what is to be done next, and by when.
 
     In words this shows nothing about persons; with an option it may: --json has the file's name, the reply address
     and the report, which names the signers.
 
-    Exit status 0 if it is there, 1 if not, 2 if the store is out of reach.
+    Exit status 0 if it is there, 1 if not, 2 if the store is out of reach or many submissions have this document.
     """
     from broker.evidence_xml import to_xml
     from config.bootstrap import open_store
@@ -58,13 +60,13 @@ def command(config: Path, as_json: bool, part: str | None, evidence: str | None,
 
     settings = load(config)
     with closing(open_store(settings)) as store:
-        record = store.show(SubmissionId(submission))
-        document = store.document(SubmissionId(submission)) if part == "document" else None
-        made = store.watch.evidence(SubmissionId(submission))
+        submission = the_one(store.copies, word)
+        record = store.show(submission)
+        document = store.document(submission) if part == "document" else None
+        made = store.watch.evidence(submission)
         awaited = record is not None and store.watch.awaits_answer(record.submission.id)
     if record is None:
-        complain(f"no submission {submission}")
-        raise SystemExit(NO)
+        nobody(word)
     if evidence:
         part = f"evidence-{evidence}"
     if part:

@@ -8,19 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from config.cli.say import (
-    NO,
-    as_json,
-    complain,
-    configuration,
-    moment,
-    say,
-    say_facts,
-    say_json,
-    say_table,
-    shown,
-    stop,
-)
+from config.cli.named import by_any_id, nobody, the_one
+from config.cli.say import as_json, configuration, moment, say, say_facts, say_json, say_table
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -39,7 +28,7 @@ if TYPE_CHECKING:
     metavar="FILE",
     help="Write the proof that this happened; `goniec journal check-proof` checks it without the store.",
 )
-@click.argument("word", type=shown, metavar="ID")
+@by_any_id
 def command(config: Path, as_json: bool, proof: Path | None, word: str) -> None:
     """Show what happened to a submission, in the order of time, and what of it the journal has.
 
@@ -52,21 +41,15 @@ def command(config: Path, as_json: bool, proof: Path | None, word: str) -> None:
 
     store = open_store(load(config))
     try:
-        meant = store.copies.named(word)
-        if not meant:
-            complain(f"no submission {word}")
-            raise SystemExit(NO)
-        if len(meant) > 1:
-            stop(f"{word} names many submissions; choose one:", *meant)
-        record, entries = store.show(meant[0]), store.journal.about(meant[0])
+        submission = the_one(store.copies, word)
+        record, entries = store.show(submission), store.journal.about(submission)
         numbers = sorted({one.batch for one in entries if one.batch is not None})
         batches = [one for number in numbers for one in store.journal.batches(number - 1, 1) if one.number == number]
-        written = proof_of(store, meant[0]) if proof is not None else None
+        written = proof_of(store, submission) if proof is not None else None
     finally:
         store.close()
     if record is None:
-        complain(f"no submission {word}")
-        raise SystemExit(NO)
+        nobody(word)
     if proof is not None and written is not None:
         proof.write_bytes(written)
     if as_json:
