@@ -120,7 +120,7 @@ from adapters.stores import SqlStore
 from datetime import datetime, UTC
 store = SqlStore(sys.argv[1], clock=lambda: datetime.now(UTC))
 print("up", flush=True)
-while store.journal.chain(3) is not None:
+while store.journal.chain(1) is not None:
     pass
 print("done", flush=True)
 """

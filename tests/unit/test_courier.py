@@ -252,12 +252,12 @@ def test_after_an_outage_longer_than_a_lease_what_is_under_way_is_renewed_before
         begun.set()
         gate.wait(20)
 
-    # the outage ends between two turns of the lease-keeper (at 0.5 and 1.0), when half the lease is over
-    running(shelf, deliver, lease=timedelta(seconds=1.5), poll=timedelta(milliseconds=5))
+    # the outage ends between two turns of the lease-keeper (at 1 and 2), well after half the lease is over
+    running(shelf, deliver, lease=timedelta(seconds=3), poll=timedelta(milliseconds=5))
     assert begun.wait(20)
     out.set()
     order.clear()
-    threading.Event().wait(0.8)
+    threading.Event().wait(1.8)
     order.clear()
     out.clear()
     assert renewed_first.wait(20)
