@@ -60,6 +60,7 @@ def command(
             say_table(
                 ("at", "sender", "code", "place", "bytes", "sha256"),
                 [(moment(one.at), one.sender, one.code, one.place, str(one.size), one.digest) for one in turned_away],
+                none="no refusals",
             )
             return
         wanted = Filter(
@@ -89,4 +90,5 @@ def command(
             )
             for one in found
         ],
+        none="no submissions",
     )

@@ -49,6 +49,7 @@ def command(config: Path, as_json: bool) -> None:
             )
             for one in found
         ],
+        none="no node is known: no broker serves this store",
     )
 
 

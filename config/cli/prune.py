@@ -50,7 +50,7 @@ def _look(asked: Prune, as_json: bool) -> None:
     if as_json:
         say_json({"dry_run": True, "due": [dict(zip(names, one, strict=True)) for one in found]})
     else:
-        say_table(names, [tuple(map(str, one)) for one in found])
+        say_table(names, [tuple(map(str, one)) for one in found], none="nothing would be removed")
 
 
 def _remove(asked: Prune, as_json: bool) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from broker.quarantine import Group, Selection, grouped
-from config.cli.say import as_json, configuration, moment, say, say_json, say_table, word
+from config.cli.say import as_json, configuration, moment, say_json, say_table, word
 
 
 @click.command("quarantine")
@@ -37,9 +37,6 @@ def command(config: Path, as_json: bool, office: str, cause: str) -> None:
             }
         )
         return
-    if not groups:
-        say("nothing waits for an operator")
-        return
     say_table(
         ("kind", "cause", "number", "oldest", "offices", "for example"),
         [
@@ -53,6 +50,7 @@ def command(config: Path, as_json: bool, office: str, cause: str) -> None:
             )
             for one in groups
         ],
+        none="nothing waits for an operator",
     )
 
 

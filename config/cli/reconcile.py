@@ -165,6 +165,7 @@ def _say_list(found: list[Sent | Refusal], store: Custody, as_json: bool) -> Non
         ("accepted", "sender", "standing", "sha256", "receipt", "reference"),
         [(moment(it.accepted_at), it.sender, it.standing, it.digest, it.receipt, it.reference) for it in sent]
         + [(moment(it.at), it.sender, it.code, it.digest, "", "") for it in refused],
+        none="nothing was sent",
     )
     if head is not None:
         say(f"journal  {head.number} {head.head.hex()}")
@@ -187,6 +188,7 @@ def _say_found(found: list[Found], as_json: bool) -> None:
             ("sha256", "known", "sender", "receipt"),
             [(one.digest, it.standing, it.sender, it.receipt) for one in found for it in one.sent]
             + [(one.digest, one.refused.code if one.refused else "unknown", "", "") for one in found if not one.sent],
+            none="no digests to look up",
         )
     end(all(one.sent for one in found))
 

@@ -73,6 +73,7 @@ def command(
         say_table(
             ("row", "line", "leads to", "office", "because"),
             [(one.row, str(one.line), one.box, one.office, TEXTS[one.reason].en) for one in answer.near],
+            none="no row is about these keys",
         )
         click.echo(f"{len(answer.findings) - len(answer.near)} more rows are about other keys; --json names them.")
     end(not answer.refusal)

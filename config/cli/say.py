@@ -117,9 +117,15 @@ def say_json(value: Any, *, line: bool = False) -> None:
     click.echo(_UNSHOWN_IN_JSON.sub(_escaped, text))
 
 
-def say_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    """Print a table: fitted to a terminal, but in a pipe every row is one line and nothing is cut."""
+def say_table(columns: Sequence[str], rows: Iterable[Sequence[str]], *, none: str = "none") -> None:
+    """Print a table: fitted to a terminal, but in a pipe every row is one line and nothing is cut.
+
+    Without rows nothing but `none` is said: a head alone looks as if something had been cut off.
+    """
     lines = [[shown(cell) for cell in row] for row in rows]
+    if not lines:
+        say(none)
+        return
     if not sys.stdout.isatty():
         widths = [max(map(len, cells)) for cells in zip(columns, *lines, strict=True)]
         for row in (columns, *lines):

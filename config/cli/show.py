@@ -148,6 +148,7 @@ def _in_words(record: Record, stands: Sequence[Standing], made: Sequence[Evidenc
             )
             for one in record.deliveries
         ],
+        none="no deliveries",
     )
     waiting = [one for one in stands if one.move.stage is not None]
     if waiting:

@@ -118,6 +118,7 @@ def _in_words(record: Record, entries: Sequence[Entry], batches: Sequence[Batch]
     say_table(
         ("delivery", "office", "state", "attempts", "reference"),
         [(one.id, one.office, one.state, str(one.attempts), one.reference) for one in record.deliveries],
+        none="no deliveries",
     )
     if batches:
         click.echo()

@@ -6,8 +6,10 @@ import json
 import os
 import pty
 import re
+import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import click
 import pytest
@@ -16,11 +18,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from broker.errors import ConfigError, Rejection, Unavailable
+from config import settings
 from config.cli import say
 from config.cli.main import COMMANDS, _Lazy, goniec
 from config.cli.offline import written_moment
 from tests.commands import run
 
+EXAMPLE = Path(settings.__file__).parent / "example"
 ANYTHING = st.text(st.characters(codec=None), max_size=60)
 
 
@@ -53,6 +57,31 @@ def test_a_table_in_a_pipe_has_one_line_a_row_and_is_never_cut():
     assert head.split() == ["a", "b"]
     assert first == f"[bold]x[/nonsense]  {'y' * 500}"
     assert second.split() == ["two\\u000alines", "\\u001b[2J"]
+
+
+def test_a_table_without_rows_is_words_and_no_head_alone():
+    @click.command()
+    def command():
+        say.say_table(("a", "b"), iter(()), none="nothing is there")
+        say.say_table(("a", "b"), [])
+
+    assert CliRunner().invoke(command).stdout == "nothing is there\nnone\n"
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["list"], "no submissions"),
+        (["list", "--refusals"], "no refusals"),
+        (["nodes"], "no node is known: no broker serves this store"),
+        (["prune", "--dry-run"], "nothing would be removed"),
+        (["quarantine"], "nothing waits for an operator"),
+        (["reconcile", "--since", "2026-01-01"], "nothing was sent"),
+    ],
+)
+def test_a_list_of_nothing_says_so_in_words(tmp_path, words, told):
+    shutil.copytree(EXAMPLE, tmp_path, dirs_exist_ok=True)
+    assert run(*words, "-c", tmp_path / "goniec.toml").stdout == f"{told}\n"
 
 
 @pytest.mark.parametrize(("statuses", "status"), [([0, 0], 0), ([0, 2], 2), ([0, 2, 1], 1), ([1, 0], 1), ([], 2)])
