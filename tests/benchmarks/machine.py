@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import platform
 import sqlite3
@@ -10,6 +11,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import psutil
 from cryptography.hazmat.backends.openssl import backend
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding
@@ -33,6 +35,17 @@ def describe(folder: Path) -> dict[str, str]:
         "RSA-2048": "sign {:.0f} µs, verify {:.0f} µs".format(*(it * 1e6 for it in _rsa())),
         "load before": " ".join(f"{it:.1f}" for it in os.getloadavg()),
     }
+
+
+def cpu_of(pid: int) -> float:
+    """Return the seconds of CPU time of a process and all that it has started, those that have ended included."""
+    process = psutil.Process(pid)
+    seconds = 0.0
+    for one in (process, *process.children(recursive=True)):
+        with contextlib.suppress(psutil.NoSuchProcess):  # ended meanwhile: then it is its parent's
+            times = one.cpu_times()
+            seconds += times.user + times.system + times.children_user + times.children_system
+    return seconds
 
 
 def _processor() -> str:

@@ -6,12 +6,14 @@ import contextlib
 import selectors
 import socket
 import time
-from collections.abc import Iterator, Sequence
+from collections import deque
+from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from multiprocessing import get_context
 
 _SEEN_OF_A_FAULT = 400
+_PATIENCE = 60.0  # seconds without any answer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,14 +33,15 @@ class Sendings:
         return self.latencies[min(int(len(self.latencies) * part), len(self.latencies) - 1)]
 
 
-def send(port: int, requests: Sequence[bytes], connections: int) -> Sendings:
+def send(port: int, requests: Sequence[bytes], connections: int, due: Sequence[float] = ()) -> Sendings:
     """Send the requests over so many connections, each as soon as the last was answered, from another process.
 
-    Raises RuntimeError if anything but a receipt comes back.
+    With `due` each is sent at its second, whether or not others are answered, if a connection is free; its latency
+    counts from then.  Raises RuntimeError if anything but a receipt comes back.
     """
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
         pool.submit(time.time).result()  # started and imported before the clock runs
-        return pool.submit(_send, port, list(requests), connections).result()
+        return pool.submit(_send, port, list(requests), connections, list(due)).result()
 
 
 def wait_for(port: int) -> None:
@@ -56,8 +59,8 @@ class _Line:
     since: float = 0.0
     answer: bytes = b""
 
-    def ask(self, request: bytes) -> None:
-        self.answer, self.since = b"", time.perf_counter()
+    def ask(self, request: bytes, since: float) -> None:
+        self.answer, self.since = b"", since
         self.wire.sendall(request)  # small enough for the socket's buffer
 
     def hear(self) -> bool:
@@ -77,25 +80,27 @@ class _Line:
         return True
 
 
-def _send(port: int, requests: list[bytes], connections: int) -> Sendings:
-    waiting: Iterator[bytes] = iter(requests)
+def _send(port: int, requests: list[bytes], connections: int, due: list[float]) -> Sendings:
+    waiting = deque(zip(requests, due or [0.0] * len(requests), strict=True))
     latencies: list[float] = []
     lines = [_Line(socket.create_connection(("127.0.0.1", port))) for _ in range(min(connections, len(requests)))]
+    idle = lines.copy()
     with selectors.DefaultSelector() as ready:
-        start = time.perf_counter()
         for line in lines:
             line.wire.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             ready.register(line.wire, selectors.EVENT_READ, line)
-            line.ask(next(waiting))
+        start = time.perf_counter()
         while len(latencies) < len(requests):
-            for key, _ in ready.select(60):
+            now, patience = time.perf_counter(), _PATIENCE
+            while idle and waiting and (patience := start + waiting[0][1] - now) <= 0:
+                request, at = waiting.popleft()
+                idle.pop().ask(request, start + at if due else now)
+                now, patience = time.perf_counter(), _PATIENCE
+            for key, _ in ready.select(patience):
                 line = key.data
-                if not line.hear():
-                    continue
-                latencies.append(time.perf_counter() - line.since)
-                following = next(waiting, None)
-                if following is not None:
-                    line.ask(following)
+                if line.hear():
+                    latencies.append(time.perf_counter() - line.since)
+                    idle.append(line)
         seconds = time.perf_counter() - start
     for line in lines:
         line.wire.close()

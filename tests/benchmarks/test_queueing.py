@@ -147,7 +147,7 @@ def test_every_document_has_one_receipt_and_is_delivered_once_whatever_goes_away
     offices = [Office(seconds=0.2), Office(seconds=0.05), Office(seconds=0.5, in_flight=4)]
     plant = Plant(offices=offices, nodes=2, room=room, office_queue=office_queue, outages=outages)
     load = Load(rate=8, seconds=60, shares=[1, 2, 3])
-    run = Simulation(plant, POSTGRES, seed)
+    run = Simulation(plant, replace(POSTGRES, document=0.15), seed)  # so long that a node dies over some
     story = run.run(load.arrivals(seed))
     number = sum(1 for _ in load.arrivals(seed))
     assert story.sent == len(story.to_receipt) == len(story.to_delivery) == number

@@ -20,7 +20,6 @@ from pathlib import Path
 from typing import Any
 
 import click
-import psutil
 from rich.console import Console
 from rich.table import Table
 
@@ -85,12 +84,13 @@ def _document_systems(pipe: Any) -> None:
         pipe.recv()
 
 
-def _site(folder: Path, chosen: Sequence[DemoOffice], pki: Pki, dms: str) -> Site:
+def site_of(folder: Path, chosen: Sequence[DemoOffice], pki: Pki, dms: str, **about: Any) -> Site:
+    """Write a broker's site whose offices are the document systems below that address; return it."""
     shutil.rmtree(folder, ignore_errors=True)  # a store of yesterday would know today's documents
     ways: dict[str, dict[str, Any]] = {
         it.id: {"kind": "soap", "url": f"{dms}/{it.id}", "in_flight": IN_FLIGHT} for it in chosen
     }
-    return Site(folder=folder, offices=chosen, ways=ways, pki=pki, port=free_port()).write()
+    return Site(folder=folder, offices=chosen, ways=ways, pki=pki, port=free_port(), **about).write()
 
 
 class Bench:
@@ -98,11 +98,10 @@ class Bench:
 
     def __init__(self, site: Site, serving: Serving, ledger: Ledger, prepared: Sequence[Letter]) -> None:
         self._site, self._letters, self._ledger = site, prepared, ledger
-        self._process = psutil.Process(serving.process.pid)
+        self._process = serving.process.pid
 
     def _cpu(self) -> float:
-        times = self._process.cpu_times()
-        return float(times.user + times.system)
+        return machine.cpu_of(self._process)
 
     def pause(self, paused: bool) -> None:
         """Close all offices, or open them."""
@@ -152,7 +151,7 @@ def run(*, folder: Path, quick: bool, number: int, tell: Console) -> tuple[Resul
     results = Results(machine=machine.describe(folder))
     with ExitStack() as ends:
         dms = ends.enter_context(document_systems())
-        site = _site(folder, chosen, pki, dms)
+        site = site_of(folder, chosen, pki, dms)
         tell.print(f"signing {number} letters …")
         prepared = letters(number, chosen, pki, at)
         results.size = sum(len(it.document) for it in prepared) // number
