@@ -26,6 +26,7 @@ TEXT = (EXAMPLE / "goniec.toml").read_text(encoding="utf-8")
 MODELS: dict[str, type[BaseModel]] = {
     "settings": settings.Settings,
     "stamping": settings.Stamping,
+    "journal": settings.Journal,
     "trust": settings.Trust,
     "trusted lists": trust_settings.TrustedLists,
     "anchor": trust_settings.Anchor,
@@ -33,6 +34,7 @@ MODELS: dict[str, type[BaseModel]] = {
     "limits": settings.Caps,
     "routing": settings.Routing,
     "delivery": settings.Delivery,
+    "nodes": settings.NodesSection,
     "partner": settings.PartnerEntry,
     "issuer": settings.Issuer,
     "pressure": PressureSettings,
