@@ -19,10 +19,15 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from hypothesis import HealthCheck, settings
 
 ENGINES = Path(__file__).resolve().parent.parent / "scripts" / "engines"
 SHARED = ENGINES.parent.parent / "var" / "engines"
 RUN = "GONIEC_TEST_ENGINES"  # the folder of this run's engines: set by the first process, inherited by workers
+
+# How long an example takes says what else the machine does, and nothing of the code.
+settings.register_profile("untimed", parent=settings(), deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("untimed")
 
 
 def engines(*words: str) -> None:

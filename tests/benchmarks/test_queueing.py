@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from tests.benchmarks.arrivals import DAY, HOUR, MIX, WEEK, Load, skewed
 from tests.benchmarks.costs import POSTGRES, SQLITE, Costs
-from tests.benchmarks.queueing import Core, Office, Outage, Plant, Simulation, Station, Timeline, percentile
+from tests.benchmarks.queueing import Office, Outage, Plant, Simulation, percentile
+from tests.benchmarks.stations import Core, Station, Timeline
 
 FREE = Costs(**dict.fromkeys((field.name for field in fields(Costs)), 0.0))
 NEAR = 0.08  # of 15,000 documents: means of queues converge slowly
@@ -141,7 +142,7 @@ OUTAGES = st.lists(
 )
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(outages=OUTAGES, room=st.integers(1, 50), office_queue=st.integers(5, 200), seed=st.integers(0, 1_000))
 def test_every_document_has_one_receipt_and_is_delivered_once_whatever_goes_away(outages, room, office_queue, seed):
     offices = [Office(seconds=0.2), Office(seconds=0.05), Office(seconds=0.5, in_flight=4)]
@@ -161,7 +162,7 @@ def test_every_document_has_one_receipt_and_is_delivered_once_whatever_goes_away
     )
 
 
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=8)
 @given(rate=st.floats(20, 80), seed=st.integers(0, 1_000), dies=st.booleans())
 def test_more_nodes_never_make_it_worse(rate, seed, dies):
     """As long as the store is not what bounds it: there each node has transactions of its own."""

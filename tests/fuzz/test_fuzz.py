@@ -7,7 +7,7 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from broker.model import Envelope
@@ -66,14 +66,14 @@ def inputs(draw: st.DrawFn) -> tuple[ModuleType, bytes]:
     return FUZZERS[name], data
 
 
-@settings(deadline=None, max_examples=300, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=300)
 @given(inputs())
 def test_whatever_comes_is_answered(attempt: tuple[ModuleType, bytes]) -> None:
     fuzzer, data = attempt
     fuzzer.body(data)
 
 
-@settings(deadline=None, max_examples=200, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=200)
 @given(
     choice=st.integers(0, 65_535),
     steps=st.lists(

@@ -289,7 +289,7 @@ heads = st.sampled_from([b"", OK, OK + b"Content-Length: 10\r\n", OK + b"Transfe
 ends = st.sampled_from([b"", b"\r\n", b"\r\n\r\n", b"\r\n5\r\n", b"\r\n-5\r\n", b"\r\n0\r\n\r\n"])
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(heads, ends, st.binary(max_size=200))
 def test_whatever_a_server_says_is_bytes_or_unavailable(nonsense_line, head, end, body):
     said[:] = [head + end + body]

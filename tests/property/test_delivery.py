@@ -6,7 +6,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
@@ -72,7 +72,6 @@ def run(script, jitter, steps):
 STEPS = st.lists(st.timedeltas(timedelta(0), timedelta(hours=1)), max_size=30)
 
 
-@settings(deadline=None)
 @given(st.lists(ANSWERS, max_size=12), st.floats(0, 0.999), STEPS)
 def test_every_delivery_ends_in_exactly_one_final_state_with_all_its_attempts_on_record(script, jitter, steps):
     store, letter, office = run(script, jitter, steps)
@@ -94,7 +93,6 @@ def test_every_delivery_ends_in_exactly_one_final_state_with_all_its_attempts_on
     assert {parcel.delivery for parcel in office.given} <= {letter.deliveries[0].id}
 
 
-@settings(deadline=None)
 @given(st.lists(ANSWERS, max_size=12), st.floats(0, 0.999), STEPS)
 def test_delivered_means_that_the_office_said_so_last(script, jitter, steps):
     store, letter, office = run(script, jitter, steps)
@@ -105,7 +103,6 @@ def test_delivered_means_that_the_office_said_so_last(script, jitter, steps):
     assert delivery.reference == "".join(acknowledged[:1])
 
 
-@settings(deadline=None)
 @given(st.lists(st.just(SystemExit("killed")), min_size=5, max_size=5), st.floats(0, 0.999))
 def test_a_document_that_kills_its_workers_is_quarantined_after_a_few(script, jitter):
     store, letter, office = run(script, jitter, [])

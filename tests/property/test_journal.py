@@ -10,7 +10,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from broker.evidence import Indication
@@ -26,7 +26,7 @@ from tests.journals import a_batch
 from tests.receipts import ISSUED, TRUST, a_seal
 
 SEAL = a_seal()
-MORE = settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+MORE = settings(max_examples=300)
 
 # ── the tree ──
 
@@ -162,7 +162,7 @@ def test_an_export_comes_back_as_it_was():
     assert (account.sound, account.batches, account.events, account.compared) == (True, 3, 9, 3)
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(st.integers(0, len(EXPORT) - 1), st.integers(0, 255), st.sampled_from(["change", "drop", "add"]))
 def test_no_octet_of_an_export_can_change_unseen(place, octet, way):
     after = EXPORT[place + (way != "add") :]
@@ -178,7 +178,7 @@ def test_no_octet_of_an_export_can_change_unseen(place, octet, way):
     assert not account.sound or free or rest == own_rest
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.binary(max_size=400) | st.binary(max_size=60).map(lambda it: EXPORT[:200] + it))
 @example(b"[" * 100_000)
 @example(b"")
@@ -188,7 +188,7 @@ def test_any_octets_are_no_export(octets_):
         judge(octets_)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.binary(max_size=300) | st.sampled_from([b"0", b"<a/>", b"1 " + b"0" * 63]))
 def test_any_octets_are_no_published_head(octets_):
     with pytest.raises(ValueError, match=r"."):
@@ -261,7 +261,7 @@ def test_an_event_that_is_not_chained_yet_is_told_and_not_proven():
     assert (found.verdict, found.unproven) == (Indication.INDETERMINATE, 1)
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(st.integers(0, len(PROOF) - 1), st.integers(0, 255), st.sampled_from(["change", "drop", "add"]))
 def test_no_octet_of_a_proof_can_change_unseen(place, octet, way):
     after = PROOF[place + (way != "add") :]
@@ -272,7 +272,7 @@ def test_no_octet_of_a_proof_can_change_unseen(place, octet, way):
         assert mine == theirs
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.binary(max_size=300))
 @example(b'{"format":"goniec-journal-proof-1"}')
 @example(b'{"format":"goniec-journal-proof-1","submission":"","events":[{}],"batches":[]}')
@@ -288,7 +288,7 @@ def test_a_proof_of_nothing_proves_nothing():
 # ── sealed heads ──
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.data())
 def test_no_octet_of_a_sealed_head_can_change_and_still_be_believed(data):
     (batch, chained_ones) = JOURNAL[1]
@@ -311,7 +311,7 @@ def test_a_sealed_head_says_of_which_batch_it_is():
 # ── one batch ──
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.integers(1, 20), st.data())
 def test_any_set_of_events_but_the_one_that_was_chained_is_found(size, data):
     batch, own = a_batch(None, range(1, size + 1))

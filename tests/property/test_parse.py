@@ -60,27 +60,27 @@ def check(data, limits):
         assert len(element.nsmap) <= limits.namespaces
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(mutated())
 def test_a_mutated_document_is_read_within_the_limits_or_refused_with_a_code(data):
     check(data, TIGHT)
     check(data, Limits())
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.binary(max_size=300))
 def test_any_bytes_are_read_or_refused_with_a_code(data):
     check(data, TIGHT)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.lists(MARKUP, max_size=30).map(b"".join))
 def test_any_markup_is_read_or_refused_with_a_code(data):
     check(b"<a>" + data + b"</a>", TIGHT)
     check(data, TIGHT)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.text(st.characters(codec="iso-8859-2", exclude_categories=["Cc", "Cs"]), max_size=60))
 def test_a_text_is_the_same_in_every_encoding_that_is_allowed(text):
     escaped = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")

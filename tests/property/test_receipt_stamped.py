@@ -55,19 +55,19 @@ def test_the_copy_itself_holds():
     assert EXPECTED.stamped_at is not None
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(at=PLACES, sign=SIGNS)
 def test_no_sign_can_be_replaced(at, sign):
     holds_only_if_it_says_the_same(COPY[:at] + sign + COPY[at + 1 :])
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(at=PLACES, text=TEXTS)
 def test_nothing_can_be_put_in(at, text):
     holds_only_if_it_says_the_same(COPY[:at] + text + COPY[at:])
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(at=PLACES, length=st.integers(1, 400), to=PLACES)
 def test_nothing_can_be_said_twice(at, length, to):
     holds_only_if_it_says_the_same(COPY[:to] + COPY[at : at + length] + COPY[to:])
@@ -76,7 +76,7 @@ def test_nothing_can_be_said_twice(at, length, to):
 ELEMENTS = len(list(tree(COPY).iter()))
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(which=st.integers(1, ELEMENTS - 1), to=st.integers(0, ELEMENTS - 1), index=st.integers(0, 5))
 def test_no_element_can_be_moved(which, to, index):
     root = tree(COPY)

@@ -68,20 +68,20 @@ def test_all_true_evidence_says_something() -> None:
     assert NOTHING not in SAID.values()
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(changed())
 def test_changed_evidence_says_what_it_said_before_or_nothing(case: tuple[bytes, bytes]) -> None:
     true, octets = case
     assert said(settled(octets)) in (SAID[true], NOTHING)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.binary(max_size=400), st.booleans())
 def test_octets_that_nobody_signed_say_nothing(octets: bytes, pem: bool) -> None:
     assert settled(b"-----BEGIN X509 CRL-----\n" + octets if pem else octets) == Settled()
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.integers(0, len(PERSON.der)), st.binary(max_size=60), st.integers(0, 60))
 def test_a_changed_certificate_names_http_addresses_or_none(place: int, text: bytes, cut: int) -> None:
     named = PKI.personal(CA, JAN).der
@@ -110,7 +110,7 @@ STATUSES = st.builds(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.lists(STATUSES, max_size=8), st.randoms())
 def test_a_path_passes_only_with_fresh_good_news_of_all_and_no_revocation_heard_of(statuses, random) -> None:  # type: ignore[no-untyped-def]
     """And a final revocation that was heard of once decides, in whatever order the news came."""

@@ -8,7 +8,7 @@ from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
-from hypothesis import HealthCheck, settings
+from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, initialize, invariant, multiple, rule
 from pydantic import SecretStr
@@ -261,6 +261,4 @@ def counted(store):
 
 
 TestStoresAgree = Stores.TestCase
-TestStoresAgree.settings = settings(
-    max_examples=25, stateful_step_count=40, deadline=None, suppress_health_check=[HealthCheck.too_slow]
-)
+TestStoresAgree.settings = settings(max_examples=25, stateful_step_count=40)

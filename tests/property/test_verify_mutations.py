@@ -122,7 +122,7 @@ def mutations(draw: st.DrawFn) -> tuple[str, bytes]:
     return shape, data[:at] + new + data[at + size :]
 
 
-@settings(deadline=None, max_examples=600)
+@settings(max_examples=600)
 @given(mutations())
 def test_nothing_that_is_signed_can_be_changed(mutation: tuple[str, bytes]) -> None:
     shape, document = mutation
@@ -135,7 +135,6 @@ def test_nothing_that_is_signed_can_be_changed(mutation: tuple[str, bytes]) -> N
     assert (done[0].level, done[0].identity) == (report.level, report.identity)
 
 
-@settings(deadline=None)
 @given(shape=st.sampled_from(sorted(SHAPES)), bit=st.integers(0, 2047), number=st.integers(0, 1))
 def test_no_other_signature_value_is_accepted(shape: str, bit: int, number: int) -> None:
     text = signed(shape).decode()
@@ -151,7 +150,6 @@ def test_no_other_signature_value_is_accepted(shape: str, bit: int, number: int)
     assert done[0].indication is not Indication.PASSED
 
 
-@settings(deadline=None)
 @given(shape=st.sampled_from(sorted(SHAPES)), at=st.integers(0, 10_000), new=st.sampled_from("ABQgwx/+=019"))
 def test_no_other_spelling_of_a_signature_value_is_accepted(shape: str, at: int, new: str) -> None:
     """Base64 leaves spare bits: a value that only decodes to the same octets is another value."""
@@ -187,7 +185,6 @@ _TAG = re.compile(r"<([A-Za-z][\w.:-]*)((?:\s+[\w.:-]+=\"[^\"]*\")*)\s*(/?)>")
 _ATTRIBUTE = re.compile(r'\s+([\w.:-]+)="([^"]*)"')
 
 
-@settings(deadline=None)
 @given(shape=st.sampled_from(sorted(SHAPES)), pick=st.randoms(use_true_random=False))
 def test_writing_the_same_xml_in_another_way_changes_nothing(shape: str, pick: Random) -> None:
     def tag(match: re.Match[str]) -> str:
@@ -210,7 +207,6 @@ def test_writing_the_same_xml_in_another_way_changes_nothing(shape: str, pick: R
     assert outcome(rewritten.encode()) == original(shape)
 
 
-@settings(deadline=None)
 @given(
     shape=st.sampled_from(sorted(SHAPES)), encoding=st.sampled_from(["UTF-8", "UTF-16", "ISO-8859-2", "windows-1250"])
 )
@@ -219,7 +215,6 @@ def test_another_encoding_changes_nothing(shape: str, encoding: str) -> None:
     assert outcome(text.encode(encoding)) == original(shape)
 
 
-@settings(deadline=None)
 @given(shape=st.sampled_from(sorted(SHAPES)), at=st.integers(0, 10_000))
 def test_a_comment_changes_nothing_wherever_it_stands_between_tags(shape: str, at: int) -> None:
     text = signed(shape).decode()
@@ -240,7 +235,7 @@ def test_the_serialisation_of_another_library_changes_nothing() -> None:
 # ── nothing else escapes ─────────────────────────────────────────────────────────────────────────────────
 
 
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 @given(name=st.sampled_from(sorted(REFUSED)), data=st.data())
 def test_a_bad_document_made_worse_raises_nothing_but_our_own(name: str, data: st.DataObject) -> None:
     document = _bad(name)
@@ -261,7 +256,6 @@ def _bad(name: str) -> bytes:
     return REFUSED[name][1]()
 
 
-@settings(deadline=None)
 @given(der=st.binary(max_size=200), at=st.integers(0, 2000), bit=st.integers(0, 7))
 def test_a_broken_certificate_raises_nothing_but_our_own(der: bytes, at: int, bit: int) -> None:
     certificate = bytearray(PKI.person.der)

@@ -62,7 +62,7 @@ def test_both_accept_the_shapes_that_both_read(shape: str, method: str) -> None:
     assert _signxml_accepts(document)
 
 
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(shape=st.sampled_from(sorted(READABLE)), data=st.data())
 def test_a_mutation_that_we_accept_signxml_accepts(shape: str, data: st.DataObject) -> None:
     document = _signed(shape)

@@ -100,7 +100,7 @@ def hold(data: bytes, shape: str, version: Version) -> None:
         assert protected(*found) == original(shape, version)
 
 
-@settings(deadline=None, max_examples=500)
+@settings(max_examples=500)
 @given(shape=shapes, version=versions, seed=st.integers(0, 2**32), data=st.data())
 def test_bytes_that_are_signed_cannot_be_changed(shape: str, version: Version, seed: int, data: st.DataObject) -> None:
     message = signed(shape, version)
@@ -173,7 +173,7 @@ def _wrap(root: etree._Element, one: etree._Element, other: etree._Element, rand
 DEEDS = [_move, _copy, _swap_content, _drop, _give_id, _rename, _attribute, _comment, _wrap]
 
 
-@settings(deadline=None, max_examples=600)
+@settings(max_examples=600)
 @given(
     shape=shapes,
     version=versions,
@@ -222,7 +222,7 @@ def trees(draw: st.DrawFn, depth: int = 4) -> etree._Element:
     return element
 
 
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 @given(tree=trees(), at=st.integers(0, 200), version=versions, instead=st.booleans())
 def test_nothing_but_a_no_leaves_the_reader(tree: etree._Element, at: int, version: Version, instead: bool) -> None:
     """Any elements with any attributes, grafted anywhere onto a signed message."""

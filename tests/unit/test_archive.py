@@ -359,7 +359,7 @@ def test_what_is_no_zip_is_no_container(octets, tmp_path):
 
 
 @given(data=st.data())
-@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_no_change_of_an_octet_gets_past_that_changes_a_file(data, tmp_path, good):
     octets = bytearray(good)
     for _ in range(data.draw(st.integers(1, 3))):
@@ -376,7 +376,7 @@ def test_no_change_of_an_octet_gets_past_that_changes_a_file(data, tmp_path, goo
 
 
 @given(cut=st.integers(0, 10_000))
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_a_cut_container_never_holds(cut, tmp_path, good):
     target = tmp_path / "c.asice"
     target.write_bytes(good[: cut % len(good)])

@@ -132,7 +132,7 @@ STEPS = st.one_of(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(script=st.lists(STEPS, max_size=40), awaits=st.booleans())
 def test_any_script_of_events_tells_each_once_and_none_before_its_time(*, script, awaits):
     """Attempts, operators, a clock that jumps both ways, and looks at any moment."""

@@ -33,7 +33,8 @@ OTHER = "no kind"
 
 @pytest.fixture
 def installed(tmp_path, monkeypatch):
-    """Puts a package with entry points on the path, as pip would."""
+    """Puts a package with entry points on the path, as pip would, and takes it away after the test."""
+    names = set()
 
     def install(*points: str, source: str = SOURCE, name: str = "pigeons") -> None:
         (tmp_path / f"{name}.py").write_text(source)
@@ -42,10 +43,12 @@ def installed(tmp_path, monkeypatch):
         (about / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n")
         (about / "entry_points.txt").write_text("\n".join([f"[{GROUP}]", *points]) + "\n")
         monkeypatch.syspath_prepend(str(tmp_path))
-        monkeypatch.delitem(sys.modules, name, raising=False)
         importlib.invalidate_caches()
+        names.add(name)
 
-    return install
+    yield install
+    for name in names:
+        sys.modules.pop(name, None)
 
 
 def test_a_plugins_kind_stands_beside_the_built_in_ones_and_checks_its_own_settings(installed):

@@ -62,7 +62,7 @@ def test_no_file_is_named_for_a_person_and_others_cannot_look_into_the_folder(tm
     assert (tmp_path / "new").stat().st_mode & 0o77 == 0
 
 
-@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.data())
 def test_whatever_becomes_of_a_file_it_is_read_or_removed_and_proves_nothing_false(tmp_path, data):
     for file in tmp_path.iterdir():

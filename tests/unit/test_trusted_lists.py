@@ -517,7 +517,7 @@ def test_a_pinned_signer_with_a_key_of_no_known_kind_has_signed_nothing():
     assert refused.value.problems == ("the signature does not hold: a key of an unknown kind",)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(data=st.data())
 def test_whatever_is_changed_in_a_list_it_is_refused_or_says_the_same(data):
     place = data.draw(st.integers(0, len(GOOD) - 1))

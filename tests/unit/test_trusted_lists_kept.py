@@ -243,7 +243,7 @@ def test_a_cache_that_is_broken_is_filled_again(world, octets):
     assert world.numbers == {"EU": 1, "PL": 5}
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(place=st.floats(0, 1, exclude_max=True), octet=st.integers(0, 255), cut=st.booleans())
 def test_whatever_happened_to_the_cache_it_is_read_without_an_error(world, place, octet, cut):
     world.shelf.keep({"EU": LISTS.lotl(), "PL": polish()})

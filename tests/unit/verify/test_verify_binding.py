@@ -9,7 +9,7 @@ from collections.abc import Callable
 import pytest
 from asn1crypto import core, tsp
 from asn1crypto import x509 as asn1
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from adapters.testkit.certificates import Credential
@@ -57,7 +57,6 @@ def test_an_issuer_or_serial_of_version_2_that_contradicts_the_certificate_is_re
     assert report.code == "verify.signing-certificate-issuer"
 
 
-@settings(deadline=None)
 @given(st.binary(max_size=80), st.integers(0, 60), st.integers(0, 255))
 def test_no_octets_in_place_of_issuer_and_serial_raise_anything(junk: bytes, at: int, value: int) -> None:
     certificate = load(PKI.person.der)

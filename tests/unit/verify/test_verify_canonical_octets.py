@@ -7,7 +7,7 @@ the tree in Python, knows namespaces as lists of declarations, and shares nothin
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from lxml import etree
 
@@ -105,7 +105,6 @@ LISTS = [("a", "c"), ("#default",), ("#default", "b")]
 METHOD = st.sampled_from([*METHODS.values(), *(Method(EXCLUSIVE.uri, exclusive=True, prefixes=it) for it in LISTS)])
 
 
-@settings(deadline=None)
 @given(text=elements(), method=METHOD, pick=st.integers(0, 50))
 def test_any_part_of_any_document_has_the_octets_that_the_recommendation_says(
     text: str, method: Method, pick: int
@@ -120,7 +119,6 @@ def test_any_part_of_any_document_has_the_octets_that_the_recommendation_says(
     assert etree.tostring(root) == before
 
 
-@settings(deadline=None)
 @given(text=elements(), method=METHOD)
 def test_a_document_has_the_octets_that_the_recommendation_says(text: str, method: Method) -> None:
     root = read(f"<?before?>{text}<!-- behind --><?behind it?>".encode(), Limits())

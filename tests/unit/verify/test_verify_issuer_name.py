@@ -9,7 +9,7 @@ import pytest
 from cryptography import x509
 from cryptography.x509.name import _ASN1Type
 from cryptography.x509.oid import NameOID
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from adapters.testkit.signer import sign
@@ -92,13 +92,11 @@ def test_a_value_is_what_it_says_however_it_is_spelt(written: str, issuer: x509.
     assert names(written, issuer) is same
 
 
-@settings(deadline=None)
 @given(st.text(max_size=200))
 def test_no_text_makes_it_raise(written: str) -> None:
     names(written, ISSUER)
 
 
-@settings(deadline=None)
 @given(st.text(st.characters(blacklist_categories=("Cs", "Cc")), min_size=1, max_size=16))
 def test_what_the_library_writes_for_a_name_is_recognised(value: str) -> None:
     issuer = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, value), x509.NameAttribute(NameOID.COUNTRY_NAME, "PL")])

@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from adapters.testkit.certificates import Authority
@@ -188,7 +188,7 @@ def test_the_report_with_stamps_can_be_kept():
     assert b'"time_stamps":[{"at":"2026-01-01T12:00:00Z"' in to_json(judged(stamp(SIGNED, TSA.token)))
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=60)
 @given(st.binary(max_size=200), st.integers(0, 3000), st.integers(0, 255))
 def test_whatever_stands_in_a_stamp_the_verdict_is_that_without_it(rubbish, place, octet):
     def token(octets):
