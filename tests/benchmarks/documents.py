@@ -8,6 +8,7 @@ own: somebody who files once a year is new to every cache.  All keys are RSA-204
 from __future__ import annotations
 
 import os
+import secrets
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
@@ -21,13 +22,17 @@ from adapters.testkit.signer import sign, sign_on_platform
 from adapters.testkit.signing.recipe import QUALIFIED
 from adapters.wire import soap
 from adapters.wire.soap import SOAP11
-from config.demo.forms import Kind, form
+from config.demo.forms import Attachment, Kind, form
 from config.demo.offices import DemoOffice
 from config.demo.people import person
 
 CONTENT_TYPE = soap.content_type(SOAP11)
 ACTION = f'"{NS}nadaj"'
 ABREAST = 25  # letters that a process signs in one go
+
+_BARE = 8_500  # octets of a signed letter without attachments
+_PART = 7_000_000
+_OCTETS = "application/octet-stream"
 
 _HEAD = "POST /skrytka HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: {}\r\nSOAPAction: {}\r\nContent-Length: {}\r\n\r\n"
 
@@ -80,6 +85,17 @@ def letters(number: int, offices: Sequence[DemoOffice], pki: Pki, at: datetime) 
         os.cpu_count() or 1, mp_context=get_context("fork"), initializer=_sit_down, initargs=(writer,)
     ) as pool:
         return list(pool.map(_write, range(number), chunksize=ABREAST))
+
+
+def large_letter(office: DemoOffice, octets: int, pki: Pki, at: datetime) -> Letter:
+    """Return a signed letter of about so many octets: attachments of noise, 7 MB each at most, written as Base64."""
+    noise = max(octets - _BARE, 0) * 3 // 4
+    attached = [
+        Attachment(name=f"{begin}.bin", content=secrets.token_bytes(min(_PART, noise - begin)), mime=_OCTETS)
+        for begin in range(0, noise, _PART)
+    ]
+    text = form(Kind.LETTER_1410, office, secrets.randbits(30), at=at, attachments=attached)
+    return Letter(document=sign(text, pki.person, at, QUALIFIED), box=office.box)
 
 
 _writers: list[Writer] = []  # of this process, when it is one of the pool

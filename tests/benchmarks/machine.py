@@ -48,6 +48,18 @@ def cpu_of(pid: int) -> float:
     return seconds
 
 
+def resident(pid: int) -> int:
+    """Return the octets in memory of a process and all that it has started; what they share counts once for each."""
+    process = psutil.Process(pid)
+    return sum(int(one.memory_info().rss) for one in (process, *process.children(recursive=True)))
+
+
+def most_resident(pid: int) -> int:
+    """Return the octets that a process had in memory at most (proc(5), VmHWM)."""
+    status = Path(f"/proc/{pid}/status").read_text(encoding="ascii")
+    return int(status.partition("VmHWM:")[2].split()[0]) * 1024
+
+
 def _processor() -> str:
     lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), "?")

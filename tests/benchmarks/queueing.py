@@ -8,27 +8,25 @@ A node is one core, for Python's lock lets one thread run: whatever it has in ha
 one thread that puts all that waits into one transaction.  The store works on some transactions at once.  An office
 takes some documents at once.  Nodes and offices go away and come back.  What is drawn is drawn from one seed, and
 what one part draws moves no other part's draws.  Seconds and octets throughout.  What a thing costs stands in
-`costs.py`, when documents come in `arrivals.py`; here is nothing that was measured.
+`costs.py`, when documents come in `arrivals.py`, what takes time in `stations.py`; here is nothing that was measured.
 """
 
 from __future__ import annotations
 
-import heapq
 from array import array
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import count
 from random import Random
-from typing import Any, Final
+from typing import Final
 
 from broker.model import OfficeId, OfficeLimits
 from broker.pressure import RETRY_AFTER, Condition
 from broker.retry import RetryPolicy
 from tests.benchmarks.arrivals import Arrival
 from tests.benchmarks.costs import Costs
+from tests.benchmarks.stations import Core, Station, Timeline, Writer
 
-Then = Callable[..., None]
 DEFAULT: Final = OfficeLimits(office=OfficeId(""))
 
 
@@ -66,145 +64,6 @@ class Plant:
     office_queue: int = 200_000
     lease: float = 60.0
     outages: Sequence[Outage] = ()
-
-
-# ── time and what takes it ──
-
-
-class Timeline:
-    """Calls what is due, in the order of time; what is due at once comes in the order in which it was asked for."""
-
-    def __init__(self) -> None:
-        self.now = 0.0
-        self._due: list[tuple[float, int, Then, tuple[Any, ...]]] = []
-        self._numbers = count()
-
-    def after(self, seconds: float, then: Then, *args: Any) -> None:
-        """Call `then` so many seconds from now."""
-        heapq.heappush(self._due, (self.now + seconds, next(self._numbers), then, args))
-
-    def run(self, until: float = float("inf")) -> None:
-        """Let time pass until nothing is due, or until then."""
-        while self._due and self._due[0][0] <= until:
-            self.now, _, then, args = heapq.heappop(self._due)
-            then(*args)
-
-
-class Station:
-    """Equal servers and one queue before them, first come first served."""
-
-    def __init__(self, timeline: Timeline, servers: int) -> None:
-        self._timeline, self._free = timeline, servers
-        self._waiting: deque[tuple[float, Then, tuple[Any, ...]]] = deque()
-        self.busy = 0.0  # seconds that were worked, over all servers
-
-    def serve(self, seconds: float, then: Then, *args: Any) -> None:
-        """Work for so long when it is this one's turn, then call `then`."""
-        if self._free:
-            self._free -= 1
-            self._begin(seconds, then, args)
-        else:
-            self._waiting.append((seconds, then, args))
-
-    def _begin(self, seconds: float, then: Then, args: tuple[Any, ...]) -> None:
-        self.busy += seconds
-        self._timeline.after(seconds, self._end, then, args)
-
-    def _end(self, then: Then, args: tuple[Any, ...]) -> None:
-        if self._waiting:
-            self._begin(*self._waiting.popleft())
-        else:
-            self._free += 1
-        then(*args)
-
-
-class Core:
-    """One core that all who have work for it share equally, from moment to moment.
-
-    Whoever has had as much service as he asked for is done: `_served` is what each that was here all the time has had.
-    """
-
-    def __init__(self, timeline: Timeline) -> None:
-        self._timeline = timeline
-        self._work: list[tuple[float, int, Then, tuple[Any, ...]]] = []
-        self._served = self._seen = 0.0
-        self._numbers, self._turn = count(), 0
-        self.busy = 0.0
-
-    def work(self, seconds: float, then: Then, *args: Any) -> None:
-        """Work for so long in all, then call `then`."""
-        self._pass()
-        heapq.heappush(self._work, (self._served + seconds, next(self._numbers), then, args))
-        self._plan()
-
-    def stop(self) -> None:
-        """Forget all work."""
-        self._pass()
-        self._work.clear()
-        self._turn += 1
-
-    def _pass(self) -> None:
-        passed, self._seen = self._timeline.now - self._seen, self._timeline.now
-        if self._work:
-            self._served += passed / len(self._work)
-            self.busy += passed
-
-    def _plan(self) -> None:
-        """Have the next one end when it will if nobody else comes; a plan that was made before is void."""
-        self._turn += 1
-        if self._work:
-            left = max(self._work[0][0] - self._served, 0.0)
-            self._timeline.after(left * len(self._work), self._end, self._turn)
-
-    def _end(self, turn: int) -> None:
-        if turn != self._turn:
-            return
-        self._pass()
-        target, _, then, args = heapq.heappop(self._work)
-        self._served = max(self._served, target)
-        self._plan()
-        then(*args)
-
-
-class Writer:
-    """A node's writing thread: all that waits, up to `together`, goes into one transaction."""
-
-    def __init__(self, timeline: Timeline, store: Station, costs: Costs, together: int) -> None:
-        self._timeline, self._store, self._costs, self._together = timeline, store, costs, together
-        self.waiting: deque[tuple[float, Then, tuple[Any, ...]]] = deque()
-        self._writing, self._life = False, 0
-        self.transactions = 0
-
-    def write(self, seconds: float, then: Then, *args: Any) -> None:
-        """Call `then` when it is committed; `seconds` is what it adds to its transaction."""
-        self.waiting.append((seconds, then, args))
-        if not self._writing:
-            self._begin()
-
-    def stop(self) -> None:
-        """Forget all that is not committed."""
-        self.waiting.clear()
-        self._writing = False
-        self._life += 1
-
-    def _begin(self) -> None:
-        self._writing = True
-        self.transactions += 1
-        group = [self.waiting.popleft() for _ in range(min(len(self.waiting), self._together))]
-        work = self._costs.transaction + sum(seconds for seconds, _, _ in group)
-        self._store.serve(work, self._flush, group, self._life)
-
-    def _flush(self, group: list[Any], life: int) -> None:
-        self._timeline.after(self._costs.flush, self._committed, group, life)
-
-    def _committed(self, group: list[Any], life: int) -> None:
-        if life != self._life:
-            return
-        self._writing = False
-        if self.waiting:
-            self._begin()
-        for _, then, args in group:
-            then(*args)
 
 
 # ── who is there ──
@@ -291,10 +150,7 @@ class Simulation:
         self.timeline = Timeline()
         self._store = Station(self.timeline, plant.lanes)
         self._token = Station(self.timeline, plant.tokens) if plant.tokens else None
-        self.nodes = [
-            Node(Core(self.timeline), Writer(self.timeline, self._store, costs, plant.together), plant.threads)
-            for _ in range(plant.nodes)
-        ]
+        self.nodes = [self._node_of(plant, costs) for _ in range(plant.nodes)]
         self.desks = [Desk(about) for about in plant.offices]
         self._to_feed: deque[Desk] = deque()
         self._policy = RetryPolicy()
@@ -303,6 +159,11 @@ class Simulation:
         self._in_intake = self._open = self._next = 0
         self._held: list[tuple[Outage, set[Document]]] = []  # what dead nodes held
         self.story = Story()
+
+    def _node_of(self, plant: Plant, costs: Costs) -> Node:
+        about = {"fixed": costs.transaction, "flush": costs.flush}
+        writer = Writer(self.timeline, self._store, **about, together=plant.together)
+        return Node(Core(self.timeline), writer, plant.threads)
 
     def run(self, load: Iterator[Arrival]) -> Story:
         """Let all of the load come, and everything end."""

@@ -97,7 +97,7 @@ class Bench:
     """A broker under measurement."""
 
     def __init__(self, site: Site, serving: Serving, ledger: Ledger, prepared: Sequence[Letter]) -> None:
-        self._site, self._letters, self._ledger = site, prepared, ledger
+        self._site, self._letters, self.ledger = site, prepared, ledger
         self._process = serving.process.pid
 
     def _cpu(self) -> float:
@@ -106,7 +106,7 @@ class Bench:
     def pause(self, paused: bool) -> None:
         """Close all offices, or open them."""
         for office in self._site.offices:
-            self._ledger.pause(office.id, paused)
+            self.ledger.pause(office.id, paused)
 
     def level(self, connections: int, number: int, *, delivering: bool = False) -> Level:
         """Send `number` documents as new messages."""
@@ -130,16 +130,16 @@ class Bench:
         self.pause(False)
         while self._open():
             if time.perf_counter() - start > DRAINING:
-                raise RuntimeError(f"deliveries have not ended: {self._ledger.stats().deliveries}")
+                raise RuntimeError(f"deliveries have not ended: {self.ledger.stats().deliveries}")
             time.sleep(0.05)
         number = self._delivered() - before
         return number / (time.perf_counter() - start), (self._cpu() - cpu) / number * 1e3
 
     def _delivered(self) -> int:
-        return self._ledger.stats().deliveries.get(DeliveryState.DELIVERED, 0)
+        return self.ledger.stats().deliveries.get(DeliveryState.DELIVERED, 0)
 
     def _open(self) -> int:
-        counts = self._ledger.stats().deliveries
+        counts = self.ledger.stats().deliveries
         return counts.get(DeliveryState.WAITING, 0) + counts.get(DeliveryState.SENDING, 0)
 
 

@@ -1,0 +1,86 @@
+"""A real broker under a load that comes by a timetable, and beside it what the simulation says of the same timetable.
+
+What a document costs is measured in the same run, with the broker as busy as it gets; what the simulation adds is how
+long documents wait for each other.  No office takes anything meanwhile.
+"""
+
+from __future__ import annotations
+
+import os
+import statistics
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Final
+
+from config.demo.offices import offices
+from tests.benchmarks import costs, machine, queueing
+from tests.benchmarks.arrivals import Load
+from tests.benchmarks.brokers import Workplace, running
+from tests.benchmarks.documents import letters
+from tests.benchmarks.senders import send
+
+LOADS: Final = (0.3, 0.5, 0.7, 0.85)  # parts of what it can do at most
+LINES: Final = 64  # connections
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Beside:
+    """Milliseconds from the moment that a document was due to its receipt: measured, simulated."""
+
+    engine: str
+    workers: int
+    load: float
+    rate: float
+    busy: float  # of one core, the broker's
+    busy_simulated: float
+    mean: float
+    mean_simulated: float
+    p50: float
+    p50_simulated: float
+    p95: float
+    p95_simulated: float
+    p99: float
+    p99_simulated: float
+
+
+def check(place: Workplace) -> Iterator[Beside]:
+    """Measure a broker at several loads, and simulate each."""
+    chosen = offices()[:12]
+    rough = 150.0  # documents a second, more than there will be
+    prepared = letters(int(place.size.seconds * rough), chosen, place.pki, place.at)
+    known = {"sqlite": costs.SQLITE, "postgres": costs.POSTGRES}
+    for engine in place.engines:
+        place.tell(f"by timetable, {engine} …")
+        with running(place, engine, chosen, prepared) as it:
+            it.bench.pause(True)
+            it.bench.level(8, place.size.documents // 4)
+            most = it.bench.level(16, place.size.documents)
+            costly = replace(known[engine], document=most.cpu / 1e3)
+            for part in LOADS:
+                load = Load(rate=part * most.rate, seconds=place.size.seconds)
+                due = [arrival.at for arrival in load.arrivals()]
+                requests = [letter.request(f"at {part}") for letter in prepared[: len(due)]]
+                cpu = machine.cpu_of(it.serving.process.pid)
+                told = send(it.site.port, requests, LINES, due[: len(requests)])
+                busy = (machine.cpu_of(it.serving.process.pid) - cpu) / told.seconds
+                plant = queueing.Plant(
+                    offices=[queueing.Office()], threads=0, lanes=1 if engine == "sqlite" else os.cpu_count() or 1
+                )
+                story = queueing.Simulation(plant, costly).run(load.arrivals())
+                wait = [queueing.percentile(story.to_receipt, one) * 1e3 for one in (0.5, 0.95, 0.99)]
+                yield Beside(
+                    engine=engine,
+                    workers=1,
+                    load=part,
+                    rate=load.rate,
+                    busy=busy,
+                    busy_simulated=story.nodes[0],
+                    mean=statistics.fmean(told.latencies) * 1e3,
+                    mean_simulated=statistics.fmean(story.to_receipt) * 1e3,
+                    p50=told.percentile(0.5) * 1e3,
+                    p50_simulated=wait[0],
+                    p95=told.percentile(0.95) * 1e3,
+                    p95_simulated=wait[1],
+                    p99=told.percentile(0.99) * 1e3,
+                    p99_simulated=wait[2],
+                )
