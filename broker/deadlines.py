@@ -21,6 +21,8 @@ from typing import Protocol
 
 from broker.custody import READMITTED
 from broker.model import Delivery, DeliveryId, OfficeId, SubmissionId
+from broker.ports import EventRecord
+from broker.quarantine import cause
 from broker.states import FINAL, DeliveryState
 
 
@@ -254,6 +256,35 @@ class Evidence:
     id: str = ""
     xml: bytes = b""
     tries: int = 0  # to hand it to the partner's system
+
+
+def telling(of: Delivery, stage: Stage, level: Level, at: datetime) -> EventRecord:
+    """Return the event that tells that a delivery is late: how it stood then, and why as far as is known."""
+    return EventRecord(
+        at=at,
+        name=f"deadline.{stage}-{level}",
+        submission=of.submission,
+        delivery=of.id,
+        detail=f"{of.state} {_why(of)}".strip(),
+    )
+
+
+def shortfall(it: Watched, stage: Stage, terms: Terms, at: datetime) -> Evidence:
+    """Return the evidence that is owed from now on because a stage has not come about in time."""
+    return Evidence(
+        submission=it.delivery.submission,
+        stage=stage,
+        delivery=it.delivery.id,
+        office=it.delivery.office,
+        state=it.delivery.state,
+        cause=_why(it.delivery),
+        deadline=it.accepted_at + terms.of(stage).expire,
+        at=at,
+    )
+
+
+def _why(of: Delivery) -> str:
+    return cause(of.last_error) if of.last_error else ""
 
 
 class Watch(Protocol):

@@ -10,10 +10,22 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from broker.custody import READMITTED
-from broker.deadlines import Evidence, Level, Progress, Stage, Timetable, Told, Watched, begun, overdue, owes
+from broker.deadlines import (
+    Evidence,
+    Level,
+    Progress,
+    Stage,
+    Timetable,
+    Told,
+    Watched,
+    begun,
+    overdue,
+    owes,
+    shortfall,
+    telling,
+)
 from broker.model import Delivery, DeliveryId, Submission, SubmissionId
 from broker.ports import EventRecord
-from broker.quarantine import cause
 from broker.states import FINAL, DeliveryState
 
 if TYPE_CHECKING:
@@ -97,21 +109,11 @@ class MemoryWatch:
         terms = timetable.of(one.office)
         for stage, level in overdue(watched, terms, now):
             told[stage, level] = False
-            why = cause(one.last_error) if one.last_error else ""
-            self._event(f"deadline.{stage}-{level}", now, one.submission, one.id, f"{one.state} {why}".strip())
+            self._store.events.append(telling(one, stage, level, now))
             about = self._store._kept[one.submission].submission
             owed = owes(level, about.sender, about.notes, wants)
             if owed:
-                evidence = Evidence(
-                    submission=one.submission,
-                    stage=stage,
-                    delivery=one.id,
-                    office=one.office,
-                    state=one.state,
-                    cause=why,
-                    deadline=watched.accepted_at + terms.of(stage).expire,
-                    at=now,
-                )
+                evidence = shortfall(watched, stage, terms, now)
                 self._evidence.setdefault((one.submission, stage), _Owed(evidence, now))
             if (stage, level) == (Stage.RETRIEVAL, Level.EXPIRED):
                 self._awaited[one.submission] = True

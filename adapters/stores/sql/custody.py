@@ -11,7 +11,7 @@ from typing import NamedTuple
 from sqlalchemy import Connection, Table, bindparam, insert, select
 from sqlalchemy.dialects import postgresql, sqlite
 
-from adapters.stores.sql import deadlines, rows
+from adapters.stores.sql import answers, rows
 from adapters.stores.sql.columns import key
 from adapters.stores.sql.tables import (
     content,
@@ -174,7 +174,7 @@ def _keep(connection: Connection, now: datetime, kept: Sequence[Acceptance]) -> 
     again = [{"submission": it.submission.id} for it in kept if it.recheck]
     if again:
         connection.execute(insert(rechecks), again)
-    deadlines.await_answer(connection, [it.submission.id for it in kept if it.awaits_answer])
+    answers.await_answer(connection, [it.submission.id for it in kept if it.awaits_answer])
     due = [rows.delivery_values(due_by(one, now)) for it in kept for one in it.deliveries]
     if due:
         connection.execute(insert(deliveries), due)
@@ -184,7 +184,7 @@ def _keep(connection: Connection, now: datetime, kept: Sequence[Acceptance]) -> 
         for name, detail in (("intake.accepted", acceptance_detail(it.submission.digest, it.receipt)), *it.told)
     )
     connection.execute(insert(events), [rows.event_values(event) for event in told])
-    deadlines.take_answers(connection, now, [it.submission for it in kept])
+    answers.take_answers(connection, now, [it.submission for it in kept])
 
 
 def refuse(cap: int) -> Callable[[Connection, datetime, Sequence[Refusal]], Sequence[None]]:

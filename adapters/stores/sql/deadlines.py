@@ -13,20 +13,17 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import Connection, Row, and_, bindparam, delete, func, insert, literal, or_, select, update
+from sqlalchemy import Connection, Row, and_, bindparam, func, insert, literal, or_, select, update
 
-from adapters.stores.sql import evidence, rows
+from adapters.stores.sql import answers, evidence, rows
 from adapters.stores.sql.access import Access
-from adapters.stores.sql.columns import Moment, Words
+from adapters.stores.sql.columns import Moment
 from adapters.stores.sql.quarantine import beyond
 from adapters.stores.sql.tables import awaited, deliveries, events, overdue, submissions
 from adapters.stores.sql.writer import Work
-from broker.custody import READMITTED
-from broker.deadlines import Evidence, Level, Stage, Timetable, Told, Watched, owes
+from broker.deadlines import Evidence, Level, Stage, Timetable, Told, Watched, owes, shortfall, telling
 from broker.deadlines import overdue as late_stages
-from broker.model import Delivery, DeliveryId, Submission, SubmissionId
-from broker.ports import EventRecord
-from broker.quarantine import cause
+from broker.model import Delivery, DeliveryId, SubmissionId
 from broker.states import FINAL, DeliveryState
 
 _PAGE: Final = 200  # deliveries judged in one transaction: what is accepted meanwhile waits for it
@@ -120,10 +117,10 @@ class SqlWatch:
 
     def awaits_answer(self, submission: SubmissionId) -> bool:
         with self._access.read() as connection:
-            return connection.execute(select(awaited).where(awaited.c.submission == submission)).first() is not None
+            return answers.is_awaited(connection, submission)
 
     def answered(self, submission: SubmissionId, reason: str) -> bool:
-        return self._access.write(ANSWERED, Answered(submission=submission, by=reason))
+        return self._access.write(answers.ANSWERED, answers.Answered(submission=submission, by=reason))
 
     def late(self) -> Mapping[tuple[Stage, Level], int]:
         counted = (
@@ -178,27 +175,14 @@ def _one(
     for stage, level in late_stages(watched, terms, now):
         if stage is Stage.RETRIEVAL and not _still_awaited(connection, now, one, level):
             continue
-        why = cause(one.last_error) if one.last_error else ""
         connection.execute(
             insert(overdue),
             {"delivery": one.id, "stage": stage.value, "level": level.value, "submission": one.submission, "at": now},
         )
-        name, detail = f"deadline.{stage}-{level}", f"{one.state} {why}".strip()
-        event = EventRecord(at=now, name=name, submission=one.submission, delivery=one.id, detail=detail)
-        connection.execute(insert(events), [rows.event_values(event)])
+        connection.execute(insert(events), [rows.event_values(telling(one, stage, level, now))])
         owed = owes(level, row.sender, rows.notes(row), it.wants)
         if owed:
-            shortfall = Evidence(
-                submission=one.submission,
-                stage=stage,
-                delivery=one.id,
-                office=one.office,
-                state=one.state,
-                cause=why,
-                deadline=row.accepted_at + terms.of(stage).expire,
-                at=now,
-            )
-            evidence.owe(connection, shortfall, now)
+            evidence.owe(connection, shortfall(watched, stage, terms, now), now)
         yield Told(delivery=one, stage=stage, level=level, owed=owed)
 
 
@@ -254,95 +238,10 @@ def _settle(connection: Connection, now: datetime, most: int) -> Settled:
     late = [row for row in found if row.level == Level.EXPIRED and row.state != DeliveryState.REDIRECTED]
     if late:
         connection.execute(
-            insert(events), [_met_late(now, row.submission, row.delivery, Stage(row.stage)) for row in late]
+            insert(events), [answers.met_late(now, row.submission, row.delivery, Stage(row.stage)) for row in late]
         )
     return Settled(noted=len(found), late=len(late))
 
 
-def _met_late(now: datetime, submission: str, delivery: str | None, stage: Stage) -> rows.Values:
-    return rows.event_values(
-        EventRecord(
-            at=now,
-            name="deadline.met-late",
-            submission=SubmissionId(submission),
-            delivery=None if delivery is None else DeliveryId(delivery),
-            detail=stage,
-        )
-    )
-
-
-# ── answers ──
-
-
-def await_answer(connection: Connection, waiting: Sequence[SubmissionId]) -> None:
-    """Watch for the answers to submissions that have just been accepted."""
-    if waiting:
-        connection.execute(insert(awaited), [{"submission": one} for one in waiting])
-
-
-def take_answers(connection: Connection, now: datetime, came: Sequence[Submission]) -> None:
-    """Note which of the submissions that have just been accepted answer one that is watched for, or were answered.
-
-    An answer comes into the box that its sender named for it.  A sender may name anything as what it answers, so the
-    text is looked up as one that may hold anything.
-    """
-    for it in came:
-        if READMITTED in it.notes:
-            _find_answer(connection, now, it)
-        if it.in_reply_to and not it.trial:
-            of = select(awaited.c.submission).join(submissions, submissions.c.id == awaited.c.submission)
-            asked = bindparam("asked", it.in_reply_to, type_=Words), bindparam("into", it.box, type_=Words)
-            known = connection.execute(of.where(awaited.c.submission == asked[0], submissions.c.reply_to == asked[1]))
-            for one in known.scalars().all():
-                _answered(connection, now, Answered(submission=SubmissionId(one), by=it.id))
-
-
-def _find_answer(connection: Connection, now: datetime, it: Submission) -> None:
-    # Only what is taken back can have an answer that is there before it.  No index knows what answers what; ids are
-    # ordered in time, so only what came in since is looked through.
-    later = select(submissions.c.id).where(
-        select(awaited).where(awaited.c.submission == it.id).exists(),
-        submissions.c.id > it.id,
-        submissions.c.in_reply_to == it.id,
-        submissions.c.box == it.reply_to,
-        submissions.c.trial.is_(False),
-    )
-    for reply in connection.execute(later.order_by(submissions.c.id).limit(1)).scalars().all():
-        _answered(connection, now, Answered(submission=it.id, by=reply))
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Answered:
-    """An answer: by which submission, or why an operator says so."""
-
-    submission: SubmissionId
-    by: str
-
-
-def answered(connection: Connection, now: datetime, members: Sequence[Answered]) -> Sequence[bool]:
-    """Watch no longer for the answers to these."""
-    return [_answered(connection, now, it) for it in members]
-
-
-def _answered(connection: Connection, now: datetime, it: Answered) -> bool:
-    gone = connection.execute(
-        delete(awaited).where(awaited.c.submission == it.submission).returning(awaited.c.expired_at)
-    ).one_or_none()
-    if gone is None:
-        return False
-    connection.execute(
-        update(overdue)
-        .where(overdue.c.submission == it.submission, overdue.c.stage == Stage.RETRIEVAL.value)
-        .values(met_at=now)
-    )
-    event = EventRecord(at=now, name="deadline.answered", submission=it.submission, detail=it.by)
-    told = [rows.event_values(event)]
-    if gone.expired_at is not None:
-        told.append(_met_late(now, it.submission, None, Stage.RETRIEVAL))
-    connection.execute(insert(events), told)
-    return True
-
-
 TELL: Final = Work(rank=62, do=tell)
 SETTLE: Final = Work(rank=63, do=settle)
-ANSWERED: Final = Work(rank=66, do=answered)
