@@ -25,6 +25,7 @@ from adapters.testkit.stores.values import (
     kept,
     limits,
 )
+from broker.custody import READMITTED
 
 
 @pytest.fixture(params=["sqlite", "postgres"])
@@ -91,6 +92,32 @@ def test_no_step_of_the_hot_path_walks_a_table_that_grows(tmp_path):
     in_order = {step for step in walks if re.fullmatch(r"SCAN unstamped USING COVERING INDEX \w+", step)}
     assert len(in_order) == 1
     assert walks - in_order <= {"SCAN offices", "SCAN seals", "SCAN anon_1"}  # anon_1: the queue, cut to length
+
+
+def test_who_has_answered_what_is_taken_back_is_told_by_an_index(url):
+    """Else each document that is taken back would walk all that came after it."""
+    store = SqlStore(url, clock=Hands())
+    taken_back = replace(a_letter(notes=(READMITTED,)), awaits_answer=True)
+    for number in range(20):
+        kept(store, in_reply_to="" if number else "x" * 10_000)
+    kept(store, in_reply_to=taken_back.submission.id, box="/citizen/box")
+    asked = []
+    event.listen(store._writing, "before_cursor_execute", lambda *about: asked.append((about[2], about[3])))
+    store.accept(taken_back)
+    assert not store.watch.awaits_answer(taken_back.submission.id)
+    ((statement, parameters),) = [one for one in asked if "length(in_reply_to)" in one[0]]
+    with store._reading.connect() as connection:
+        how = "EXPLAIN"
+        if connection.dialect.name == "sqlite":
+            how = "EXPLAIN QUERY PLAN"
+        else:
+            connection.exec_driver_sql(
+                "SET LOCAL enable_seqscan = off"
+            )  # it takes its time to notice that there is more
+        plan = [str(row[-1]) for row in connection.exec_driver_sql(f"{how} {statement}", parameters)]
+    store.close()
+    (look,) = [step for step in plan if "submissions" in step]
+    assert re.search(r"submissions_in_reply\b", look)
 
 
 def test_a_message_is_looked_up_in_two_selects_and_only_a_new_id_of_a_known_one_is_written(url):

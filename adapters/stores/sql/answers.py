@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from sqlalchemy import Connection, bindparam, delete, insert, select, update
+from sqlalchemy import Connection, bindparam, delete, insert, select, text, update
 
 from adapters.stores.sql import rows
 from adapters.stores.sql.columns import Words
-from adapters.stores.sql.tables import awaited, events, overdue, submissions
+from adapters.stores.sql.tables import MAY_BE_ID, awaited, events, overdue, submissions
 from adapters.stores.sql.writer import Work
 from broker.custody import READMITTED
 from broker.deadlines import Stage
@@ -51,12 +51,12 @@ def take_answers(connection: Connection, now: datetime, came: Sequence[Submissio
 
 
 def _find_answer(connection: Connection, now: datetime, it: Submission) -> None:
-    # Only what is taken back can have an answer that is there before it.  No index knows what answers what; ids are
-    # ordered in time, so only what came in since is looked through.
+    # Only what is taken back can have an answer that is there before it.
     later = select(submissions.c.id).where(
         select(awaited).where(awaited.c.submission == it.id).exists(),
         submissions.c.id > it.id,
         submissions.c.in_reply_to == it.id,
+        text(MAY_BE_ID),
         submissions.c.box == it.reply_to,
         submissions.c.trial.is_(False),
     )

@@ -23,6 +23,8 @@ def upgrade() -> None:
         _tables()
     online.index("events_chained", "events", ["batch", "position"], where="batch IS NOT NULL")
     online.index("refusals_by_digest", "refusals", ["digest"])
+    may_be_id = "in_reply_to <> '' AND length(in_reply_to) <= 100"  # answers alone, and no longer texts of strangers
+    online.index("submissions_in_reply", "submissions", ["in_reply_to", "id"], where=may_be_id)
     online.serve_from("0002", "0003")
 
 
