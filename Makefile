@@ -4,7 +4,7 @@ PYTHON ?= python3
 PYTEST := .venv/bin/pytest
 SHELL := /bin/bash
 
-.PHONY: help demo test hostile journal lint interop fuzz mutation corpus bench reference sbom lock clean
+.PHONY: help demo test hostile journal lint interop fuzz mutation corpus bench scaling reference sbom lock clean
 
 help:  ## Show the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -50,6 +50,11 @@ bench: .venv/dev  ## Documents a second from submit to receipt, the time in each
 	.venv/bin/python -m tests.benchmarks.throughput
 	.venv/bin/python -m tests.benchmarks.revocation
 	.venv/bin/python -m tests.benchmarks.million --rows 100000
+
+scaling: .venv/dev  ## How cost grows with workers, sizes and offices, measured; then a national load, simulated: half an hour
+	$(PYTHON) scripts/debian.py postgres rabbitmq softhsm
+	.venv/bin/python -m tests.benchmarks.scaling
+	.venv/bin/python -m tests.benchmarks.nation
 
 reference: .venv/dev  ## Write the generated pages of docs/reference anew
 	.venv/bin/python scripts/reference

@@ -18,7 +18,7 @@ from tests.benchmarks import machine, singletons
 from tests.benchmarks.brokers import MB, Workplace, bare_store, running
 from tests.benchmarks.country import many
 from tests.benchmarks.documents import large_letter, letters
-from tests.benchmarks.engines import Database, private
+from tests.benchmarks.engines import Octets, private
 from tests.benchmarks.throughput import Bench
 from tests.crash.rabbit import Partner
 
@@ -42,12 +42,19 @@ class Workers:
     server_delivery: float
     transactions_delivery: float
     log_delivery: int
-    tables: int
-    indexes: int
     memory: float
 
 
-def by_workers(place: Workplace) -> Iterator[Workers]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kept:
+    """Octets of a table and of its indexes for a document that was delivered."""
+
+    table: str
+    octets: int
+    indexes: int
+
+
+def by_workers(place: Workplace) -> Iterator[Workers | Kept]:
     number, chosen = place.size.documents, offices()[:12]
     prepared = letters(number, chosen, place.pki, place.at)
     for engine in place.engines:
@@ -55,14 +62,14 @@ def by_workers(place: Workplace) -> Iterator[Workers]:
             place.tell(f"{engine}, {workers} workers …")
             with running(place, engine, chosen, prepared, workers) as it:
                 it.bench.pause(True)
-                it.bench.level(8 * workers, number // 4)  # warm
+                it.bench.level(12, number // 4)  # warm
                 it.bench.drain()
                 it.bench.pause(True)
-                empty, before = _octets(it.database), it.books()
+                empty, before = it.tables(), it.books()
                 level = it.bench.level(16, number)
                 taken, between = it.books().since(before, number), it.books()
                 rate, cpu = it.bench.drain()
-                handed, full = it.books().since(between, number), _octets(it.database)
+                handed = it.books().since(between, number)
                 yield Workers(
                     engine=engine,
                     workers=workers,
@@ -77,17 +84,17 @@ def by_workers(place: Workplace) -> Iterator[Workers]:
                     server_delivery=handed.cpu * 1e3,
                     transactions_delivery=handed.transactions / 1e3,
                     log_delivery=handed.log,
-                    tables=(full[0] - empty[0]) // number,
-                    indexes=(full[1] - empty[1]) // number,
                     memory=it.resident(),
                 )
+                if workers == place.size.workers[-1]:
+                    yield from _kept(empty, it.tables(), number)
 
 
-def _octets(database: Database | None) -> tuple[int, int]:
-    if database is None:
-        return 0, 0
-    found = database.octets().values()
-    return sum(table for table, _ in found), sum(indexes for _, indexes in found)
+def _kept(before: Octets, after: Octets, number: int) -> Iterator[Kept]:
+    for name, (octets, indexes) in after.items():
+        table, index = (octets - before[name][0]) // number, (indexes - before[name][1]) // number
+        if table or index:
+            yield Kept(table=name, octets=table, indexes=index)
 
 
 # ── sizes ──
@@ -161,22 +168,38 @@ def by_offices(place: Workplace) -> Iterator[Offices | singletons.Claiming]:
     for engine in place.engines:
         for number in place.size.offices:
             place.tell(f"claims over {number} offices, {engine} …")
-            with bare_store(place, engine) as (store, _):
-                yield singletons.claims_over(store, engine, number, rounds=max(place.size.groups // 40, 3))
+            with bare_store(place, engine) as (store, database):
+                hand = singletons.Hand(store, engine, None if database is None else database.cpu)
+                yield singletons.claims_over(hand, number, rounds=max(place.size.groups // 8, 3))
 
 
 # ── singletons ──
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Life:
+    """Octets of log that PostgreSQL writes for a document of 400 octets: taken in, handed over, chained."""
+
+    documents: int
+    log: int
+    log_chained: int  # of it for the journal
+
+
 def alone(place: Workplace) -> Iterator[Any]:
     for engine in place.engines:
         place.tell(f"transactions, {engine} …")
-        with bare_store(place, engine) as (store, server):
-            hand = singletons.Hand(store, engine, None if server is None else lambda of=server: of.cpu)
+        with bare_store(place, engine) as (store, database):
+            hand = singletons.Hand(store, engine, None if database is None else database.cpu)
+            before = database and database.taken()
             grouped = singletons.transactions(hand, place.size.groups)
+            between = database and database.taken()
             yield from grouped
             yield from singletons.lines(grouped)
             yield singletons.chained(store, engine)
+            if database and before and between:
+                number = 2 * place.size.groups
+                handed, chained = between.since(before, number), database.taken().since(between, number)
+                yield Life(documents=number, log=handed.log + chained.log, log_chained=chained.log)
     place.tell("seals …")
     folder = place.folder / "token"
     shutil.rmtree(folder, ignore_errors=True)

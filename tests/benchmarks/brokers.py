@@ -20,7 +20,7 @@ from config.demo.offices import DemoOffice
 from config.demo.site import Serving, Site
 from tests.benchmarks import machine
 from tests.benchmarks.documents import Letter
-from tests.benchmarks.engines import Database, Engine, Taken, private
+from tests.benchmarks.engines import Database, Octets, Taken, private
 from tests.benchmarks.throughput import Bench, document_systems, site_of
 
 MB: Final = 1_000_000
@@ -83,6 +83,10 @@ class Running:
     books: Callable[[], Taken]
     database: Database | None
 
+    def tables(self) -> Octets:
+        """Return the octets of each of the database's tables and of its indexes."""
+        return self.database.octets() if self.database else {}
+
     def resident(self) -> float:
         """Return the MB that are in memory, over all workers."""
         return machine.resident(self.serving.process.pid) / MB
@@ -134,18 +138,17 @@ def _wait_for_workers(site: Site, number: int) -> None:
 
 
 @contextmanager
-def bare_store(place: Workplace, engine: str) -> Iterator[tuple[SqlStore, Engine | None]]:
-    """Open a new store without a broker; yield it, and its server."""
+def bare_store(place: Workplace, engine: str) -> Iterator[tuple[SqlStore, Database | None]]:
+    """Open a new store without a broker; yield it, and its database on PostgreSQL."""
     with ExitStack() as ends:
         if engine == "postgres":
-            server = ends.enter_context(private("postgres"))
-            url = Database(server, "bare").url
-            migrate(url)
-            store = SqlStore(url)
+            database = Database(ends.enter_context(private("postgres")), "bare")
+            migrate(database.url)
+            store = SqlStore(database.url)
         else:
-            folder, server = place.folder / "bare", None
+            folder, database = place.folder / "bare", None
             shutil.rmtree(folder, ignore_errors=True)
             folder.mkdir(parents=True)
             store = SqlStore(f"sqlite:///{folder}/store.sqlite", clock=clock.now)
         ends.callback(store.close)
-        yield store, server
+        yield store, database

@@ -11,6 +11,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+BATCH: Final = 500  # events that the journal chains at once: `[journal] most`
+RESTS: Final = 10  # times as long as a batch took is it until the next: config/journal.py
+WORKED: Final = 0.8  # of the time it does so: four seconds of every five, likewise
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Costs:
@@ -27,6 +31,7 @@ class Costs:
     claim: float  # and for each claim, with what is read for it
     record: float  # and for each outcome
     flush: float  # that a transaction waits while the store works on others: wall less CPU of one with nothing in it
+    batch: float  # of whoever chains the journal, for a batch
     token: float  # of a PKCS#11 token for a signature (SoftHSM, RSA-2048)
 
     def intake(self, octets: int) -> float:
@@ -54,6 +59,7 @@ SQLITE: Final = Costs(
     claim=0.3e-3,
     record=0.3e-3,
     flush=0.0,
+    batch=30e-3,
     token=0.4e-3,
 )
 """One file: whoever writes holds all of it until it is flushed, so `flush` is part of `transaction`."""
@@ -70,6 +76,22 @@ POSTGRES: Final = Costs(
     claim=0.5e-3,
     record=0.4e-3,
     flush=2e-3,
+    batch=30e-3,
     token=0.4e-3,
 )
 """The store's figures are CPU of the server's processes: its cores are the lanes."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kept:
+    """What PostgreSQL writes and keeps for a document: octets."""
+
+    report: int  # beside a document in `content`: its report, row and index
+    proof: int  # of the tables that stay
+    indexes: int  # of all indexes that stay
+    log: int  # of its log for a small document's whole life, chained
+    log_octet: float  # for each octet of the document
+    events: float  # in the journal: accepted, claimed, acknowledged
+
+
+KEPT: Final = Kept(report=3_000, proof=8_000, indexes=1_500, log=25_000, log_octet=1.1, events=3.0)

@@ -16,6 +16,9 @@ import psycopg
 
 from tests.benchmarks import machine
 
+Octets = dict[str, tuple[int, int]]
+"""By table: its own octets, and those of its indexes."""
+
 SCRIPT: Final = Path(__file__).resolve().parents[2] / "scripts" / "engines"
 
 
@@ -71,13 +74,17 @@ class Database:
         _ask(server.url, f"CREATE DATABASE {name}")
         self.url = f"{server.url.rpartition('/')[0]}/{name}"
 
+    def cpu(self) -> float:
+        """Return the seconds of CPU time that its server has taken so far."""
+        return self._server.cpu
+
     def taken(self) -> Taken:
         """Read the counts.  What a session has done is seen a moment later: wait for it before and after."""
         asked = "SELECT pg_stat_clear_snapshot(), xact_commit FROM pg_stat_database WHERE datname = current_database()"
         log = "SELECT pg_current_wal_insert_lsn() - '0/0'"
         return Taken(cpu=self._server.cpu, log=int(_ask(self.url, log)[0]), transactions=int(_ask(self.url, asked)[1]))
 
-    def octets(self) -> dict[str, tuple[int, int]]:
+    def octets(self) -> Octets:
         """Return the octets of each table, with its partitions, and of its indexes."""
         asked = """
             SELECT coalesce(parent.relname, one.relname), sum(pg_table_size(one.oid)), sum(pg_indexes_size(one.oid))

@@ -34,11 +34,11 @@ from broker.parse import Limits
 from broker.ports import Seal
 from config import clock
 from tests.benchmarks import filled
+from tests.benchmarks.costs import BATCH, RESTS, WORKED
 from tests.receipts import ISSUED, PKI, a_registrar, a_seal, an_admitted, its_submission
 
 LEASE: Final = timedelta(minutes=5)
 GROUPS: Final = (1, 16)  # members of a transaction: from two points a line
-BATCH: Final = 500  # events, as `[journal] most`
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,7 +87,7 @@ class Hand:
 
     def __init__(self, store: SqlStore, engine: str, server: Callable[[], float] | None = None) -> None:
         """`server` tells the seconds of CPU time that the database's processes have taken."""
-        self.store, self._engine, self._server = store, engine, server
+        self.store, self.engine, self._server = store, engine, server
         self._writer = store._open()
 
     def commit(self, work: Work[Any, Any], members: Sequence[Any]) -> list[Any]:
@@ -109,7 +109,7 @@ class Hand:
         cpu = (time.process_time() - cpu) / len(took) * 1e3
         spent = (self._server() - server) / len(took) * 1e3 if self._server else None
         return Grouped(
-            engine=self._engine,
+            engine=self.engine,
             operation=operation,
             members=members,
             wall=statistics.median(took) * 1e3,
@@ -165,13 +165,14 @@ class Claiming:
     none: float
     one: float
     all: float
+    server: float | None  # CPU of the database's for a claim of nothing
 
 
-def claims_over(store: SqlStore, engine: str, number: int, rounds: int) -> Claiming:
+def claims_over(hand: Hand, number: int, rounds: int) -> Claiming:
     """Enrol so many offices and claim."""
-    hand, names = Hand(store, engine), [OfficeId(f"office-{it:04}") for it in range(number)]
+    names = [OfficeId(f"office-{it:04}") for it in range(number)]
     begin = time.perf_counter()
-    store.enrol([OfficeLimits(office=it) for it in names])
+    hand.store.enrol([OfficeLimits(office=it) for it in names])
     enrolled = time.perf_counter() - begin
     fresh = filled.letters(clock.now)
 
@@ -188,8 +189,11 @@ def claims_over(store: SqlStore, engine: str, number: int, rounds: int) -> Claim
             hand.commit(RECORD, [Ending(claim=it, outcome=ACKNOWLEDGED) for it in claims[at : at + 200]])
         return took
 
-    none = [claim() for _ in range(rounds)]
-    one = []
+    def nothing() -> Iterator[float]:
+        for _ in range(rounds):
+            yield claim()
+
+    none, one = hand.timed("claim of nothing", 0, nothing), []
     for turn in range(rounds):
         due(names[turn % number :][:1])
         one.append(claim())
@@ -200,12 +204,13 @@ def claims_over(store: SqlStore, engine: str, number: int, rounds: int) -> Claim
         due([names[(16 * turn + it) % number] for it in range(16)])
     middle = statistics.median
     return Claiming(
-        engine=engine,
+        engine=hand.engine,
         offices=number,
         enrol=enrolled * 1e3,
-        none=middle(none) * 1e3,
+        none=none.wall,
         one=middle(one) * 1e3,
         all=middle(every) * 1e3,
+        server=none.server,
     )
 
 
@@ -223,7 +228,7 @@ class Chained:
     events: int
     batch: float
     flat_out: float
-    with_rests: float  # nine times as long as a batch took, and no more than four seconds of every five
+    with_rests: float
 
 
 def chained(store: SqlStore, engine: str) -> Chained:
@@ -236,7 +241,11 @@ def chained(store: SqlStore, engine: str) -> Chained:
         number += batch.size if batch else 0
     batch = statistics.median(took)
     return Chained(
-        engine=engine, events=number, batch=batch * 1e3, flat_out=BATCH / batch, with_rests=0.8 * BATCH / (10 * batch)
+        engine=engine,
+        events=number,
+        batch=batch * 1e3,
+        flat_out=BATCH / batch,
+        with_rests=WORKED * BATCH / (RESTS * batch),
     )
 
 
