@@ -23,49 +23,26 @@ from pathlib import Path
 from typing import Any
 
 import structlog
-from lxml import etree
 from sqlalchemy import Engine, event
 from sqlalchemy.engine.default import DefaultDialect
 
 from adapters.stores import SqlStore
 from broker.admit import Admit
 from broker.dispatch import Dispatcher
-from broker.evidence import UNSIGNED, Level
 from broker.intake import Intake
-from broker.model import (
-    Address,
-    Document,
-    Envelope,
-    Form,
-    FormKey,
-    OfficeId,
-    OfficeLimits,
-    Parcel,
-    Target,
-    Valid,
-    Verified,
-)
-from broker.model import Routed as RoutedTo
+from broker.model import Address, Envelope, OfficeId, OfficeLimits, Parcel, Target
 from broker.partner import NOBODY
 from broker.ports import Filter
 from broker.receipt import Registrar
 from broker.retry import RetryPolicy
 from broker.states import LIVE
 from config.ids import TimeOrderedIds
+from tests import stages
 from tests.crash import planted
 
 PR_SET_PDEATHSIG = 1
 LEASE = timedelta(seconds=0.15)  # PostgreSQL goes by its own clock: who takes over must wait
 OFFICE = OfficeId("town")
-_FORM = Form(
-    key=FormKey(name="letter", version="1"),
-    namespace="",
-    root="letter",
-    title_pl="",
-    title_en="",
-    signed=False,
-    level=Level.NONE,
-)
 
 
 class Points:
@@ -96,13 +73,6 @@ class Points:
         DefaultDialect.do_commit = do_commit  # type: ignore[method-assign]
 
 
-class Marking:
-    """A seal that only marks."""
-
-    def seal(self, unsigned: bytes) -> bytes:
-        return unsigned
-
-
 class Town:
     """The office's document system: what it writes down is there after the broker has died."""
 
@@ -129,16 +99,16 @@ def _append(file: Path, **about: str) -> None:
 
 def intake(store: SqlStore, clock: Callable[[], datetime]) -> Intake:
     """Return an intake whose stages let everything through: nothing of them can be lost."""
-    root, ids = etree.Element("letter"), TimeOrderedIds(clock)
+    ids = TimeOrderedIds(clock)
     target = Target(row="box:/town/in", office=OFFICE, office_name="Town", box="/town/in")
     return Intake(
         store=store,
-        parse=lambda envelope: Document(envelope=envelope, root=root, form=root),
-        validate=lambda document: Valid(document=document, form=_FORM),
-        verify=lambda valid: Verified(valid=valid, report=UNSIGNED, content=b""),
-        route=lambda verified: RoutedTo(verified=verified, target=target),
+        parse=stages.parse,
+        validate=stages.validate,
+        verify=stages.verify,
+        route=stages.route_to(target),
         admit=Admit(partners=lambda: NOBODY),
-        registrar=Registrar(seal=Marking(), ids=ids, environment="test"),
+        registrar=Registrar(seal=stages.Marking(), ids=ids, environment="test"),
         clock=clock,
         ids=ids,
     )

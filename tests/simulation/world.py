@@ -15,13 +15,10 @@ from datetime import datetime, timedelta
 from itertools import count
 from typing import Any
 
-from lxml import etree
-
 from adapters.wire.kind import Custody
 from broker.admit import Admit
 from broker.dispatch import Dispatcher
 from broker.errors import Invalid, LeaseLost, Refused, Rejection, Unavailable
-from broker.evidence import UNSIGNED, Level
 from broker.intake import Intake
 from broker.model import (
     Address,
@@ -29,8 +26,6 @@ from broker.model import (
     Claim,
     Document,
     Envelope,
-    Form,
-    FormKey,
     OfficeId,
     OfficeLimits,
     Parcel,
@@ -43,6 +38,7 @@ from broker.model import (
 from broker.partner import NOBODY
 from broker.receipt import Registrar
 from broker.retry import RetryPolicy
+from tests import stages
 from tests.simulation.schedule import DAWN, Actor, Schedule
 
 LEASE = timedelta(seconds=20)
@@ -51,15 +47,6 @@ POLICY = RetryPolicy(
     first=timedelta(seconds=2), longest=timedelta(seconds=30), patience=timedelta(days=30), crashes=1000
 )
 BAD = b"<bad/>"  # what a document that is refused begins with
-_FORM = Form(
-    key=FormKey(name="letter", version="1"),
-    namespace="",
-    root="letter",
-    title_pl="",
-    title_en="",
-    signed=False,
-    level=Level.NONE,
-)
 
 
 @dataclass(kw_only=True)
@@ -183,9 +170,9 @@ class Node:
         self.store = Faulty(world, world.store, "store")
         self.intake = Intake(
             store=self.store,
-            parse=_parse,
+            parse=stages.parse,
             validate=_validate,
-            verify=lambda valid: Verified(valid=valid, report=UNSIGNED, content=b""),
+            verify=stages.verify,
             route=self._route,
             admit=Admit(partners=lambda: NOBODY),
             registrar=Registrar(seal=Stamp(world), ids=world.ids, environment="test"),
@@ -217,7 +204,7 @@ class Node:
         box = verified.valid.document.envelope.to.box
         office = OfficeId(box.split("/")[1])
         target = Target(row=f"box:{box}", office=office, office_name=office, box=box, policy=BoxPolicy())
-        return Routed(verified=verified, target=target)
+        return stages.route_to(target)(verified)
 
     @contextmanager
     def _lend(self, office: OfficeId) -> Iterator[OfficeSystem]:
@@ -259,15 +246,10 @@ class Node:
                         self.under_way[key] = renewed
 
 
-def _parse(envelope: Envelope) -> Document:
-    root = etree.Element("letter")
-    return Document(envelope=envelope, root=root, form=root)
-
-
 def _validate(document: Document) -> Valid:
     if document.envelope.payload.startswith(BAD):
         raise Invalid("validate.invalid", place="/")
-    return Valid(document=document, form=_FORM)
+    return stages.validate(document)
 
 
 @dataclass(frozen=True)

@@ -7,42 +7,20 @@ from datetime import timedelta
 from itertools import count
 
 import pytest
-from lxml import etree
 
 from adapters.stores.memory import MemoryStore
 from broker.admit import Admit
 from broker.errors import Invalid, NotYet, TooLarge, Unauthorised, Unavailable
-from broker.evidence import UNSIGNED, Level
 from broker.intake import Intake
-from broker.model import Document, Form, FormKey, Once, Routed, Target, Valid, Verified
+from broker.model import Once, Target
 from broker.partner import Partner, Partners, Proof
 from broker.pressure import RETRY_AFTER, Condition, Pressure
 from broker.receipt import Registrar
+from tests import stages
 from tests.builders import NOON, an_envelope
 
-FORM = Form(
-    key=FormKey(name="question", version="1"),
-    namespace="",
-    root="question",
-    title_pl="",
-    title_en="",
-    signed=False,
-    level=Level.NONE,
-)
 TARGET = Target(row="box:/town/SEKAP", office="town", office_name="Town", box="/town/SEKAP")
 ONCE = Once(token="aa", until=NOON + timedelta(minutes=5))
-
-
-class Stamp:
-    """A seal that only marks: what a seal is worth is tested with the seals."""
-
-    def seal(self, unsigned):
-        return unsigned
-
-
-def parse(envelope):
-    root = etree.Element("question")
-    return Document(envelope=envelope, root=root, form=root)
 
 
 def an_intake(*partners, **about):
@@ -51,12 +29,12 @@ def an_intake(*partners, **about):
     return Intake(
         **{
             "store": MemoryStore(lambda: NOON),
-            "parse": parse,
-            "validate": lambda document: Valid(document=document, form=FORM),
-            "verify": lambda valid: Verified(valid=valid, report=UNSIGNED, content=b""),
-            "route": lambda verified: Routed(verified=verified, target=TARGET),
+            "parse": stages.parse,
+            "validate": stages.validate,
+            "verify": stages.verify,
+            "route": stages.route_to(TARGET),
             "admit": Admit(partners=lambda: Partners(partners)),
-            "registrar": Registrar(seal=Stamp(), ids=next_id, environment="test"),
+            "registrar": Registrar(seal=stages.Marking(), ids=next_id, environment="test"),
             "clock": lambda: NOON,
             "ids": next_id,
             "partners": lambda: Partners(partners),
@@ -144,7 +122,7 @@ def test_a_message_that_came_to_nothing_may_come_again_as_it_is():
         mood = next(moods)
         if mood:
             raise mood
-        return Valid(document=document, form=FORM)
+        return stages.validate(document)
 
     intake = an_intake(validate=validate)
     with pytest.raises(Unavailable):
@@ -209,7 +187,7 @@ def test_a_bug_leaves_the_way_open_for_the_same_message():
         mood = next(moods)
         if mood:
             raise mood
-        return Valid(document=document, form=FORM)
+        return stages.validate(document)
 
     intake = an_intake(validate=validate)
     with pytest.raises(ZeroDivisionError):
@@ -243,13 +221,13 @@ FULL = Pressure(on={Condition.QUEUE: "many wait"})
 def test_a_new_document_is_put_off_before_it_is_parsed_and_nothing_is_kept():
     intake = an_intake(pressure=lambda: FULL, parse=never)
     with pytest.raises(Unavailable) as put_off:
-        intake.accept(an_envelope(b"<question/>"))
+        intake.accept(an_envelope(b"<letter/>"))
     assert put_off.value.retry_after == RETRY_AFTER[Condition.QUEUE]
     assert (intake.store.stats().submissions, intake.store.stats().refusals) == (0, 0)
 
 
 def test_a_repeat_gets_its_receipt_under_whatever_pressure_as_long_as_the_store_can_be_asked():
-    store, envelope = MemoryStore(lambda: NOON), an_envelope(b"<question/>")
+    store, envelope = MemoryStore(lambda: NOON), an_envelope(b"<letter/>")
     receipt = an_intake(store=store).accept(envelope)
     for condition in set(Condition) - {Condition.STORE, Condition.OFFICE_QUEUE}:
         assert (
@@ -262,7 +240,7 @@ def test_a_repeat_gets_its_receipt_under_whatever_pressure_as_long_as_the_store_
 
 
 def test_a_message_that_may_come_once_may_come_again_when_it_was_put_off():
-    store, envelope = MemoryStore(lambda: NOON), an_envelope(b"<question/>", once=ONCE)
+    store, envelope = MemoryStore(lambda: NOON), an_envelope(b"<letter/>", once=ONCE)
     with pytest.raises(Unavailable):
         an_intake(store=store, pressure=lambda: FULL).accept(envelope)
     assert an_intake(store=store).accept(envelope).submission
@@ -272,8 +250,8 @@ def test_a_full_office_puts_off_its_documents_once_it_is_known_and_before_anythi
     full = Pressure(offices=frozenset({TARGET.office}))
     intake = an_intake(pressure=lambda: full, registrar=Registrar(seal=None, ids=None, environment="test"))
     with pytest.raises(NotYet) as put_off:
-        intake.accept(an_envelope(b"<question/>"))
+        intake.accept(an_envelope(b"<letter/>"))
     assert put_off.value.condition == Condition.OFFICE_QUEUE
     elsewhere = an_intake(pressure=lambda: Pressure(offices=frozenset({"county"})))
-    assert elsewhere.accept(an_envelope(b"<question/>"))
-    assert an_intake(pressure=lambda: full).accept(an_envelope(b"<question/>", trial=True)), "a trial waits in no queue"
+    assert elsewhere.accept(an_envelope(b"<letter/>"))
+    assert an_intake(pressure=lambda: full).accept(an_envelope(b"<letter/>", trial=True)), "a trial waits in no queue"
