@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from threading import Event
-from typing import Protocol, TypeVar
+from typing import Final, Protocol, TypeVar
 
 from lxml import etree
 
@@ -253,6 +253,9 @@ class Router(Protocol):
 # ── the operators' view ──────────────────────────────────────────────────────────────────────────────────
 
 
+OVERTURNED: Final = "verify.overturned"  # the event: let in under a grace, judged again, and it does not hold
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Filter:
     """Which submissions an operator asks for; empty fields do not restrict."""
@@ -263,6 +266,7 @@ class Filter:
     digest: str = ""
     since: datetime | None = None
     trials: bool = False  # trials are left out unless asked for
+    overturned: bool = False  # only what was OVERTURNED, as long as that report is kept
     after: str = ""  # the last id of the page before
     most: int = 100
 

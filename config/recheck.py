@@ -17,7 +17,7 @@ import structlog
 from broker.errors import Rejection, Unavailable
 from broker.evidence import Indication, Report, SubIndication, to_json
 from broker.model import Address, Document, Envelope, Submission
-from broker.ports import Clock, Ledger, Stage, Store
+from broker.ports import OVERTURNED, Clock, Ledger, Stage, Store
 from broker.verify.revocation import UNOBTAINABLE
 
 log = structlog.get_logger(__name__)
@@ -76,7 +76,7 @@ class Recheck:
             self.store.settle(it.id, "verify.unresolved", report.code, to_json(report))
         elif report.sub_indication is not SubIndication.TRY_LATER:  # a hold may still be lifted
             bound.error("verify.overturned", code=report.code, place=report.place)
-            self.store.settle(it.id, "verify.overturned", report.code, to_json(report))
+            self.store.settle(it.id, OVERTURNED, report.code, to_json(report))
         elif self.clock() - it.received_at > self.patience:
             bound.error("verify.unresolved", code=report.code, place=report.place)
             self.store.settle(it.id, "verify.unresolved", report.code, to_json(report))

@@ -266,7 +266,7 @@ class MemoryStore(Proofs):
     def list(self, wanted: Filter) -> Sequence[Record]:
         with self._open():
             newest_first = (self._record(self._kept[key]) for key in sorted(self._kept, reverse=True))
-            matching = [record for record in newest_first if _matches(record, wanted)]
+            matching = [one for one in newest_first if _matches(one, wanted) and self._judged_as(wanted, one)]
             return matching[: wanted.most]
 
     def show(self, submission: SubmissionId) -> Record | None:

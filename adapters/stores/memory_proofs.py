@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from broker.model import Acceptance, Receipt, SubmissionId
-from broker.ports import EventRecord, Record
+from broker.ports import OVERTURNED, EventRecord, Filter, Record
 
 
 class Proofs:
@@ -74,6 +74,11 @@ class Proofs:
                 for record in found
                 if record is not None
             ]
+
+    def _judged_as(self, wanted: Filter, one: Record) -> bool:
+        it = one.submission.id
+        told = (event for event in self.events if event.submission == it and event.name == OVERTURNED)
+        return not wanted.overturned or (it in self._later_reports and any(told))
 
     def settle(self, submission: SubmissionId, event: str, detail: str, report: bytes) -> None:
         with self._open() as now:

@@ -26,6 +26,7 @@ from config.cli.say import as_json, configuration, moment, say_json, say_table, 
 @word("--sha256", "digest", default="", help="Only the document with this SHA-256 (hexadecimal).")
 @click.option("--since", type=written_moment, metavar="TIME", help="Only those since this moment (UTC).")
 @click.option("--trials", is_flag=True, help="Trials too.")
+@click.option("--overturned", is_flag=True, help="Only those let in under a grace that do not hold after all.")
 @click.option("--refusals", is_flag=True, help="What was turned away, instead of what was accepted.")
 @click.option("--most", type=click.IntRange(min=1), default=100, show_default=True, help="How many at the most.")
 @word("--after", default="", help="The last submission of the list before: the next ones.")
@@ -38,6 +39,7 @@ def command(
     digest: str,
     since: datetime | None,
     trials: bool,
+    overturned: bool,
     refusals: bool,
     most: int,
     after: str,
@@ -49,7 +51,7 @@ def command(
     from config.bootstrap import open_ledger
     from config.settings import load
 
-    if refusals and any((office, sender, state, digest, trials, after)):
+    if refusals and any((office, sender, state, digest, trials, overturned, after)):
         raise click.UsageError("--refusals goes with --since and --most alone")
     with open_ledger(load(config)) as ledger:
         if refusals:
@@ -70,6 +72,7 @@ def command(
             digest=digest.lower(),
             since=since,
             trials=trials,
+            overturned=overturned,
             most=most,
             after=after,
         )

@@ -32,7 +32,7 @@ from broker.deadlines import Progress, Term, Terms, Timetable
 from broker.errors import BrokerError
 from broker.model import Claim
 from broker.partner import Proof
-from broker.ports import Filter
+from broker.ports import OVERTURNED, Filter
 from broker.quarantine import Selection, Spread, grouped
 from broker.states import DeliveryState
 
@@ -214,11 +214,11 @@ class Stores(RuleBasedStateMachine):
         for one in self.letters[letter : letter + 1]:
             self.both(lambda store, one=one: store.stamp(one.receipt.id, text, self.clock.now))
 
-    @rule(letter=st.integers(0, 20), detail=st.sampled_from(["passed", "revoked"]))
-    def settle(self, letter, detail):
+    @rule(letter=st.integers(0, 20), event=st.sampled_from(["verify.confirmed", OVERTURNED]))
+    def settle(self, letter, event):
         for one in self.letters[letter : letter + 1]:
             it = one.submission.id
-            self.both(lambda store, it=it: store.settle(it, "verify.rechecked", detail, detail.encode()))
+            self.both(lambda store, it=it: store.settle(it, event, event, event.encode()))
 
     @rule(most=st.integers(1, 3), letter=st.integers(0, 20))
     def queues(self, most, letter):
@@ -238,6 +238,7 @@ class Stores(RuleBasedStateMachine):
     @invariant()
     def both_keep_the_same(self):
         self.both(lambda store: store.list(Filter(trials=True, most=1000)))
+        self.both(lambda store: store.list(Filter(overturned=True)))
         self.both(lambda store: store.refusals())
         self.both(counted)
         self.both(lambda store: list(store.seals()))

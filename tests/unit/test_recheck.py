@@ -21,6 +21,7 @@ from broker.errors import Unavailable
 from broker.evidence import to_json
 from broker.model import Envelope, SubmissionId
 from broker.parse import Limits, Parse
+from broker.ports import Filter
 from broker.verify import Anchor, TrustSnapshot, Verify
 from broker.verify.revocation import HOLD, OCSP, Evidence, Settled, Status
 from config.recheck import Recheck
@@ -133,6 +134,7 @@ def test_a_revocation_before_the_entry_overturns_it_and_that_is_an_alert(scene):
     assert event.detail == "verify.revoked"
     assert record.report == first
     assert json.loads(record.later_report)["code"] == "verify.revoked"
+    assert [one.submission.id for one in scene.store.list(Filter(overturned=True))] == [scene.id]
     assert scene.run() == []
 
 

@@ -26,7 +26,7 @@ from adapters.stores.sql.tables import (
     submissions,
 )
 from broker.model import DeliveryId, OfficeId, OfficeLimits, ReceiptKind, Refusal, SubmissionId
-from broker.ports import EventRecord, Filter, Record, Stats
+from broker.ports import OVERTURNED, EventRecord, Filter, Record, Stats
 from broker.pressure import Queued
 from broker.quarantine import AT_ONCE, Spread
 from broker.states import STUCK, DeliveryEvent, DeliveryState, follow
@@ -42,7 +42,10 @@ _UPP = receipts.c.kind == ReceiptKind.UPP.value
 
 
 def _page(wanted: Filter) -> Select[Any]:
-    """Return the query of a page: by state it walks the index of deliveries, else the submissions themselves."""
+    """Return the query of a page: it walks the submissions themselves, or what is fewer.
+
+    By state that is the index of deliveries; of what was overturned, what was judged again.
+    """
     query = select(submissions, receipts.c.id.label("receipt")).join(
         receipts, (receipts.c.submission == submissions.c.id) & _UPP
     )
@@ -51,6 +54,12 @@ def _page(wanted: Filter) -> Select[Any]:
         in_state = select(deliveries.c.submission).where(deliveries.c.state == wanted.state.value).distinct().subquery()
         query = query.join(in_state, in_state.c.submission == submissions.c.id)
         newest_first = in_state.c.submission
+    if wanted.overturned:
+        # Distinct, or SQLite takes it apart and begins at all receipts there are.
+        said = (events.c.submission == later_reports.c.submission) & (events.c.name == OVERTURNED)
+        judged = select(later_reports.c.submission).where(select(events).where(said).exists()).distinct().subquery()
+        query = query.join(judged, judged.c.submission == submissions.c.id)
+        newest_first = judged.c.submission
     if wanted.after:
         query = query.where(newest_first < wanted.after)
     if wanted.office:

@@ -11,7 +11,8 @@ from adapters.testkit.stores.fixtures import Connect, StoreFixtures
 from adapters.testkit.stores.values import ACKNOWLEDGED, LEASE, NOON, Hands, a_letter, again, at_once, kept
 from adapters.wire.kind import Custody
 from broker.model import Acceptance, SubmissionId
-from broker.ports import Filter, Record
+from broker.ports import OVERTURNED, Filter, Record
+from broker.states import DeliveryState
 
 SECOND = timedelta(seconds=1)
 
@@ -138,6 +139,18 @@ class ProofSuite(StoreFixtures):
         store.settle(letter.submission.id, "verify.rechecked", "passed", b"{}")
         store.settle(SubmissionId("nobody"), "verify.rechecked", "passed", b"{}")
         assert record(store, letter) == before
+
+    def test_what_was_overturned_can_be_listed(self, connect: Connect, store: Custody) -> None:
+        kept(store)
+        first, confirmed, second, open_ = (under_grace(store) for _ in range(4))
+        for letter, event in ((first, OVERTURNED), (confirmed, "verify.confirmed"), (second, OVERTURNED)):
+            store.settle(letter.submission.id, event, "verify.revoked", b"{}")
+        assert [one.submission for one in store.awaiting()] == [open_.submission]
+        found = connect().list(Filter(overturned=True))
+        assert [one.submission for one in found] == [second.submission, first.submission]
+        older = Filter(overturned=True, after=second.submission.id, state=DeliveryState.WAITING)
+        assert [one.submission for one in store.list(older)] == [first.submission]
+        assert not store.list(Filter(overturned=True, state=DeliveryState.DELIVERED))
 
     def test_a_second_judgement_leaves_the_delivery_alone(self, store: Custody) -> None:
         letter = under_grace(store)
