@@ -11,27 +11,13 @@ from typing import TYPE_CHECKING
 
 import click
 
+from config.cli.journal_account import in_words, say_notes, told, told_of
 from config.cli.journal_proof import check_proof, heads, seals, tsas
 from config.cli.offline import written_moment
-from config.cli.say import (
-    CANNOT_TELL,
-    NO,
-    YES,
-    as_json,
-    complain,
-    configuration,
-    moment,
-    say,
-    say_facts,
-    say_json,
-    say_table,
-    stop,
-)
+from config.cli.say import CANNOT_TELL, NO, YES, as_json, complain, configuration, say, say_json, stop
 
 if TYPE_CHECKING:
     from broker.journal_check import Account
-    from broker.journal_head import Published
-    from broker.journal_late import Note
     from config.journal_verify import Part
     from config.settings import Settings
 
@@ -128,10 +114,10 @@ def verify(
     if status == YES and (gone is not None or (part is not None and not _is_enough(account, part))):
         status = CANNOT_TELL
     if as_json:
-        say_json({**_told(account, status), **_told_of(against.published, part, gone)})
+        say_json({**told(account, status), **told_of(against.published, part, gone)})
     else:
-        _in_words(account, status, at, part)
-        _say_notes(account, against.published, part, gone)
+        in_words(account, status, at, part)
+        say_notes(account, against.published, part, gone)
     raise SystemExit(status)
 
 
@@ -177,102 +163,6 @@ def _bar(label: str, total: int) -> Iterator[Callable[[int, int], None]]:
             progress.update(task, completed=done, total=of or total or None)
 
         yield seen
-
-
-_WORDS = {YES: "The journal is what it was.", NO: "The journal was changed.", CANNOT_TELL: "It cannot be told."}
-_VERDICTS = {YES: "sound", NO: "changed", CANNOT_TELL: "cannot-tell"}
-
-
-def _told(account: Account, status: int) -> dict[str, object]:
-    last = account.last
-    return {
-        "verdict": _VERDICTS[status],
-        "batches": account.batches,
-        "events": account.events,
-        "first": account.first,
-        "last": None if last is None else {"batch": last.number, "at": last.at, "head": last.head.hex()},
-        "findings": [
-            {"kind": one.kind, "batch": one.batch, "event": one.event, "detail": one.detail} for one in account.found
-        ],
-        "number": account.number,
-        "published": account.compared,
-        "notes": [
-            {"kind": one.kind, "batch": one.batch, "event": one.event, "seconds": int(one.by.total_seconds())}
-            for one in account.notes
-        ],
-        "late": account.late,
-        "seals_judged": account.judged,
-        "seals": [{"subject": one.by, "sha256": one.sha256} for one in account.seals],
-        "window": {
-            "events": account.window.events,
-            "batches": account.window.batches,
-            "since": account.window.since,
-        },
-    }
-
-
-def _told_of(published: Published, part: Part | None, gone: Path | None) -> dict[str, object]:
-    return {
-        "part": None if part is None or part.whole else {"first": part.first, "to": part.to},
-        "outside": 0 if part is None else part.outside,
-        "lacking": part is not None and part.lacking,
-        "unread": published.unread,
-        "unpublished": published.missing,
-        "heads_gone": None if gone is None else str(gone),
-    }
-
-
-def _say_notes(account: Account, published: Published, part: Part | None, gone: Path | None) -> None:
-    """Say what is no finding and is to be known."""
-    if part is not None and not account.vouched and account.batches:
-        say("note: nobody vouches for anything in this file: name whom to believe by --ca, --tsa or --head")
-    if part is not None and part.outside:
-        say(f"note: {part.outside} heads were published of batches that this file does not hold: is it all of it?")
-    if part is not None and part.lacking:
-        say("note: the file does not hold all the batches that were asked for")
-    if gone is not None:
-        say(f"note: the configured file of heads is gone or empty: {gone}")
-    if published.unread:
-        say(f"note: {published.unread} published lines cannot be read")
-    if published.missing:
-        say(f"note: of {published.missing} batches before the last published one no head is known")
-    first: dict[str, Note] = {}
-    for one in account.notes:
-        first.setdefault(one.kind, one)
-    for kind, one in first.items():
-        where = f"batch {one.batch}" if one.event is None else f"batch {one.batch}, event {one.event}"
-        say(f"note: {kind}: {where}, by {int(one.by.total_seconds())} s")
-    if account.late > len(first):
-        say(f"note: {account.late} came late in all; --json lists them")
-
-
-def _in_words(account: Account, status: int, at: datetime, part: Part | None) -> None:
-    say(_WORDS[status], status)
-    window, last = account.window, account.last
-    age = "" if window.since is None else f", the oldest for {int((at - window.since).total_seconds())} s"
-    say_facts(
-        {
-            "batches": f"{account.batches}, from {account.first}" if account.batches else "none",
-            "file": "" if part is None or part.whole else f"a part: {part.first} to {part.to or 'the end'}",
-            "events": str(account.events),
-            "last": "" if last is None else f"{last.number} {last.head.hex()} {moment(last.at)}",
-            "published": f"{account.compared} heads agree" if account.compared else "",
-            "not covered": f"{window.events} events not chained, {window.batches} batches without anybody's word{age}",
-            **{f"seal {number}": f"{one.by} {one.sha256}" for number, one in enumerate(account.seals, start=1)},
-        }
-    )
-    if not account.judged:
-        say("note: whose the seals are was not asked: name them by --ca or [journal] ca")
-    if account.found:
-        say_table(
-            ("what", "batch", "event", "detail"),
-            [
-                (one.kind, str(one.batch or ""), "" if one.event is None else str(one.event), one.detail)
-                for one in account.found
-            ],
-        )
-    if account.number > len(account.found):
-        say(f"and {account.number - len(account.found)} more")
 
 
 def _range(_context: click.Context, _option: click.Parameter, text: str | None) -> tuple[int, int | None]:

@@ -15,7 +15,7 @@ from sqlalchemy import text
 
 from adapters.stores import SqlStore
 from broker.journal import chained, leaf_of
-from broker.journal_check import Kind
+from broker.journal_batch import Kind
 from broker.journal_head import unsealed
 from config.journal_verify import Believed, check_store
 from tests.journals import Within, all_heads, chain_and_seal, fill

@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 
 from broker.evidence import Indication
 from broker.journal import Batch, Entry, Lag, chained, head_octets, leaf_of, octets
-from broker.journal_check import Checker, check_batch
+from broker.journal_batch import check_batch
+from broker.journal_check import Checker
 from broker.journal_export import Closing, Opening, Reader, batch_lines, closing_line, opening_line
 from broker.journal_head import Published, line, noted, published, said, unsealed
 from broker.journal_proof import check, make
