@@ -14,11 +14,11 @@ from typing import Any, Final
 from adapters.testkit.box import Submission
 from adapters.wire.amqp import QUORUM
 from config.demo.offices import offices
-from tests.benchmarks import machine, singletons
+from tests.benchmarks import filled, machine, singletons
 from tests.benchmarks.brokers import MB, Workplace, bare_store, running
 from tests.benchmarks.country import many
 from tests.benchmarks.documents import large_letter, letters
-from tests.benchmarks.engines import Octets, private
+from tests.benchmarks.engines import Octets, Taken, private
 from tests.benchmarks.throughput import Bench
 from tests.crash.rabbit import Partner
 
@@ -178,11 +178,32 @@ def by_offices(place: Workplace) -> Iterator[Offices | singletons.Claiming]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Life:
-    """Octets of log that PostgreSQL writes for a document of 400 octets: taken in, handed over, chained."""
+    """Octets of log that PostgreSQL writes for a document of 400 octets: taken in, handed over; chained, if it was.
 
+    In a store that holds so many, right after a checkpoint: whatever page is touched first is written whole.
+    """
+
+    stored: int
     documents: int
     log: int
-    log_chained: int  # of it for the journal
+    log_chained: int
+
+
+def _life(stored: int, number: int, before: Taken, handed: Taken, chained: Taken) -> Life:
+    log, late = handed.since(before, number).log, chained.since(handed, number).log
+    return Life(stored=stored, documents=number, log=log, log_chained=late)
+
+
+def _in_a_full_store(place: Workplace) -> Life:
+    place.tell(f"a store of {place.size.stored} …")
+    with bare_store(place, "postgres") as (store, database):
+        if database is None:
+            raise ValueError("no database")
+        filled.fill(database.url, place.size.stored, place.at)  # ends with a checkpoint
+        before = database.taken()
+        singletons.transactions(singletons.Hand(store, "postgres"), place.size.groups // 4)
+        after = database.taken()
+        return _life(place.size.stored, 2 * (place.size.groups // 4), before, after, after)
 
 
 def alone(place: Workplace) -> Iterator[Any]:
@@ -197,9 +218,9 @@ def alone(place: Workplace) -> Iterator[Any]:
             yield from singletons.lines(grouped)
             yield singletons.chained(store, engine)
             if database and before and between:
-                number = 2 * place.size.groups
-                handed, chained = between.since(before, number), database.taken().since(between, number)
-                yield Life(documents=number, log=handed.log + chained.log, log_chained=chained.log)
+                yield _life(0, 2 * place.size.groups, before, between, database.taken())
+    if "postgres" in place.engines:
+        yield _in_a_full_store(place)
     place.tell("seals …")
     folder = place.folder / "token"
     shutil.rmtree(folder, ignore_errors=True)

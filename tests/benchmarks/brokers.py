@@ -36,8 +36,10 @@ class Size:
     offices: Sequence[int]
     workers: Sequence[int]
     groups: int  # documents in the store's transactions
+    stored: int  # submissions in a store that is full
     seals: int
-    seconds: float  # of each load by timetable
+    loads: Sequence[float]  # by timetable, as parts of what the broker can do at most
+    seconds: float  # of each of these
 
 
 WHOLE: Final = Size(
@@ -46,7 +48,9 @@ WHOLE: Final = Size(
     offices=(12, 54, 500, 2_500),
     workers=(1, 2, 3),
     groups=800,
+    stored=100_000,
     seals=300,
+    loads=(0.3, 0.5, 0.7, 0.85),
     seconds=20.0,
 )
 QUICK: Final = Size(
@@ -55,8 +59,10 @@ QUICK: Final = Size(
     offices=(12, 60),
     workers=(2,),
     groups=96,
+    stored=500,
     seals=16,
-    seconds=2.0,
+    loads=(0.5,),
+    seconds=1.0,
 )
 
 

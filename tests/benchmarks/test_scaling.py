@@ -8,6 +8,8 @@ import sys
 from dataclasses import asdict
 from pathlib import Path
 
+import pytest
+
 from adapters.testkit.pki import Pki
 from config import clock
 from config.demo.offices import boxes_csv, offices, routing_csv
@@ -38,7 +40,7 @@ def test_a_quick_run_measures_transactions_claims_seals_and_a_broker_beside_its_
     assert by_kind["Chained"][0]["events"] >= 500
     assert len(by_kind["Sealing"]) == 5
     assert all(it["rate"] > 0 for it in by_kind["Sealing"])
-    assert [it["load"] for it in by_kind["Beside"]] == [0.3, 0.5, 0.7, 0.85]
+    assert [it["load"] for it in by_kind["Beside"]] == [0.5]
     assert all(0 < it["p50"] <= it["p95"] <= it["p99"] for it in by_kind["Beside"])
     assert all(0 < it["p50_simulated"] <= it["p95_simulated"] <= it["p99_simulated"] for it in by_kind["Beside"])
 
@@ -56,7 +58,7 @@ def test_a_large_letter_is_as_large_as_was_asked_for():
     at = clock.now()
     for octets in (50_000, 2_000_000):
         letter = large_letter(offices()[0], octets, Pki(at=at), at)
-        assert octets * 0.95 < len(letter.document) < octets * 1.05
+        assert len(letter.document) == pytest.approx(octets, rel=0.1)
 
 
 def test_costs_are_of_seconds_and_octets_that_can_be():
@@ -70,8 +72,12 @@ def test_costs_are_of_seconds_and_octets_that_can_be():
 def test_the_nations_tables_are_written_from_the_costs():
     lines = list(nation.needs(costs.POSTGRES, costs.KEPT))
     mean, peak = lines
-    assert peak.documents == 20 * mean.documents == 20 * nation.YEARLY / (365 * 24 * 3600)
-    assert peak.cores > 19 * mean.cores > 0
+    assert peak.documents == pytest.approx(20 * mean.documents)
+    assert mean.documents == pytest.approx(100_000_000 / (365 * 24 * 3600))
+    assert peak.cores == pytest.approx(20 * mean.cores)
+    assert [it.documents for it in nation.ceilings(costs.POSTGRES, costs.KEPT)] == sorted(
+        it.documents for it in nation.ceilings(costs.POSTGRES, costs.KEPT)
+    )
     [calm] = nation.peaks([8], minutes=1)
     assert calm.put_off == 0
     assert calm.p50 > costs.POSTGRES.document * 1e3

@@ -19,7 +19,6 @@ from tests.benchmarks.brokers import Workplace, running
 from tests.benchmarks.documents import letters
 from tests.benchmarks.senders import send
 
-LOADS: Final = (0.3, 0.5, 0.7, 0.85)  # parts of what it can do at most
 LINES: Final = 64  # connections
 
 
@@ -56,7 +55,7 @@ def check(place: Workplace) -> Iterator[Beside]:
             it.bench.level(8, place.size.documents // 4)
             most = it.bench.level(16, place.size.documents)
             costly = replace(known[engine], document=most.cpu / 1e3)
-            for part in LOADS:
+            for part in place.size.loads:
                 load = Load(rate=part * most.rate, seconds=place.size.seconds)
                 due = [arrival.at for arrival in load.arrivals()]
                 requests = [letter.request(f"at {part}") for letter in prepared[: len(due)]]
