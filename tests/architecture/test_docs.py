@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import click
@@ -17,7 +18,7 @@ from broker.texts import TEXTS
 from config.cli.main import goniec
 
 ROOT = Path(__file__).resolve().parents[2]
-PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md"))]
+PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").rglob("*.md"))]
 PACKAGES = ("broker", "adapters", "routing", "schemas", "config")
 
 # Where a stage's name is put together with something, and what it can be put together with.
@@ -57,11 +58,32 @@ def test_pages_made_from_the_program_are_up_to_date():
 # ── links ────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-@pytest.mark.parametrize("page", PAGES, ids=named)
-def test_every_relative_link_leads_to_a_file(page):
+def local_links(page: Path) -> list[tuple[Path, str]]:
+    """Every relative link of a page, as the file and the heading to which it leads; without a heading empty."""
     links = re.findall(r"\]\(([^)\s]+)\)", page.read_text(encoding="utf-8"))
-    local = [link.partition("#")[0] for link in links if "://" not in link and not link.startswith("#")]
-    assert [link for link in local if not (page.parent / link).exists()] == []
+    local = [link.partition("#") for link in links if "://" not in link]
+    return [((page.parent / file).resolve() if file else page, heading) for file, _, heading in local]
+
+
+@cache
+def headings(page: Path) -> set[str]:
+    """The headings of a page, as links name them."""
+    blocks = re.sub(r"^```.*?^```", "", page.read_text(encoding="utf-8"), flags=re.DOTALL | re.MULTILINE)
+    titles = re.findall(r"^#+ (.+)$", blocks, re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", title.lower()).strip().replace(" ", "-") for title in titles}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=named)
+def test_every_relative_link_leads_to_a_file_and_a_heading_of_it(page):
+    links = local_links(page)
+    assert [str(file) for file, _ in links if not file.exists()] == []
+    assert [f"{file}#{it}" for file, it in links if it and file.suffix == ".md" and it not in headings(file)] == []
+
+
+def test_every_page_stands_in_an_index():
+    indexes = [ROOT / "docs" / "README.md", ROOT / "docs" / "decisions" / "README.md"]
+    listed = {file for index in indexes for file, _ in local_links(index)}
+    assert sorted(named(page) for page in {*(ROOT / "docs").rglob("*.md")} - listed - {*indexes}) == []
 
 
 def test_every_page_can_be_reached_from_the_readme():
@@ -74,8 +96,7 @@ def test_every_page_can_be_reached_from_the_readme():
         if page.is_dir():
             todo += page.glob("*.md")
             continue
-        links = re.findall(r"\]\(([^)\s]+)\)", page.read_text(encoding="utf-8"))
-        todo += [(page.parent / link.partition("#")[0]).resolve() for link in links if "://" not in link]
+        todo += [file for file, _ in local_links(page)]
     assert sorted(named(page) for page in (ROOT / "docs").rglob("*.md") if page not in seen) == []
 
 
