@@ -80,7 +80,11 @@ class Ceilings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Readings:
-    """What was measured.  What cannot be measured is left out, and then nothing is held against it."""
+    """What was measured.  What cannot be measured is left out, and then nothing is held against it.
+
+    Only a queue is as long as it was when it was counted last: the longer it is, the sooner a count is broken off, and
+    the doors would open just then.
+    """
 
     store: str = ""  # why it does not answer
     writer: str = ""  # why it cannot write

@@ -33,7 +33,8 @@ Answer = TypeVar("Answer")
 
 EVERY: Final = 1.0  # seconds between two questions
 _GLANCE: Final = 0.25  # and between two looks at what is known, which cost next to nothing
-_SHARE: Final = 20  # of the time, at most one part in so many is spent on asking: a long queue takes long to count
+_SHARE: Final = 20  # of the time, at most one part in so many is spent on counting: a long queue takes long to count
+_STALE: Final = 60.0  # but what was counted may not be much older: senders are put off on the strength of it
 _TRIM: Final = 10.0  # seconds between two tries to give memory back
 _OF_NOBODY: Final = Fingerprint(sender="", message_id="", box="", trial=True, digest="")  # no message has it
 _FAREWELL: Final = 2.0  # seconds that an end waits for a thread that may never answer
@@ -83,7 +84,8 @@ class Probe(Generic[Answer]):
         steady: Callable[[], float],
         counts: bool = False,
     ) -> None:
-        # An answer that `counts` costs the store work, and one that it broke off has cost as much as one it gave.
+        # A count costs the store work, and one that it broke off has cost as much as one it gave.  What does not
+        # count says whether somebody answers: that must be known soon, the more so when he has just been slow.
         self._counts = counts
         self._name = name
         self._ask = ask
@@ -125,13 +127,13 @@ class Probe(Generic[Answer]):
             self._said = _Said(answer=self._ask())
         except Unavailable as away:
             self._said = _Said(answer=self.answer, away=away.reason)
-            if not self._counts:  # that it is there again must be known soon
-                return self._pause
         except Exception:  # a bug of ours must not keep documents out
             log.exception("pressure.bug", probe=self._name)
         finally:
             self.heard, self._asked_at = True, None
-        return max(self._pause, _SHARE * (self._steady() - begun))
+        if not self._counts:
+            return self._pause
+        return max(self._pause, min(_STALE, _SHARE * (self._steady() - begun)))
 
     def _run(self) -> None:
         while not self._ended.wait(self.ask()):

@@ -6,13 +6,15 @@ import os
 import threading
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
 from adapters.testkit.stores.values import NOON
 from broker.errors import Unavailable
 from broker.model import OfficeId
 from broker.pressure import Ceilings, Condition, Queued, Strain
-from config.pressure import Probe, Watch, free, resident
+from config.pressure import EVERY, Probe, Watch, free, resident
 
 TOWN = OfficeId("town")
 
@@ -30,17 +32,22 @@ class Steady:
 class Store:
     """What the watch asks of a store."""
 
-    def __init__(self):
+    def __init__(self, steady=None):
+        self._steady = steady or Steady()
         self.number, self.away, self.taken, self.failing = 0, "", 0, ""
+        self.takes = 0.0  # seconds
 
     def find(self, _message):
-        if self.away:
-            raise Unavailable(self.away)
+        self._answer()
 
     def queued(self):
+        self._answer()
+        return {TOWN: Queued(number=self.number, since=NOON)} if self.number else {}
+
+    def _answer(self):
+        self._steady.now += self.takes
         if self.away:
             raise Unavailable(self.away)
-        return {TOWN: Queued(number=self.number, since=NOON)} if self.number else {}
 
     def strain(self):
         return Strain(taken=self.taken, failing=self.failing)
@@ -83,6 +90,7 @@ def test_a_store_or_seal_that_says_it_is_away_is_believed(steady):
 
 
 def test_a_queue_that_cannot_be_counted_is_as_long_as_it_was(steady):
+    """The longer it is, the sooner a count is broken off: doors that opened then would make it longer still."""
     store = Store()
     store.number = 10
     watch = a_watch(steady, store, queue=10)
@@ -126,21 +134,54 @@ def test_no_answer_in_time_is_an_answer_and_a_late_one_is_taken(steady):
     assert (probe.away, probe.answer) == ("", "late")
 
 
-def test_who_takes_long_to_answer_is_left_alone_for_longer(steady):
+@given(st.floats(0, 100), st.floats(0.1, 50), st.booleans())
+def test_a_count_takes_a_twentieth_of_the_time_and_what_it_says_is_never_much_older_than_a_minute(
+    took, pause, broken_off
+):
+    steady = Steady()
+
+    def count():
+        steady.now += took
+        if broken_off:  # which has cost the store as much as one that it ended
+            raise Unavailable("statement timeout")
+
+    left = Probe("x", count, pause=pause, patience=10, steady=steady, counts=True).ask()
+    assert left == pytest.approx(max(pause, min(60, 20 * took)))
+
+
+@given(st.floats(0, 100), st.floats(0.1, 50), st.sampled_from([None, Unavailable("gone"), ZeroDivisionError()]))
+def test_whether_somebody_answers_is_asked_as_often_however_long_his_answer_took(took, pause, wrong):
+    steady = Steady()
+
     def slow():
-        steady.now += 2
+        steady.now += took
+        if wrong:
+            raise wrong
 
-    assert Probe("x", slow, patience=10, steady=steady).ask() == 40
-    assert Probe("x", lambda: None, pause=1, patience=10, steady=steady).ask() == 1
+    with capture_logs():
+        assert Probe("x", slow, pause=pause, patience=10, steady=steady).ask() == pause
 
 
-def test_a_count_that_was_broken_off_is_not_begun_again_at_once_but_who_is_away_is_asked_soon(steady):
-    def broken_off():
-        steady.now += 10
-        raise Unavailable("statement timeout")
-
-    assert Probe("x", broken_off, pause=1, patience=10, steady=steady, counts=True).ask() == 200
-    assert Probe("x", broken_off, pause=1, patience=10, steady=steady).ask() == 1
+def test_a_store_that_dies_after_one_slow_answer_and_one_that_is_back_are_known_within_a_minute(steady):
+    store = Store(steady)
+    watch = a_watch(steady, store, queue=10)
+    store.takes = 25  # a checkpoint, or another server that takes over
+    again = watch.alive.ask()
+    store.takes, store.away = 0, "gone"
+    steady.now += again
+    watch.alive.ask()
+    assert again == EVERY
+    assert set(watch.look().on) == {Condition.STORE}
+    store.takes, store.away, store.number = 0, "", 10
+    watch.queued.ask()
+    store.takes, store.away = 35, "no answer of the server"
+    again = watch.queued.ask()
+    store.takes, store.away, store.number = 0, "", 0
+    steady.now += again
+    for probe in watch.probes:
+        probe.ask()
+    assert again <= 60
+    assert not watch.look().on
 
 
 def test_it_is_ready_when_a_look_has_seen_everything(steady):
