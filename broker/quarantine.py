@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final, Protocol
 
+from broker.custody import READMITTED
 from broker.model import Delivery, DeliveryId, OfficeId
 from broker.states import STUCK, DeliveryEvent, DeliveryState
 
@@ -47,13 +48,14 @@ def cause(error: str) -> str:
     return f"other.{'-'.join(plain[:_WORDS]) or 'unsaid'}"[:_LONGEST]
 
 
-def may_be_there(events: Iterable[tuple[DeliveryEvent, str]]) -> bool:
-    """Tell from a delivery's events, each with its detail, whether its office may have got it without our knowing.
+def may_be_there(notes: Sequence[str], events: Iterable[tuple[DeliveryEvent, str]]) -> bool:
+    """Tell whether an office may have got a delivery without our knowing, from its events, each with its detail.
 
     An attempt that ended without an outcome (`taken-over`) may have reached the office; one whose answer was lost, said
-    nothing, or told of the office's own trouble may have, too.  One that the office refused for good has not.
+    nothing, or told of the office's own trouble may have, too.  One that the office refused for good has not.  Of what
+    was taken back into custody (a note on its submission) all earlier events are lost: most likely an office has it.
     """
-    return any(
+    return READMITTED in notes or any(
         event is DeliveryEvent.TAKEN_OVER or (event in _OPEN_ENDED and not _NOT_THERE.fullmatch(cause(detail)))
         for event, detail in events
     )

@@ -89,7 +89,7 @@ class MemoryQuarantine:
             for one in [store._deliveries[it] for it in dict.fromkeys(deliveries) if it in store._deliveries]:
                 if DeliveryEvent.REDIRECTED not in TRANSITIONS[one.state] or one.office == to:
                     continue
-                if not even_if_sent and self._may_be_there(one.id):
+                if not even_if_sent and self._may_be_there(one):
                     held_back.append(one.id)
                     continue
                 it = store._kept[one.submission].submission
@@ -103,12 +103,11 @@ class MemoryQuarantine:
                     store.watch.inherit(one.id, new)
             return Redirected(made=made, held_back=tuple(sorted(held_back)))
 
-    def _may_be_there(self, delivery: DeliveryId) -> bool:
-        told = (event for event in self._store.events if event.delivery == delivery)
+    def _may_be_there(self, one: Delivery) -> bool:
+        told = (it for it in self._store.events if it.delivery == one.id and it.name.startswith("delivery."))
         return may_be_there(
-            (DeliveryEvent(event.name.removeprefix("delivery.")), event.detail)
-            for event in told
-            if event.name.startswith("delivery.")
+            self._store._kept[one.submission].submission.notes,
+            ((DeliveryEvent(event.name.removeprefix("delivery.")), event.detail) for event in told),
         )
 
     def unfinished(self) -> Mapping[OfficeId, int]:

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from adapters.testkit.stores.values import NOON
+from broker.custody import READMITTED
 from broker.model import DeliveryId, OfficeId
 from broker.quarantine import Pile, cause, grouped, may_be_there
 from broker.states import DeliveryEvent, DeliveryState
@@ -91,7 +92,11 @@ E = DeliveryEvent
     ],
 )
 def test_what_was_sent_without_an_answer_may_be_there(events, perhaps):
-    assert may_be_there(events) is perhaps
+    assert may_be_there((), events) is perhaps
+
+
+def test_what_was_taken_back_into_custody_may_be_there_whatever_its_events_say():
+    assert may_be_there(("verify.graced", READMITTED), [])
 
 
 def test_transient_causes_stand_apart_from_permanent_ones_the_largest_first():

@@ -178,15 +178,19 @@ def _redirect(connection: Connection, now: datetime, it: Redirection) -> Redirec
 
 
 def _perhaps_there(connection: Connection, found: Sequence[Row[Any]]) -> set[DeliveryId]:
-    """Return those that their office may have got, by what their events say."""
+    """Return those that an office may have got, by the notes on their submissions and what their events say."""
     said: defaultdict[str, list[tuple[DeliveryEvent, str]]] = defaultdict(list)
+    notes: dict[str, tuple[str, ...]] = {}
     for some in ledger.pieces(found):
+        of = {row.submission for row in some}
+        noted = select(submissions.c.id, submissions.c.notes).where(submissions.c.id.in_(of))
+        notes |= {row.id: rows.notes(row) for row in connection.execute(noted)}
         query = select(events.c.delivery, events.c.name, events.c.detail).where(
-            events.c.submission.in_({row.submission for row in some}), events.c.name.startswith(_PREFIX)
+            events.c.submission.in_(of), events.c.name.startswith(_PREFIX)
         )
         for event in connection.execute(query):
             said[event.delivery].append((DeliveryEvent(event.name.removeprefix(_PREFIX)), event.detail))
-    return {DeliveryId(row.id) for row in found if may_be_there(said[row.id])}
+    return {DeliveryId(row.id) for row in found if may_be_there(notes[row.submission], said[row.id])}
 
 
 def _new_ids(connection: Connection, ends: Sequence[Row[Any]], to: OfficeId) -> dict[str, DeliveryId]:

@@ -26,6 +26,7 @@ from adapters.testkit.stores.values import (
     outcome,
 )
 from adapters.wire.kind import Custody
+from broker.custody import READMITTED
 from broker.errors import Refused
 from broker.identity import delivery_id
 from broker.model import Acceptance, Delivery, DeliveryId, OfficeId, Outcome
@@ -176,6 +177,14 @@ class QuarantineSuite(StoreFixtures):
         assert set(done.held_back) == {of(lost), of(crashed)}
         again = store.quarantine.redirect(wanted, COUNTY, "they have looked: it is not there", even_if_sent=True)
         assert set(again.made) == {of(lost), of(crashed)}
+
+    def test_what_was_taken_back_is_held_back_for_what_came_of_it_before_is_forgotten(self, store: Custody) -> None:
+        letter = stuck(store, UNREACHED, notes=("grace", READMITTED))
+        for dry_run in (True, False):
+            done = store.quarantine.redirect([of(letter)], COUNTY, "merged", dry_run=dry_run)
+            assert (done.made, done.held_back) == ({}, (of(letter),))
+        done = store.quarantine.redirect([of(letter)], COUNTY, "they have looked", even_if_sent=True)
+        assert set(done.made) == {of(letter)}
 
     def test_what_waits_can_be_redirected_and_what_is_being_handed_over_cannot(self, store: Custody) -> None:
         sending = kept(store)
