@@ -2,7 +2,8 @@
 
 The index (`index.jsonl`) has a line for each container that is there, written after it.  What a run that died left
 half done is made anew or noted by the next one.  Passed over is what is there, whole, of the submission whose name it
-has and as the index has it, and was made when nothing more was to come of that submission.
+has and as the index has it, and was made when nothing more was to come of that submission (archived.py).  What is not
+is made anew, as long as the document is there for it; where it is not, what is in the folder stays, whatever it is.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import fcntl
 import json
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from hashlib import file_digest
 from pathlib import Path
@@ -26,12 +27,21 @@ from broker.errors import ConfigError
 from broker.evidence import Indication
 from broker.model import SubmissionId
 from broker.ports import Filter, Ledger, Record
-from broker.states import FINAL
 from broker.verify import Anchor, TrustSnapshot
+from config.archived import Contained, contained, more_to_come, to_be_judged
 from config.export import SUFFIX, Exporter
 
 INDEX: Final = "index.jsonl"
 _PAGE: Final = 500
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Doubt:
+    """A container that stays because the document is in the store no more, and on which nobody should rely."""
+
+    file: Path
+    verdict: Indication
+    why: str  # a code and the place, or words
 
 
 @dataclass(slots=True)
@@ -41,21 +51,7 @@ class Tally:
     exported: int = 0
     passed_over: int = 0  # there already, whole and final
     pruned: int = 0  # of those exported: without their document
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Contained:
-    """What a container says about the moment at which it was made."""
-
-    submission: str
-    deliveries: tuple[str, ...]  # their states
-    chained: bool  # the proof from the journal leaves no event open, and a seal vouches for it
-    document: bool  # it is in it
-
-    @property
-    def final(self) -> bool:
-        """Whether a container that was made later would say no more of what became of the document."""
-        return self.chained and FINAL.issuperset(self.deliveries)
+    doubtful: list[Doubt] = field(default_factory=list)
 
 
 class Archive:
@@ -66,6 +62,7 @@ class Archive:
         self._exporter = exporter
         self._folder = folder
         self._reason = reason
+        self._to_be_judged: frozenset[SubmissionId] = frozenset()
         # Each seal alone, not its authority: others may have their certificates from there.
         own = (x509.load_pem_x509_certificates(pem)[0] for pem in exporter.store.seals())
         self._seals = TrustSnapshot(anchors=tuple(Anchor(certificate=one, name="seal") for one in own))
@@ -81,63 +78,70 @@ class Archive:
             _require_alone(index, self._folder)
             noted = _mended(self._folder / INDEX)
             settle(self._folder)
+            self._to_be_judged = frozenset(to_be_judged(self._exporter.store))
             for record in pages(self._exporter.store, wanted):
                 it = record.submission
                 if until is not None and it.accepted_at >= until:
                     continue
                 target = self._folder / (file_name(it.id) + SUFFIX)
-                contained = self._kept(it.id, target, noted.get(it.id))
-                if contained is not None:
-                    self.tally.passed_over += 1
-                else:
-                    self._make(it.id, target)
-                    with ZipFile(target) as archive:
-                        contained = _contained(archive)
-                digest = _digest(target)
-                if noted.get(it.id) != digest:
-                    index.write(_line(record, contained, target, digest))
-                    os.fsync(index.fileno())
+                says = self._done(it.id, target, noted.get(it.id))
+                if says is not None:
+                    digest = _digest(target)
+                    if noted.get(it.id) != digest:
+                        index.write(_line(record, says, target, digest))
+                        os.fsync(index.fileno())
                 yield it.id
 
-    def _make(self, submission: SubmissionId, target: Path) -> None:
-        done = self._exporter.export(submission, target, reason=self._reason, replace=True)
+    def _done(self, submission: SubmissionId, target: Path, noted: str | None) -> Contained | None:
+        """Have a container there and return what it says; None if one stays that is not to be relied on."""
+        there = self._there(submission, target, noted)
+        if isinstance(there, Contained) and self._is_final(there, submission):
+            self.tally.passed_over += 1
+            return there
+        holds_none = isinstance(there, Contained) and not there.document
+        try:
+            done = self._exporter.export(
+                submission, target, reason=self._reason, over=lambda _: True, lasting=not holds_none
+            )
+        except FileExistsError:  # the document is gone meanwhile, and that container may be the last that has it
+            if isinstance(there, Contained):
+                self.tally.passed_over += 1
+                return there
+            if there is None:
+                raise
+            self.tally.doubtful.append(there)
+            return None
         if done is not None:
             self.tally.exported += 1
             self.tally.pruned += all(one.name != "document.xml" for one in done.files)
+        with ZipFile(target) as archive:
+            return contained(archive)
 
-    def _kept(self, submission: SubmissionId, target: Path, noted: str | None) -> _Contained | None:
-        """Return what a container says that may stay; None if there is none, or it is to be made (anew).
-
-        One stays that is under a seal of this broker, not touched since, this submission's, and the one of the index.
-        One that was not final stays only if a new one would be without the document.
-        """
-        if not target.exists() or noted not in {None, _digest(target)}:
+    def _there(self, submission: SubmissionId, target: Path, noted: str | None) -> Contained | Doubt | None:
+        """Return what a container says that is ours, not touched since, and of this submission."""
+        if not target.exists():
             return None
+        if noted not in {None, _digest(target)}:
+            return Doubt(file=target, verdict=Indication.FAILED, why="it is not the one of the index")
         with opened(target, self._seals) as container:
-            if container.check.verdict is not Indication.PASSED or container.archive is None:
-                return None
-            contained = _contained(container.archive)
-        if contained.submission != submission:
-            return None
-        stays = contained.final or (contained.document and self._exporter.around.document(submission) is None)
-        return contained if stays else None
+            check = container.check
+            if check.verdict is not Indication.PASSED or container.archive is None:
+                return Doubt(file=target, verdict=check.verdict, why=f"{check.code} {check.place}".strip())
+            says = contained(container.archive)
+        if says.submission != submission:
+            return Doubt(file=target, verdict=Indication.FAILED, why="it is of another submission")
+        return says
 
-
-def _contained(archive: ZipFile) -> _Contained:
-    """Read what a container says that we have sealed."""
-    names = archive.namelist()
-    deliveries = json.loads(archive.read("deliveries.json"))["deliveries"]
-    chained = False
-    if "journal-proof.json" in names:
-        proof = json.loads(archive.read("journal-proof.json"))
-        last = proof["batches"][-1:]  # what a seal stands on vouches for all before it
-        chained = all(one["batch"] is not None for one in proof["events"]) and any(one["sealed"] for one in last)
-    return _Contained(
-        submission=json.loads(archive.read("submission.json"))["submission"]["id"],
-        deliveries=tuple(one["state"] for one in deliveries),
-        chained=chained,
-        document="document.xml" in names,
-    )
+    def _is_final(self, says: Contained, submission: SubmissionId) -> bool:
+        if submission in self._to_be_judged:
+            return False
+        record = self._exporter.store.show(submission)
+        stamps = self._exporter.stamp is not None
+        return (
+            record is not None
+            and says.tells_all(record)
+            and not more_to_come(self._exporter.store, record, stamps=stamps)
+        )
 
 
 def pages(ledger: Ledger, wanted: Filter) -> Iterator[Record]:
@@ -184,7 +188,7 @@ def _digest(target: Path) -> str:
         return file_digest(file, "sha256").hexdigest()
 
 
-def _line(record: Record, contained: _Contained, target: Path, digest: str) -> bytes:
+def _line(record: Record, says: Contained, target: Path, digest: str) -> bytes:
     it = record.submission
     told = {
         "submission": it.id,
@@ -195,7 +199,7 @@ def _line(record: Record, contained: _Contained, target: Path, digest: str) -> b
         "receipt": record.receipt.id,
         "office": it.office,
         "accepted_at": it.accepted_at.isoformat().replace("+00:00", "Z"),
-        "deliveries": contained.deliveries,
-        "chained": contained.chained,
+        "deliveries": says.deliveries,
+        "chained": says.chained,
     }
     return json.dumps(told).encode() + b"\n"

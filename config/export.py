@@ -6,9 +6,10 @@ A copy gets its name only after the store has written that it was made: no copy 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from errno import EEXIST
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
@@ -16,11 +17,12 @@ from pathlib import Path
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from adapters.archive.writing import Stamp, Written, write
+from adapters.archive.writing import Part, Stamp, Written, write
 from adapters.trust.kept import KeptEvidence
+from adapters.wire.durable import Kind
 from adapters.wire.kind import Custody, SealInHand
 from broker.model import SubmissionId
-from broker.ports import Clock, Record
+from broker.ports import Clock
 from config import clock, stamping
 from config.around import surroundings
 from config.bootstrap import open_store
@@ -46,29 +48,46 @@ class Exporter:
     who: Callable[[], int] = os.getuid  # which user of the machine takes the copy out
 
     def export(
-        self, submission: SubmissionId, target: Path, *, reason: str = "", replace: bool = False
+        self,
+        submission: SubmissionId,
+        target: Path,
+        *,
+        reason: str = "",
+        over: Kind | None = None,
+        lasting: bool = True,
     ) -> Written | None:
         """Write a submission's container; return None if the submission is unknown.
 
-        Raises Unavailable, OSError, and FileExistsError unless it may replace a file of that name.
+        Raises Unavailable, OSError, and FileExistsError unless a file of that name is one `over` which it may be
+        written.  A `lasting` one stays also where the document is gone from the store: it may be the last that has it.
         """
         record = self.store.show(submission)
-        return None if record is None else self._write(record, target, reason, replace=replace)
-
-    def _write(self, record: Record, target: Path, reason: str, *, replace: bool) -> Written:
+        if record is None:
+            return None
         at = self.clock()
+        parts = files(record, self.around, at)
         return write(
             target,
-            files(record, self.around, at),
+            _with_document(parts, target) if lasting else parts,
             seal=self.seal,
             at=at,
             stamp=self.stamp,
-            replace=replace,
+            over=over,
             first=partial(self._tell, record.submission.id, reason),
         )
 
     def _tell(self, submission: SubmissionId, reason: str, sha256: str) -> None:
         self.store.copies.made(submission, " ".join(filter(None, (f"uid {self.who()}", f"sha256 {sha256}", reason))))
+
+
+def _with_document(parts: Iterable[Part], target: Path) -> Iterator[Part]:
+    """Yield a container's files; raise FileExistsError if the document is not among them and something is there."""
+    for number, part in enumerate(parts):
+        if number == 0 and part.name != "document.xml" and os.path.lexists(target):
+            raise FileExistsError(
+                EEXIST, "File exists, and the document is in the store no more: it stays", str(target)
+            )
+        yield part
 
 
 @contextmanager

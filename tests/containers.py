@@ -41,8 +41,10 @@ def a_store(clock=lambda: AT):
     return MemoryStore(clock)
 
 
-def a_case(store, document=LETTER, *, report=UNSIGNED, number=1, stamped=False, recheck=False, seal=None, **about):
-    """Put a document into a store, as intake would; return its acceptance."""
+def a_case(
+    store, document=LETTER, *, report=UNSIGNED, number=1, stamped=False, recheck=False, asked=False, seal=None, **about
+):
+    """Put a document into a store, as intake would; return its acceptance.  `asked`: the office is to answer it."""
     admitted = an_admitted(b"<letter/>")
     submission = its_submission(
         admitted,
@@ -63,6 +65,7 @@ def a_case(store, document=LETTER, *, report=UNSIGNED, number=1, stamped=False, 
         report=to_json(report),
         deliveries=(a_delivery(submission),),
         recheck=recheck,
+        awaits_answer=asked,
     )
     store.accept(acceptance)
     if stamped:

@@ -5,10 +5,7 @@ One file's octets are held at a time.  A container is there whole or not at all,
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
-import os
-import secrets
 import zlib
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -18,13 +15,14 @@ from typing import BinaryIO, Final
 from zipfile import ZipFile
 
 from adapters.archive import form
-from adapters.wire.durable import settle
+from adapters.wire.durable import Kind, flush, made
 from broker import asic
 from broker.asic import ContainedFile, ContainerSeal
 
 Stamp = Callable[[bytes], bytes]
 """Return a time-stamp (RFC 3161, DER) over octets; raise Unavailable."""
 
+_ZIP: Final = b"PK\3\4"
 _PIECE: Final = 1 << 20
 _SMALL: Final = 100_000  # octets: nobody takes less for a bomb
 _LEAST: Final = 40  # times: what shrinks further is not deflated
@@ -55,33 +53,29 @@ def write(
     seal: ContainerSeal,
     at: datetime,
     stamp: Stamp | None = None,
-    replace: bool = False,
+    over: Kind | None = None,
     first: Callable[[str], None] = lambda sha256: None,  # noqa: ARG005 - nothing to do
 ) -> Written:
     """Write a container; `first` is called with its SHA-256 when it is on the disk, before it gets its name.
 
-    Without `replace` a file of that name stays, and FileExistsError is raised.  Raises ValueError if the parts cannot
-    stand in one container, OSError, Unavailable, and whatever `parts` and `first` raise: then nothing is left behind,
-    but by a process that is killed (`.….part`).
+    A file of that name stays, and FileExistsError is raised, unless it is one `over` which this may be written.  Raises
+    ValueError if the parts cannot stand in one container, OSError, Unavailable, and whatever `parts` and `first` raise:
+    then nothing is left behind, but by a process that is killed (`.….part`).
     """
-    if not replace and os.path.lexists(target):  # before the work, and again when it is done
-        raise FileExistsError(17, os.strerror(17), str(target))
-    hidden = target.with_name(f".{target.name}.{secrets.token_hex(8)}.part")
-    try:
-        with hidden.open("xb") as file:
+    with made(target, over) as hidden:
+        with hidden.open("r+b") as file:
             files = _fill(file, parts, seal, at, stamp)
-            file.flush()
-            os.fsync(file.fileno())
+        flush(hidden)
         with hidden.open("rb") as file:
             sha256 = hashlib.file_digest(file, "sha256").hexdigest()
         written = Written(sha256=sha256, size=hidden.stat().st_size, files=files)
         first(sha256)
-        _name(hidden, target, replace=replace)
-    finally:
-        with contextlib.suppress(OSError):
-            hidden.unlink(missing_ok=True)
-    settle(target.parent)
     return written
+
+
+def is_container(head: bytes) -> bool:
+    """Whether a file that begins like this is a container, in whatever condition (EN 319 162-1 annex A.1)."""
+    return head.startswith(_ZIP) and asic.CONTAINER.encode() in head
 
 
 def _fill(
@@ -127,18 +121,3 @@ def _is_all_air(content: bytes) -> bool:
 def _pieces(content: bytes) -> Iterator[memoryview]:
     view = memoryview(content)
     return (view[start : start + _PIECE] for start in range(0, len(view), _PIECE))
-
-
-def _name(hidden: Path, target: Path, *, replace: bool) -> None:
-    """Give the file its name; unless it may replace one of that name, only if there is none."""
-    if replace:
-        hidden.replace(target)
-        return
-    try:
-        os.link(hidden, target)
-    except FileExistsError:
-        raise
-    except OSError:  # a file system without links
-        if os.path.lexists(target):
-            raise FileExistsError(17, os.strerror(17), str(target)) from None
-        hidden.replace(target)

@@ -14,7 +14,7 @@ from broker.model import SubmissionId
 from broker.ports import Filter
 from config.cli.named import nobody, the_one
 from config.cli.offline import written_moment
-from config.cli.say import YES, as_json, configuration, end, say, say_json, shown, word
+from config.cli.say import NO, YES, as_json, complain, configuration, say, say_json, shown, word, worst
 from config.cli.say import moment as when
 
 if TYPE_CHECKING:
@@ -104,12 +104,13 @@ def _require_sense(
 
 
 def _one(made: Exporter, name: str, output: Path | None, reason: str, *, replace: bool, as_json: bool) -> None:
+    from adapters.archive.writing import is_container
     from adapters.wire.durable import file_name
     from config.export import SUFFIX
 
     submission = the_one(made.store.copies, name)
     target = output or Path(file_name(submission) + SUFFIX)
-    written = made.export(submission, target, reason=reason, replace=replace)
+    written = made.export(submission, target, reason=reason, over=is_container if replace else None)
     if written is None:
         nobody(name)
     if as_json:
@@ -129,19 +130,25 @@ def _one(made: Exporter, name: str, output: Path | None, reason: str, *, replace
 
 def _many(made: Exporter, folder: Path, wanted: Filter, until: datetime | None, reason: str, *, as_json: bool) -> None:
     from config.archive import Archive
+    from config.cli.export_check import status_of
 
     archive = Archive(made, folder, reason=reason)
     for _ in _with_bar(archive.fill(wanted, until)):
         pass
     it = archive.tally
+    for one in it.doubtful:
+        complain(f"{one.file}: {one.why}; it stays, for the document is in the store no more")
     if as_json:
-        say_json({"folder": str(folder), "exported": it.exported, "there": it.passed_over, "pruned": it.pruned})
+        doubtful = [{"file": str(one.file), "why": one.why} for one in it.doubtful]
+        counts = {"exported": it.exported, "there": it.passed_over, "pruned": it.pruned}
+        say_json({"folder": str(folder), **counts, "doubtful": doubtful})
     else:
         since, before = when(wanted.since), f" until {when(until)}" if until else ""
         say(f"{folder}: {it.exported} exported, {it.passed_over} were there, since {since}{before}")
         if it.pruned:
             say(f"{it.pruned} of them without their document: its time was over")
-    end(bool(it.exported + it.passed_over))
+    some = YES if it.exported + it.passed_over + len(it.doubtful) else NO
+    raise SystemExit(worst([some, *(status_of(one.verdict) for one in it.doubtful)]))
 
 
 def _with_bar(done: Iterator[SubmissionId]) -> Iterable[SubmissionId]:

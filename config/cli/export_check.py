@@ -28,10 +28,11 @@ def told(file: Path, cas: tuple[Path, ...], tsas: tuple[Path, ...], *, as_json: 
         say_json({"file": str(file), **_told(found)})
     else:
         _in_words(file, found)
-    raise SystemExit(_status(found.container.verdict))
+    raise SystemExit(status_of(found.container.verdict))
 
 
-def _status(verdict: Indication) -> int:
+def status_of(verdict: Indication) -> int:
+    """Return the exit status that says a verdict."""
     from broker.evidence import Indication
 
     return {Indication.PASSED: YES, Indication.FAILED: NO, Indication.INDETERMINATE: CANNOT_TELL}[verdict]
@@ -69,7 +70,7 @@ def _in_words(file: Path, found: CaseCheck) -> None:
     from broker.texts import TEXTS, hint
 
     it = found.container
-    say(f"{file}: {it.verdict}", _status(it.verdict))
+    say(f"{file}: {it.verdict}", status_of(it.verdict))
     if it.code:
         say(f"{it.code}: {TEXTS[it.code].en} {it.place}".rstrip())
         if hint(it.code):

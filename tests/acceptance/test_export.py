@@ -93,11 +93,30 @@ def test_a_case_is_named_by_any_of_its_ids(filled, tmp_path):
 
 def test_an_archive_is_made_and_gone_on_with(filled, tmp_path):
     words = ["export", "-c", filled[0], "--since", "2020-01-01", "--to", tmp_path / "archive"]
-    assert answer(*words) == {"folder": str(tmp_path / "archive"), "exported": MANY + 1, "there": 0, "pruned": 0}
+    counts = {"exported": MANY + 1, "there": 0, "pruned": 0, "doubtful": []}
+    assert answer(*words) == {"folder": str(tmp_path / "archive"), **counts}
     assert f"{MANY + 1} were there" in run(*words).stdout
     assert answer(*words, "--trials")["exported"] == 1
     nothing = ["export", "-c", filled[0], "--since", "2100-01-01", "--to", tmp_path / "none"]
     assert answer(*nothing, status=1)["exported"] == 0
+
+
+def test_a_container_that_was_touched_stays_when_its_document_was_pruned_and_the_exit_status_tells(filled, tmp_path):
+    configuration, (case, *_) = filled
+    words = ["export", "-c", configuration, "--since", "2020-01-01", "--to", tmp_path / "archive"]
+    run(*words)
+    touched = tmp_path / "archive" / f"{case.submission.id}.asice"
+    touched.write_bytes(touched.read_bytes() + b"\n")
+    plain = configuration.read_text(encoding="utf-8")
+    configuration.write_text(plain.replace('# default = "forever"', 'default = "PT1S"'), encoding="utf-8")
+    time.sleep(1)
+    assert answer("prune", "-c", configuration)["pruned"] == MANY + 2
+    before = touched.read_bytes()
+    told = answer(*words, status=1)
+    assert told["doubtful"] == [{"file": str(touched), "why": "it is not the one of the index"}]
+    assert (told["exported"], told["there"]) == (0, MANY)
+    assert touched.read_bytes() == before
+    assert f"{touched}: it is not the one of the index; it stays" in run(*words, status=1).stderr.replace("\n", "")
 
 
 def test_a_container_is_time_stamped_where_an_authority_is_named_and_waits_for_it(filled, tmp_path):

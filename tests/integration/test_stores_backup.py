@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 import sqlite3
 import threading
 
@@ -79,9 +80,10 @@ def test_a_file_that_is_there_is_left_alone(store, file, tmp_path):
 
 def test_what_was_left_by_a_copy_that_was_broken_off_is_in_nobodys_way(store, file, tmp_path):
     kept(store)
-    (tmp_path / "copy.part").write_bytes(b"half")
+    left = tmp_path / f".copy.{'ab' * 8}.part"
+    left.write_bytes(b"half")
     assert copy(file, tmp_path / "copy").submissions == 1
-    assert not (tmp_path / "copy.part").exists()
+    assert not left.exists()
 
 
 def test_a_damaged_database_gives_no_copy(store, file, tmp_path):
@@ -98,3 +100,15 @@ def test_a_damaged_database_gives_no_copy(store, file, tmp_path):
     with pytest.raises(Unavailable, match="the copy is not whole"):
         copy(file, tmp_path / "copy")
     assert not list(tmp_path.glob("copy*"))
+
+
+def test_a_file_system_without_hard_links_takes_a_copy_too(store, file, tmp_path, monkeypatch):
+    def no_links(*_):
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr(os, "link", no_links)
+    kept(store)
+    assert copy(file, tmp_path / "copy").submissions == 1
+    with pytest.raises(FileExistsError):
+        copy(file, tmp_path / "copy")
+    assert [one.name for one in tmp_path.iterdir() if "copy" in one.name] == ["copy"]

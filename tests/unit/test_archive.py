@@ -97,7 +97,7 @@ def test_what_is_there_stays_unless_it_may_be_replaced(tmp_path):
     with pytest.raises(FileExistsError):
         written(tmp_path)
     assert target.read_bytes() == b"mine"
-    written(tmp_path, replace=True)
+    written(tmp_path, over=lambda head: head == b"mine")
     assert told(target)[0] is Indication.PASSED
     assert listed(tmp_path) == ["c.asice"]
 
@@ -140,7 +140,7 @@ def test_it_is_on_the_disk_before_anybody_is_told_and_told_before_it_has_its_nam
     assert before == [False]
     assert sha256 == done.sha256
     assert [name.startswith(".c.asice.") and name.endswith(".part") for name in there] == [True]
-    assert flushed == [False, True]
+    assert flushed == [False, False, True]
     assert target.exists()
 
 

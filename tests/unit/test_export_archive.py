@@ -10,6 +10,7 @@ from zipfile import ZipFile
 
 import pytest
 
+from adapters.archive.writing import is_container
 from broker.copies import MADE
 from broker.errors import ConfigError, Unavailable
 from broker.model import OfficeId
@@ -111,7 +112,7 @@ def test_what_is_there_and_not_whole_is_made_anew_and_noted(store, tmp_path):
     other = a_store()
     stranger = a_seal(PKI.organisation)
     case = a_case(other, b"<foreign/>", number=4)
-    an_exporter(other, seal=stranger).export(case.submission.id, foreign, replace=True)
+    an_exporter(other, seal=stranger).export(case.submission.id, foreign, over=is_container)
     _, tally = filled(store, tmp_path)
     assert (tally.exported, tally.passed_over) == (4, 1)
     last = {one["submission"]: one["sha256"] for one in index(tmp_path)}
@@ -142,7 +143,7 @@ def test_a_container_that_is_not_the_one_of_the_index_is_made_anew_however_whole
     filled(store, tmp_path)
     mine = tmp_path / "case-1.asice"
     chain_journal(store)  # with the event of the first export, so that the second container is final, too
-    an_exporter(store).export(case.submission.id, mine, reason="another copy", replace=True)
+    an_exporter(store).export(case.submission.id, mine, reason="another copy", over=is_container)
     other = mine.read_bytes()
     _, tally = filled(store, tmp_path)
     assert tally.exported == 1

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from adapters.archive.opened import opened
-from adapters.archive.writing import Part, write
+from adapters.archive.writing import Part, is_container, write
 from broker.evidence import Indication
 from broker.verify import TrustSnapshot
 from config.export_check import Trusted, check
@@ -40,7 +40,7 @@ def sealed_anew(target, change):
     """Seal a container anew with a change, as the broker itself would if it lied."""
     parts = change(parts_of(target))
     other = target.with_name("other.asice")
-    write(other, parts.values(), seal=a_seal(), at=AT, replace=True)
+    write(other, parts.values(), seal=a_seal(), at=AT, over=is_container)
     return other
 
 

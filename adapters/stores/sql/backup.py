@@ -6,15 +6,15 @@ does not make it begin anew; nobody waits for it.  The copy has its name only wh
 
 from __future__ import annotations
 
-import os
 import sqlite3
 from collections.abc import Callable
-from contextlib import closing, suppress
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final
 
+from adapters.wire.durable import left_of, made
 from broker.errors import Unavailable
 
 Progress = Callable[[int, int], None]
@@ -44,23 +44,14 @@ def copy(source: Path, target: Path, progress: Progress = _silent) -> Copied:
     Raises OSError if the copy cannot be made where it is wanted, Unavailable if the database cannot be read or the copy
     is not whole; nothing is left behind then.
     """
-    part = target.with_name(f"{target.name}.part")
-    if target.exists():
-        raise FileExistsError(17, "is there already", str(target))
-    part.unlink(missing_ok=True)
-    os.close(os.open(part, os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+    for left in left_of(target):
+        left.unlink()
     try:
-        _copy_pages(source, part, progress)
-        copied = _examine(part)
-        _flush(part)
-        os.link(part, target)  # unlike a rename it replaces nothing
+        with made(target, mode=0o600) as part:
+            _copy_pages(source, part, progress)
+            return _examine(part)
     except sqlite3.Error as error:
         raise Unavailable(f"store: {type(error).__name__}: {error}") from error
-    finally:
-        with suppress(FileNotFoundError):
-            part.unlink()
-    _flush(target.parent)
-    return copied
 
 
 def _copy_pages(source: Path, part: Path, progress: Progress) -> None:
@@ -89,11 +80,3 @@ def _examine(part: Path) -> Copied:
             latest=None if latest is None else _EPOCH + timedelta(microseconds=latest),
             octets=part.stat().st_size,
         )
-
-
-def _flush(path: Path) -> None:
-    opened = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fsync(opened)
-    finally:
-        os.close(opened)
