@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 
 from broker.journal import FIRST, Batch, Entry, Lag, head_of
 from broker.journal_batch import MOST_TOLD, Finding, Kind, check_batch
+from broker.journal_doubt import Doubt, Doubts, Open, is_open
 from broker.journal_head import Published, SealVerdict, is_sealed_of, judge_seal, judge_stamp, said, stamped_at
 from broker.journal_late import WINDOW, Late, Note, late_events, late_head
 from broker.verify import TrustSnapshot
@@ -44,19 +45,23 @@ class Account:
     vouched: int = 0  # batches that somebody vouches for, each by itself or by one that follows it
     notes: tuple[Note, ...] = ()  # the first of what came late
     late: int = 0  # how much did
+    stamped_from: int = 0  # the first batch that is time-stamped, 0 if none is
+    doubts: tuple[Doubt, ...] = ()  # seals and time-stamps by nobody who is believed
+    doubted: int = 0  # how many there are
 
     @property
     def sound(self) -> bool:
-        """Whether nothing was found; the window is another question."""
-        return not self.number
+        """Whether nothing was found and no seal or time-stamp is in doubt; the window is another question."""
+        return not self.number and not self.doubted
 
 
 @dataclass(slots=True, kw_only=True)
 class Checker:
     """Takes batches in order, each with its events; `account` says what was found.
 
-    `previous` is the head before the first batch that is taken, None if it is not known.  Up to `sealed` and `stamped`
-    every head must be so.  `trust` holds the anchors of the seals, `stamps` those of time-stamping authorities.
+    `previous` is the head before the first batch that is taken, None if it is not known.  Up to `sealed` every head
+    must be sealed; from the first that is time-stamped up to `stamped` every head must be that, too.  `trust` holds the
+    anchors of the seals, `stamps` those of time-stamping authorities.
     `window` is how late anything may come before that is noted.
     """
 
@@ -79,9 +84,11 @@ class Checker:
     _unvouched: Window = field(default_factory=Window, init=False)
     _compared: int = field(default=0, init=False)
     _nameless: set[bytes] = field(default_factory=set, init=False)
+    _stamped_from: int = field(default=0, init=False)
     _seals: dict[str, SealVerdict] = field(default_factory=dict, init=False)
     _notes: list[Note] = field(default_factory=list, init=False)
     _late: int = field(default=0, init=False)
+    _doubts: Doubts = field(default_factory=Doubts, init=False)
 
     def __post_init__(self) -> None:
         self._before = None if self.previous is None else {self.previous}
@@ -125,7 +132,8 @@ class Checker:
 
     def _outside(self, batch: Batch, entries: Sequence[Entry]) -> Iterable[Finding]:
         """Say what seal, time-stamp and published heads have to say; count what none of them vouches for."""
-        found = [*self._judge_seal(batch), *self._judge_stamp(batch)]
+        found: list[Finding] = []
+        sealed, stamped = self._judge_seal(batch, found), self._judge_stamp(batch, found)
         known = self.published.heads.get(batch.number)
         agrees = known == batch.head or batch.head in self._nameless
         if batch.number in self.published.twice:
@@ -135,14 +143,7 @@ class Checker:
         if agrees:
             self._compared += 1
             self._nameless.discard(batch.head)
-        vouched = agrees or (
-            not found
-            and (
-                (self.trust is not None and batch.sealed is not None)
-                or (self.stamps is not None and batch.stamp is not None)
-            )
-        )
-        if vouched:
+        if agrees or (not found and (sealed or stamped)):
             self._unvouched = Window()  # a head covers all before it
         else:
             # A batch's own moment is not to be believed alone: who makes it anew can write any.
@@ -151,33 +152,49 @@ class Checker:
             self._unvouched = Window(batches=self._unvouched.batches + 1, since=since)
         return found
 
-    def _judge_seal(self, batch: Batch) -> Iterator[Finding]:
+    def _judge_seal(self, batch: Batch, found: list[Finding]) -> bool:
+        """Say whether somebody who is believed has sealed this head; add what is wrong to `found`."""
+        number = batch.number
         if batch.sealed is None:
-            if batch.number < self.sealed:
-                yield Finding(kind=Kind.SEAL_MISSING, batch=batch.number)
-            return
+            if number < self.sealed:
+                found.append(Finding(kind=Kind.SEAL_MISSING, batch=number))
+            return False
         if not is_sealed_of(batch.sealed, batch):
             other = said(batch.sealed)
             detail = "not the form of a sealed head" if other is None else f"upon batch {other.number}"
-            yield Finding(kind=Kind.SEAL_DIFFERS, batch=batch.number, detail=detail)
-        elif self.trust is not None:
-            verdict = judge_seal(batch.sealed, self.trust)
-            if verdict.code:
-                yield Finding(kind=Kind.SEAL_BROKEN, batch=batch.number, detail=verdict.code)
-            else:
-                self._seals.setdefault(verdict.sha256, verdict)
-                self._note(late_head(Late.SEALED, batch, verdict.at, self.window))
-
-    def _judge_stamp(self, batch: Batch) -> Iterator[Finding]:
-        if batch.stamp is None:
-            if batch.number < self.stamped:
-                yield Finding(kind=Kind.STAMP_MISSING, batch=batch.number)
-            return
-        code = judge_stamp(batch.stamp, batch, self.stamps)
+            found.append(Finding(kind=Kind.SEAL_DIFFERS, batch=number, detail=detail))
+            return False
+        if self.trust is None:
+            return False
+        verdict = judge_seal(batch.sealed, self.trust)
+        code, by, sha256 = verdict.code, verdict.by, verdict.sha256
+        if is_open(code):
+            self._doubts.add(Doubt(kind=Open.SEAL, code=code, by=by, sha256=sha256, first=number, last=number))
+            return False
         if code:
-            yield Finding(kind=Kind.STAMP_BROKEN, batch=batch.number, detail=code)
-        else:
-            self._note(late_head(Late.STAMPED, batch, stamped_at(batch.stamp), self.window))
+            found.append(Finding(kind=Kind.SEAL_BROKEN, batch=number, detail=code))
+            return False
+        self._seals.setdefault(sha256, verdict)
+        self._note(late_head(Late.SEALED, batch, verdict.at, self.window))
+        return True
+
+    def _judge_stamp(self, batch: Batch, found: list[Finding]) -> bool:
+        """Say whether somebody who is believed has time-stamped this head; add what is wrong to `found`."""
+        number = batch.number
+        if batch.stamp is None:
+            if self._stamped_from and number < self.stamped:
+                found.append(Finding(kind=Kind.STAMP_MISSING, batch=number))
+            return False
+        self._stamped_from = self._stamped_from or number
+        code = judge_stamp(batch.stamp, batch, self.stamps)
+        if is_open(code):
+            self._doubts.add(Doubt(kind=Open.STAMP, code=code, first=number, last=number))
+            return False
+        if code:
+            found.append(Finding(kind=Kind.STAMP_BROKEN, batch=number, detail=code))
+            return False
+        self._note(late_head(Late.STAMPED, batch, stamped_at(batch.stamp), self.window))
+        return self.stamps is not None
 
     def count(self, batches: int, events: int) -> None:
         """Hold what was taken against what a file says that it holds."""
@@ -225,4 +242,7 @@ class Checker:
             vouched=self._batches - self._unvouched.batches,
             notes=tuple(self._notes),
             late=self._late,
+            stamped_from=self._stamped_from,
+            doubts=tuple(self._doubts.all()),
+            doubted=self._doubts.number,
         )

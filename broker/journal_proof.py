@@ -16,17 +16,24 @@ from typing import Any, Final
 
 from broker.evidence import Indication
 from broker.journal import Batch, Entry, head_of, leaf_of
+from broker.journal_doubt import is_open
 from broker.journal_head import Published, SealVerdict, is_sealed_of, judge_seal, judge_stamp
 from broker.journal_json import Json, batch_json, batch_of, entry_json, entry_of, text, whole
 from broker.journal_late import WINDOW, late_events
 from broker.journal_tree import MOST, inclusion_path, proven_root
 from broker.verify import TrustSnapshot
 
-_FORMAT: Final = "goniec-journal-proof-1"
+_KIND: Final = "goniec-journal-proof-"
+_FORMAT: Final = f"{_KIND}1"
 LARGEST: Final = 32_000_000
 """Octets of a proof."""
 _HASH_OCTETS: Final = 32
 _DEPTH: Final = MOST.bit_length()
+
+
+def is_proof(head: bytes) -> bool:
+    """Whether a file that begins like this is a proof, of whatever version."""
+    return head.startswith(f'{{\n "format": "{_KIND}'.encode())
 
 
 def make(
@@ -132,6 +139,8 @@ def check(
     reason = ""
     if not entries:
         reason = "it holds no event"
+    elif vouching.doubt:
+        reason = vouching.doubt
     elif open_ones:
         reason = f"{len(open_ones)} of its events are not chained yet"
     elif alone:
@@ -209,6 +218,7 @@ class _Vouching:
     published: Published
     seals: dict[str, SealVerdict] = field(default_factory=dict)
     stamped: int = 0
+    doubt: str = ""  # about the first batch of whose seal or time-stamp it cannot be told what it is worth
 
     def of(self, batches: Mapping[int, Batch]) -> set[int]:
         """Return the batches that are vouched for, each by itself or by one that follows it; raise _No."""
@@ -239,6 +249,10 @@ class _Vouching:
             raise _No(f"batch {batch.number}: the seal is upon something else")
         if self.trust is not None:
             verdict = judge_seal(batch.sealed, self.trust)
+            if is_open(verdict.code):
+                who = f"{verdict.by}, SHA-256 {verdict.sha256}"
+                self.doubt = f"batch {batch.number} is sealed by nobody who is believed ({verdict.code}): {who}"
+                return
             if verdict.code:
                 raise _No(f"batch {batch.number}: the seal does not hold ({verdict.code})")
             self.seals[verdict.sha256] = verdict
@@ -248,6 +262,9 @@ class _Vouching:
         if batch.stamp is None:
             return
         code = judge_stamp(batch.stamp, batch, self.stamps)
+        if is_open(code):
+            self.doubt = f"batch {batch.number} is time-stamped by nobody who is believed ({code})"
+            return
         if code:
             raise _No(f"batch {batch.number}: the time-stamp does not hold ({code})")
         if self.stamps is not None:

@@ -194,6 +194,7 @@ class Part:
     first: int
     to: int | None
     outside: int  # published heads of batches that it does not hold
+    newer: int  # those of them that are of batches after its last
     lacking: bool  # not all that was asked for is in it
 
     @property
@@ -231,12 +232,15 @@ def check_file(
         checker.count(closing.batches, closing.events)
     heads, to = sorted(against.published.heads), opening.to
     if asked is None:
-        outside = sum(number < opening.first or (to is not None and number > to) for number in heads)
-        outside += checker.unmatched if to is not None else 0
-        part = Part(first=opening.first, to=to, outside=outside, lacking=False)
+        # Heads go on being published when a file has been made: one of a later batch says nothing against the file,
+        # and nothing for it, since whoever has cut its end would leave the same.
+        checker.to = checker.next - 1 if to is None else to
+        newer = sum(number > checker.to for number in heads)
+        outside = sum(number < opening.first for number in heads) + newer + checker.unmatched
+        part = Part(first=opening.first, to=to, outside=outside, newer=newer, lacking=False)
     else:
         since, until = asked
         short = to is not None if until is None else checker.next <= until
-        part = Part(first=opening.first, to=to, outside=0, lacking=since < opening.first or short)
+        part = Part(first=opening.first, to=to, outside=0, newer=0, lacking=since < opening.first or short)
         checker.miss(number for number in heads if since <= number < opening.first)
     return checker.account(reader.strays, closing.lag if closing else None), part

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from config.settings import Settings
 
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+_LONGEST = 36525 * 86400  # seconds: a hundred years
 
 
 @click.group("journal")
@@ -41,7 +42,7 @@ command.add_command(check_proof)
 @click.option("--export", type=_FILE, metavar="FILE", help="Check a file that `journal export` wrote, and no store.")
 @click.option(
     "--window",
-    type=click.IntRange(min=0),
+    type=click.IntRange(min=0, max=_LONGEST),
     default=3600,
     show_default=True,
     metavar="SECONDS",
@@ -80,8 +81,8 @@ def verify(
     A file is believed neither as to when it was made nor as to which part of the journal it is.
 
     Exit status 0 it is what it was, 1 it is not, 2 that cannot be told: nobody vouches for what is older than --window,
-    nor for anything in FILE; heads were published of batches that are not in FILE, and not asked for by --batches;
-    or the configured file of heads is gone.
+    nor for anything in FILE; a seal or a time-stamp is by nobody who is believed; heads were published of batches that
+    are not in FILE, and not asked for by --batches; or the configured file of heads is gone.
     """
     from config.clock import now
     from config.journal_verify import believed, check_file, check_store
@@ -135,16 +136,18 @@ def _own_heads(settings: Settings) -> tuple[tuple[Path, ...], Path | None]:
 
 
 def _status(account: Account, at: datetime, window: timedelta) -> int:
-    """No if anything was found; cannot tell if what nobody vouches for is older than the window."""
-    if not account.sound:
+    """No if anything was found; cannot tell if what nobody vouches for is older than the window, or is in doubt."""
+    if account.number:
         return NO
+    if not account.sound:
+        return CANNOT_TELL
     since = account.window.since
     return CANNOT_TELL if since is not None and at - since > window else YES
 
 
 def _is_enough(account: Account, part: Part) -> bool:
     """Whether a file in which nothing was found shows anything: somebody vouches for it, and it is all of it."""
-    return (not account.batches or account.vouched > 0) and not part.outside and not part.lacking
+    return account.vouched > 0 and not part.outside and not part.lacking
 
 
 @contextmanager
@@ -189,8 +192,11 @@ def export(config: Path, as_json: bool, since: datetime | None, numbers: tuple[i
     """Write the journal to FILE: JSON lines, which `goniec journal verify --export` checks without the store.
 
     It holds no documents and nothing about persons, but ids, times, digests, offices' references and reasons.
+    FILE is there when it is whole; an earlier export of that name is replaced, any other file stays.
     Exit status 0 written, 2 it could not be.
     """
+    from adapters.wire.durable import made
+    from broker.journal_export import is_export
     from config import journal_verify
     from config.bootstrap import open_store
     from config.clock import now
@@ -199,7 +205,7 @@ def export(config: Path, as_json: bool, since: datetime | None, numbers: tuple[i
     store = open_store(load(config))
     try:
         first = numbers[0] if since is None else max(numbers[0], journal_verify.first_since(store.journal, since))
-        with file.open("wb") as to, _bar("batches", 0) as seen:
+        with made(file, over=is_export) as part, part.open("wb") as to, _bar("batches", 0) as seen:
             done = journal_verify.export(store.journal, to, now(), seen, first=first, last=numbers[1])
     finally:
         store.close()

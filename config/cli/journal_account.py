@@ -37,6 +37,19 @@ def told(account: Account, status: int) -> dict[str, object]:
             for one in account.notes
         ],
         "late": account.late,
+        "doubts": [
+            {
+                "kind": one.kind,
+                "code": one.code,
+                "first": one.first,
+                "last": one.last,
+                "number": one.number,
+                "subject": one.by,
+                "sha256": one.sha256,
+            }
+            for one in account.doubts
+        ],
+        "stamped_from": account.stamped_from,
         "seals_judged": account.judged,
         "seals": [{"subject": one.by, "sha256": one.sha256} for one in account.seals],
         "window": {
@@ -52,6 +65,7 @@ def told_of(published: Published, part: Part | None, gone: Path | None) -> dict[
     return {
         "part": None if part is None or part.whole else {"first": part.first, "to": part.to},
         "outside": 0 if part is None else part.outside,
+        "newer": 0 if part is None else part.newer,
         "lacking": part is not None and part.lacking,
         "unread": published.unread,
         "unpublished": published.missing,
@@ -61,12 +75,9 @@ def told_of(published: Published, part: Part | None, gone: Path | None) -> dict[
 
 def say_notes(account: Account, published: Published, part: Part | None, gone: Path | None) -> None:
     """Say what is no finding and is to be known."""
-    if part is not None and not account.vouched and account.batches:
-        say("note: nobody vouches for anything in this file: name whom to believe by --ca, --tsa or --head")
-    if part is not None and part.outside:
-        say(f"note: {part.outside} heads were published of batches that this file does not hold: is it all of it?")
-    if part is not None and part.lacking:
-        say("note: the file does not hold all the batches that were asked for")
+    _say_doubts(account)
+    if part is not None:
+        _say_of_file(account, part)
     if gone is not None:
         say(f"note: the configured file of heads is gone or empty: {gone}")
     if published.unread:
@@ -83,6 +94,27 @@ def say_notes(account: Account, published: Published, part: Part | None, gone: P
         say(f"note: {account.late} came late in all; --json lists them")
 
 
+def _say_doubts(account: Account) -> None:
+    for one in account.doubts:
+        batches = f"batch {one.first}" if one.number == 1 else f"{one.number} batches, {one.first} to {one.last}"
+        who = f": {one.by}, SHA-256 {one.sha256}" if one.sha256 else ""
+        say(f"note: {one.kind}: {batches}: by nobody who is believed ({one.code}){who}")
+
+
+def _say_of_file(account: Account, part: Part) -> None:
+    if not account.vouched:
+        say("note: nobody vouches for anything in this file: name whom to believe by --ca, --tsa or --head")
+    if part.outside > part.newer:
+        say(f"note: {part.outside - part.newer} heads were published of batches that this file does not hold")
+    if part.newer:
+        say(
+            f"note: {part.newer} heads were published of batches after its last: they are newer than the file, or it "
+            "was cut: say up to which batch it is to reach (--batches 1-N)"
+        )
+    if part.lacking:
+        say("note: the file does not hold all the batches that were asked for")
+
+
 def in_words(account: Account, status: int, at: datetime, part: Part | None) -> None:
     """Say what was found, as of a moment."""
     say(_WORDS[status], status)
@@ -95,6 +127,7 @@ def in_words(account: Account, status: int, at: datetime, part: Part | None) -> 
             "events": str(account.events),
             "last": "" if last is None else f"{last.number} {last.head.hex()} {moment(last.at)}",
             "published": f"{account.compared} heads agree" if account.compared else "",
+            "time-stamped": f"from batch {account.stamped_from} on" if account.stamped_from else "",
             "not covered": f"{window.events} events not chained, {window.batches} batches without anybody's word{age}",
             **{f"seal {number}": f"{one.by} {one.sha256}" for number, one in enumerate(account.seals, start=1)},
         }

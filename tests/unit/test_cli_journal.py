@@ -103,8 +103,12 @@ def test_what_nobody_vouches_for_may_be_as_old_as_the_window_and_no_older(place)
 def test_seals_prove_nothing_to_who_does_not_believe_them(sound, tmp_path):
     stranger = tmp_path / "stranger.pem"
     stranger.write_bytes(PKI.local_ca.credential.pem)
-    told = answer("journal", "verify", *sound.config, "--ca", stranger, status=1)
-    assert {one["kind"] for one in told["findings"]} == {"seal-broken"}
+    told = answer("journal", "verify", *sound.config, "--ca", stranger, status=2)
+    (doubt,) = told["doubts"]
+    assert (told["verdict"], told["findings"], doubt["kind"]) == ("cannot-tell", [], "seal-unknown")
+    assert (doubt["code"], doubt["first"], doubt["last"], doubt["number"]) == ("verify.chain-untrusted", 1, 3, 3)
+    said = run("journal", "verify", *sound.config, "--ca", stranger, status=2).stdout.replace("\n", "")
+    assert doubt["sha256"] in said.replace(" ", "")
     sound.store.keep_seal("ab" * 32, PKI.seal.pem, ISSUED)
     pinned = tmp_path / "seals.pem"
     pinned.write_bytes(bundle(sound.store.seals()))
@@ -147,8 +151,37 @@ def test_a_tail_that_was_cut_before_the_export_is_missed_by_who_has_the_heads(so
     sound.sql("DELETE FROM batches WHERE number = ?", last)
     sound.sql("DELETE FROM events WHERE batch = ?", last)
     run("journal", "export", *sound.config, file)
-    (found,) = answer("journal", "verify", "--export", file, "--head", heads, status=1)["findings"]
+    offline = ("journal", "verify", "--export", file, "--head", heads)
+    (found,) = answer(*offline, "--batches", f"1-{last}", status=1)["findings"]
     assert (found["kind"], found["batch"]) == ("tail-cut", last)
+    assert answer(*offline, "--batches", "1-", status=1)["findings"] == [found]
+    told = answer(*offline, status=2)  # it may as well be newer than the file
+    assert (told["findings"], told["outside"], told["newer"]) == ([], 1, 1)
+    assert "--batches 1-N" in run(*offline, status=2).stdout.replace("\n", " ")
+
+
+def test_heads_that_were_published_after_an_export_was_made_do_not_call_it_cut(sound, tmp_path):
+    file, ca, last = tmp_path / "journal.jsonl", tmp_path / "pki" / "seal-ca.pem", sound.store.journal.last().number
+    run("journal", "export", *sound.config, file)
+    sound.letter()
+    chain_and_seal(sound.store, 5)
+    offline = ("journal", "verify", "--export", file, "--head", sound.heads(), "--ca", ca)
+    told = answer(*offline, status=2)
+    assert (told["verdict"], told["findings"], told["published"], told["newer"]) == ("cannot-tell", [], last, 1)
+    assert answer(*offline, "--batches", f"1-{last}")["verdict"] == "sound"
+
+
+def test_a_file_with_no_batch_in_it_shows_nothing(place, tmp_path):
+    file = tmp_path / "journal.jsonl"
+    run("journal", "export", *place.config, file)
+    for words in ((), ("--batches", "1-"), ("--ca", tmp_path / "pki" / "seal-ca.pem")):
+        told = answer("journal", "verify", "--export", file, *words, status=2)
+        assert (told["verdict"], told["findings"]) == ("cannot-tell", [])
+    assert "nobody vouches" in run("journal", "verify", "--export", file, status=2).stdout
+
+
+def test_a_window_that_is_longer_than_any_time_is_refused(sound):
+    assert "--window" in run("journal", "verify", *sound.config, "--window", "99999999999999", status=2).stderr
 
 
 def test_a_part_of_the_journal_can_be_exported(sound, tmp_path):
@@ -163,7 +196,8 @@ def test_a_part_of_the_journal_can_be_exported(sound, tmp_path):
         (("--since", "2000-01-01"), "1-", 1, 3),
     ):
         run("journal", "export", *sound.config, file, *words)
-        told = answer("journal", "verify", "--export", file, "--head", heads, "--batches", asked)
+        own = ("--export", file, "--head", heads, "--batches", asked)
+        told = answer("journal", "verify", *own, status=0 if batches else 2)  # of none nobody can vouch for anything
         assert (told["first"], told["batches"], told["published"]) == (first, batches, batches)
     for wrong in ("x", "0-2", "3-2"):
         run("journal", "export", *sound.config, file, "--batches", wrong, status=2)

@@ -120,6 +120,30 @@ def test_an_event_that_was_chained_long_after_it_is_said_to_have_happened_is_tol
     assert "chained-late" in said
 
 
+def test_a_journal_made_anew_under_somebody_elses_seal_is_never_called_sound(old, ca):
+    """He changes an event, chains all anew, and puts a seal of his own on each head."""
+    heads = old.heads()
+    forge(old)
+    other = PKI.stranger
+    chain_and_seal(old.store, 5, FileSeal(other.key, (other.certificate, *other.chain), lambda: old.at))
+    own = ("journal", "verify", *old.config)
+    told = answer(*own, *ca, status=2)
+    assert (told["verdict"], told["findings"]) == ("cannot-tell", [])
+    assert [(one["kind"], one["number"]) for one in told["doubts"]] == [("seal-unknown", 3)]
+    assert answer(*own, *ca, "--window", str(91 * 86400), status=2)["verdict"] == "cannot-tell"
+    found = answer(*own, *ca, "--head", heads, status=1)["findings"]
+    assert {(one["kind"], one["batch"]) for one in found} == {("rewritten", number) for number in (1, 2, 3)}
+    proof, letter = old.folder / "proof.json", old.letters[0].submission.id
+    run("trace", *old.config, letter, "--proof", proof)
+    told = answer("journal", "check-proof", proof, *ca, status=2)
+    assert "verify.chain-untrusted" in told["reason"]
+    assert answer("journal", "check-proof", proof, *ca, "--head", heads, status=1)["verdict"] == "TOTAL-FAILED"
+    # The broker goes on and seals what follows: that does not make his seals anybody's.
+    old.letter()
+    chain_and_seal(old.store, 5)
+    assert answer(*own, *ca, "--window", str(91 * 86400), status=2)["verdict"] == "cannot-tell"
+
+
 # ── a file ──
 
 
