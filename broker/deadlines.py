@@ -1,4 +1,4 @@
-"""Deadlines: by when something must have come of a document, whose move it is, and what is overdue.
+"""Deadlines: by when something must have come of a document, and what is overdue.
 
 Rule 1: everything that decides what is late, and what is told of it, is in this file; stores only write it down.
 Rule 2: this file reads no clock and knows no store: facts and a moment go in, names of what is overdue come out.
@@ -11,7 +11,7 @@ lengths of time are by default those of e-CODEX: 12 hours to relay, 24 to delive
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -39,56 +39,6 @@ class Level(StrEnum):
 
     WARNED = "warned"  # it will be late if nobody looks
     EXPIRED = "expired"  # it is late; a partner that wants negative evidence gets it
-
-
-class Owner(StrEnum):
-    """Whose move it is."""
-
-    BROKER = "broker"
-    OFFICE = "office"
-    OPERATOR = "operator"
-    NOBODY = "nobody"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Move:
-    """Whose move a delivery waits for, which deadline runs, and what is to be done."""
-
-    owner: Owner
-    stage: Stage | None
-    action: str
-
-
-MOVES: Mapping[DeliveryState, Move] = MappingProxyType(
-    {
-        DeliveryState.WAITING: Move(
-            owner=Owner.OFFICE, stage=Stage.DELIVERY, action="take it: the broker tries again when it is due"
-        ),
-        DeliveryState.SENDING: Move(
-            owner=Owner.BROKER,
-            stage=Stage.DELIVERY,
-            action="end the attempt: if its worker dies, another takes it over when the lease has run out",
-        ),
-        DeliveryState.DELIVERED: Move(owner=Owner.NOBODY, stage=None, action=""),
-        DeliveryState.REFUSED: Move(
-            owner=Owner.OPERATOR,
-            stage=Stage.DELIVERY,
-            action="find out why the office refuses it; then send it round again, or to another office",
-        ),
-        DeliveryState.QUARANTINED: Move(
-            owner=Owner.OPERATOR,
-            stage=Stage.DELIVERY,
-            action="mend the cause; then send it round again, or to another office",
-        ),
-        DeliveryState.REDIRECTED: Move(owner=Owner.NOBODY, stage=None, action=""),
-    }
-)
-"""By the state of a delivery; two moves depend on more than that:"""
-
-UNTRIED = Move(owner=Owner.BROKER, stage=Stage.RELAY, action="begin the first attempt")
-"""Waiting, and never tried."""
-AWAITED = Move(owner=Owner.OFFICE, stage=Stage.RETRIEVAL, action="answer it")
-"""Delivered, and the office's answer is watched for."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -152,30 +102,20 @@ class Watched:
 
     delivery: Delivery
     accepted_at: datetime  # when custody was taken
+    begun_before: bool = False  # an attempt had begun at an office that has given the document over
     awaited: bool = False  # its office's answer is watched for, and has not come
     told: frozenset[tuple[Stage, Level]] = frozenset()
 
 
 def begun(delivery: Delivery) -> bool:
     """Tell whether an attempt has ever begun.  A requeue counts attempts anew, and leaves what the last one said."""
-    waits = delivery.state is DeliveryState.WAITING
-    return not waits or bool(delivery.attempts or delivery.last_error or delivery.reference)
+    tried = bool(delivery.attempts or delivery.last_error or delivery.reference)
+    return tried or delivery.state not in {DeliveryState.WAITING, DeliveryState.REDIRECTED}
 
 
-def move(it: Watched) -> Move:
-    """Return whose move it is."""
-    if it.delivery.state is DeliveryState.WAITING and not begun(it.delivery):
-        return UNTRIED
-    if it.delivery.state is DeliveryState.DELIVERED and it.awaited:
-        return AWAITED
-    return MOVES[it.delivery.state]
-
-
-def deadline(it: Watched, terms: Terms) -> datetime | None:
-    """Return when the stage that is under way expires; None when nothing is waited for, or it never does."""
-    stage = move(it).stage
-    after = terms.of(stage).expire if stage is not None else timedelta(0)
-    return it.accepted_at + after if after else None
+def begun_before(deliveries: Iterable[Delivery]) -> bool:
+    """Tell whether an attempt had begun at an office that has given the document over, from all its deliveries."""
+    return any(begun(one) for one in deliveries if one.state is DeliveryState.REDIRECTED)
 
 
 def overdue(it: Watched, terms: Terms, now: datetime) -> Sequence[tuple[Stage, Level]]:
@@ -210,7 +150,7 @@ def owes(level: Level, sender: str, notes: Sequence[str], wants: Callable[[str],
 
 def _unmet(it: Watched) -> Iterator[Stage]:
     if it.delivery.state not in FINAL:
-        if not begun(it.delivery) and (Stage.DELIVERY, Level.EXPIRED) not in it.told:
+        if not (begun(it.delivery) or it.begun_before) and (Stage.DELIVERY, Level.EXPIRED) not in it.told:
             yield Stage.RELAY
         yield Stage.DELIVERY
     elif it.delivery.state is DeliveryState.DELIVERED and it.awaited:

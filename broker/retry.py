@@ -72,6 +72,9 @@ def decide(
 
 
 def _words(error: BrokerError) -> str:
-    """Return what is kept of an error: its cause in one word, if its maker named one, and what it says."""
+    """Return what is kept of an error: its cause in one word, if its maker named one, and what it says.
+
+    Never nothing, whatever an adapter raises: by it a delivery that was requeued is known to have been tried.
+    """
     condition = error.condition if isinstance(error, Unavailable | Refused) else ""
-    return f"{condition}: {error}" if condition else str(error)
+    return f"{condition}: {error}" if condition else str(error) or type(error).__name__

@@ -20,7 +20,6 @@ from adapters.wire.kind import Custody, KindSettings
 from broker.deadlines import (
     Evidence,
     Level,
-    Move,
     Progress,
     Stage,
     Term,
@@ -29,14 +28,14 @@ from broker.deadlines import (
     Told,
     Watch,
     Watched,
-    deadline,
-    move,
+    begun_before,
 )
 from broker.dispatch import Dispatcher, Lend
 from broker.errors import ConfigError, Refused, Unavailable
 from broker.evidence import UNSIGNED, to_json
 from broker.evidence import Level as SignatureLevel
 from broker.model import Delivery, DeliveryId, FormKey, OfficeId, Parcel, Submission, SubmissionId
+from broker.moves import Move, deadline, move
 from broker.partner import Partners
 from broker.ports import Clock, Ledger, Record
 from broker.receipt import Registrar
@@ -110,9 +109,8 @@ class Standing:
 
 def standing(record: Record, times: Timetable, *, awaited: bool) -> Sequence[Standing]:
     """Return how each delivery of a submission stands; `awaited` whether its office's answer is watched for."""
-    watched = (
-        Watched(delivery=one, accepted_at=record.submission.accepted_at, awaited=awaited) for one in record.deliveries
-    )
+    at, before = record.submission.accepted_at, begun_before(record.deliveries)
+    watched = (Watched(delivery=one, accepted_at=at, begun_before=before, awaited=awaited) for one in record.deliveries)
     return [
         Standing(delivery=it.delivery, move=move(it), deadline=deadline(it, times.of(it.delivery.office)))
         for it in watched

@@ -19,6 +19,7 @@ from broker.deadlines import (
     Told,
     Watched,
     begun,
+    begun_before,
     overdue,
     owes,
     shortfall,
@@ -68,8 +69,8 @@ class MemoryWatch:
                 self._answered(it.id, one.id, now)
 
     def inherit(self, old: DeliveryId, new: DeliveryId) -> None:
-        """Let a delivery that takes a document over have been told what the one before was."""
-        self._told[new] = dict.fromkeys(self._told.get(old, {}), False)
+        """Let a delivery that takes a document over have been told, and have met, what the one before was and had."""
+        self._told[new] = dict(self._told.get(old, {}))
 
     def needs(self, submission: SubmissionId) -> bool:
         """Tell whether an answer is still waited for, or evidence is on its way: both need the reply address."""
@@ -91,6 +92,9 @@ class MemoryWatch:
     def _entry(self, one: Delivery) -> datetime:
         return self._store._kept[one.submission].submission.accepted_at
 
+    def _begun_before(self, one: Delivery) -> bool:
+        return begun_before(it for it in self._store._deliveries.values() if it.submission == one.submission)
+
     def tell(
         self, deliveries: Sequence[DeliveryId], timetable: Timetable, wants: Callable[[str], bool]
     ) -> Sequence[Told]:
@@ -103,6 +107,7 @@ class MemoryWatch:
         watched = Watched(
             delivery=one,
             accepted_at=self._entry(one),
+            begun_before=self._begun_before(one),
             awaited=self._awaited.get(one.submission) is False,
             told=frozenset(told),
         )
@@ -132,7 +137,8 @@ class MemoryWatch:
             for id_, told in self._told.items():
                 one = self._store._deliveries[id_]
                 for stage, level in [key for key, met in told.items() if not met]:
-                    about = one.state in FINAL or (stage is Stage.RELAY and begun(one))
+                    relayed = begun(one) or self._begun_before(one)
+                    about = one.state in FINAL or (stage is Stage.RELAY and relayed)
                     if stage is Stage.RETRIEVAL or not about:
                         continue
                     told[stage, level] = True

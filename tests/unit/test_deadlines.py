@@ -23,22 +23,17 @@ from adapters.testkit.stores.values import (
     limits,
 )
 from broker.deadlines import (
-    AWAITED,
-    MOVES,
-    UNTRIED,
     Level,
-    Owner,
     Stage,
     Term,
     Terms,
     Timetable,
     Watched,
     begun,
-    deadline,
-    move,
     overdue,
 )
 from broker.errors import BrokerError
+from broker.moves import AWAITED, MOVES, TAKEN_OVER, UNTRIED, Owner, deadline, move
 from broker.states import FINAL, STUCK, DeliveryState
 from tests.builders import a_delivery, a_submission
 
@@ -50,9 +45,13 @@ TERMS = Terms(
 )
 
 
-def watched(awaited=False, told=(), **about):
+def watched(awaited=False, told=(), begun_before=False, **about):
     return Watched(
-        delivery=a_delivery(a_submission(), **about), accepted_at=NOON, awaited=awaited, told=frozenset(told)
+        delivery=a_delivery(a_submission(), **about),
+        accepted_at=NOON,
+        awaited=awaited,
+        begun_before=begun_before,
+        told=frozenset(told),
     )
 
 
@@ -69,6 +68,14 @@ def test_what_was_never_tried_is_ours_and_what_was_is_its_offices():
     assert move(watched()) is UNTRIED
     assert move(watched(attempts=1)) is MOVES[DeliveryState.WAITING]
     assert begun(a_delivery(a_submission(), last_error="line.silent: …"))  # a requeue counts attempts anew
+
+
+def test_who_takes_a_document_over_inherits_that_an_attempt_had_begun():
+    it = watched(begun_before=True)
+    assert move(it) is TAKEN_OVER
+    assert deadline(it, TERMS) == NOON + 4 * HOUR
+    assert overdue(it, TERMS, NOON + 9 * HOUR) == [(Stage.DELIVERY, Level.EXPIRED)]
+    assert not begun(a_delivery(a_submission(), state=DeliveryState.REDIRECTED))
 
 
 def test_an_answer_is_awaited_only_of_who_has_the_document():
@@ -180,6 +187,9 @@ def test_any_script_of_events_tells_each_once_and_none_before_its_time(*, script
     assert len(set(met)) == len(met)
     inherited = {one.id for one in record.deliveries if one.id != letter.deliveries[0].id}
     assert all((one, f"deadline.{stage}-expired") in expired or one in inherited for one, stage in met)
+    names = [it.name for it in record.events]
+    first = names.index("delivery.claimed") if "delivery.claimed" in names else len(names)
+    assert not any(name.startswith("deadline.relay") for name in names[first:])  # at whatever office it began
     evidence = store.watch.evidence(letter.submission.id)
     assert {it.stage for it in evidence} == {
         Stage(it.name.removeprefix("deadline.").split("-")[0]) for it in late if it.name.endswith("expired")

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from broker.deadlines import begun
 from broker.errors import BrokerError, Refused, Unavailable
 from broker.model import Claim
 from broker.retry import RetryPolicy, decide
@@ -41,6 +42,12 @@ def test_an_empty_reference_is_an_acknowledgement_too():
 def test_a_refusal_is_final_and_shows_the_office_alive():
     outcome = decided(Refused("no such box"))
     assert (outcome.event, outcome.error, outcome.healthy) == (DeliveryEvent.REFUSED, "no such box", True)
+
+
+@pytest.mark.parametrize("no", [Refused(""), Unavailable("")])
+def test_what_an_attempt_ended_in_is_never_kept_as_nothing(no):
+    outcome = decided(no)
+    assert begun(a_delivery(a_submission(), last_error=outcome.error))  # as it is after a requeue
 
 
 def test_an_outage_is_postponed_and_held_against_the_office():

@@ -13,7 +13,20 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import Connection, Row, and_, bindparam, func, insert, literal, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    FromClause,
+    Row,
+    and_,
+    bindparam,
+    func,
+    insert,
+    literal,
+    or_,
+    select,
+    update,
+)
 
 from adapters.stores.sql import answers, evidence, rows
 from adapters.stores.sql.access import Access
@@ -39,18 +52,28 @@ _TOLD_ALL: Final = (
 )
 """The last deadline of a delivery that is not final has passed and been told: nothing more will be."""
 
+_UNTRIED: Final = sorted({DeliveryState.WAITING, DeliveryState.REDIRECTED})
+_GIVEN_OVER: Final = deliveries.alias("given_over")
+
+
+def _begun(of: FromClause) -> ColumnElement[bool]:
+    """As `broker.deadlines.begun` has it."""
+    tried = or_(of.c.attempts > 0, of.c.last_error != "", of.c.reference != "")
+    return or_(tried, of.c.state.not_in(_UNTRIED))
+
+
+_BEGUN_BEFORE: Final = (
+    select(literal(1))
+    .where(
+        _GIVEN_OVER.c.submission == deliveries.c.submission,
+        _GIVEN_OVER.c.state == DeliveryState.REDIRECTED.value,
+        _begun(_GIVEN_OVER),
+    )
+    .exists()
+)
 _CAME_ABOUT: Final = or_(
     deliveries.c.state.in_(sorted(FINAL)),
-    and_(
-        overdue.c.stage == Stage.RELAY.value,
-        # As `broker.deadlines.begun` has it.
-        or_(
-            deliveries.c.state != DeliveryState.WAITING.value,
-            deliveries.c.attempts > 0,
-            deliveries.c.last_error != "",
-            deliveries.c.reference != "",
-        ),
-    ),
+    and_(overdue.c.stage == Stage.RELAY.value, or_(_begun(deliveries), _BEGUN_BEFORE)),
 )
 
 
@@ -152,7 +175,14 @@ def tell(connection: Connection, now: datetime, members: Sequence[Asked]) -> Seq
 def _tell(connection: Connection, now: datetime, it: Asked) -> list[Told]:
     # One that another node has locked is passed over: something is happening to it, and the next round comes soon.
     locked = (
-        select(deliveries, submissions.c.accepted_at, submissions.c.sender, submissions.c.notes, _AWAITED)
+        select(
+            deliveries,
+            submissions.c.accepted_at,
+            submissions.c.sender,
+            submissions.c.notes,
+            _AWAITED,
+            _BEGUN_BEFORE.label("begun_before"),
+        )
         .join(submissions, submissions.c.id == deliveries.c.submission)
         .outerjoin(awaited, and_(awaited.c.submission == deliveries.c.submission, awaited.c.expired_at.is_(None)))
         .where(deliveries.c.id.in_(it.deliveries))
@@ -171,7 +201,13 @@ def _one(
 ) -> Iterator[Told]:
     one = rows.delivery(row)
     terms = it.timetable.of(one.office)
-    watched = Watched(delivery=one, accepted_at=row.accepted_at, awaited=row.awaited is not None, told=before)
+    watched = Watched(
+        delivery=one,
+        accepted_at=row.accepted_at,
+        begun_before=row.begun_before,
+        awaited=row.awaited is not None,
+        told=before,
+    )
     for stage, level in late_stages(watched, terms, now):
         if stage is Stage.RETRIEVAL and not _still_awaited(connection, now, one, level):
             continue

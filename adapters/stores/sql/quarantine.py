@@ -183,7 +183,7 @@ def _perhaps_there(connection: Connection, found: Sequence[Row[Any]]) -> set[Del
     notes: dict[str, tuple[str, ...]] = {}
     for some in ledger.pieces(found):
         of = {row.submission for row in some}
-        noted = select(submissions.c.id, submissions.c.notes).where(submissions.c.id.in_(of))
+        noted: Select[Any] = select(submissions.c.id, submissions.c.notes).where(submissions.c.id.in_(of))
         notes |= {row.id: rows.notes(row) for row in connection.execute(noted)}
         query = select(events.c.delivery, events.c.name, events.c.detail).where(
             events.c.submission.in_(of), events.c.name.startswith(_PREFIX)
@@ -221,13 +221,11 @@ def _give_over(
     connection.execute(insert(deliveries), list(map(rows.delivery_values, instead)))
     told = [rows.step(row, DeliveryEvent.REDIRECTED, now, f"to {it.to} as {new[row.id]}: {it.reason}") for row in ends]
     connection.execute(insert(events), told)
-    # What was told of the document's deadlines was told: the new deliveries inherit it.
+    # What was told of the document's deadlines was told, and what was met was met: the new deliveries inherit it.
     for some in ledger.pieces([row.id for row in ends]):
         late = connection.execute(select(overdue).where(overdue.c.delivery.in_(some))).mappings().all()
         if late:
-            connection.execute(
-                insert(overdue), [{**one, "delivery": new[one["delivery"]], "met_at": None} for one in late]
-            )
+            connection.execute(insert(overdue), [{**one, "delivery": new[one["delivery"]]} for one in late])
 
 
 REQUEUE: Final = Work(rank=60, do=ledger.requeue)

@@ -1,11 +1,17 @@
-"""What `Watch` promises: what is late is told once, what comes about late is noted, evidence is owed and kept once."""
+"""What `Watch` promises: what is late is told once, what comes about late is noted, evidence is owed and kept once.
+
+What it promises of the answers of offices is in answers.py.
+"""
 
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
+from itertools import product
 from typing import Any
+
+import pytest
 
 from adapters.testkit.stores.fixtures import Connect, StoreFixtures
 from adapters.testkit.stores.leases import claim_one
@@ -17,19 +23,24 @@ from adapters.testkit.stores.values import (
     LEASE,
     NOON,
     POSTPONED,
+    REFUSED,
     TOWN,
     Hands,
     a_letter,
     at_once,
     kept,
+    limits,
 )
 from adapters.wire.kind import Custody
 from broker.custody import READMITTED
 from broker.deadlines import Level, Progress, Stage, Term, Terms, Timetable
-from broker.model import Acceptance, DeliveryId
+from broker.model import Acceptance, DeliveryId, OfficeId, SubmissionId
+from broker.ports import Record
 from broker.states import DeliveryState
 
 HOUR = timedelta(hours=1)
+VILLAGE = OfficeId("village")
+STEPS = ("fails", "is refused", "requeue", "redirect")
 TERMS = Terms(
     relay=Term(warn=1 * HOUR, expire=2 * HOUR),
     delivery=Term(warn=3 * HOUR, expire=4 * HOUR),
@@ -49,6 +60,13 @@ def watch(store: Custody, clock: Hands, times: Timetable = TIMES, *, wants: bool
         for told in store.watch.tell(page, times, lambda _sender: wants)
     ]
     return [f"deadline.{it.stage}-{it.level}" for it in told]
+
+
+def recorded(store: Custody, submission: SubmissionId) -> Record:
+    """Return all that is kept of a submission."""
+    record = store.show(submission)
+    assert record is not None
+    return record
 
 
 def told(store: Custody, letter: Acceptance) -> list[str]:
@@ -180,14 +198,60 @@ class WatchSuite(StoreFixtures):
         watch(store, clock)
         new = store.quarantine.redirect([of(letter)], COUNTY, "moved").made[of(letter)]
         clock.pass_by(1 * HOUR)
-        assert set(watch(store, clock)) == {RELAY_EXPIRED, EXPIRED}
+        assert watch(store, clock) == [EXPIRED]  # and not relay: an attempt had begun
         assert store.watch.settle() == 0
         assert {it.delivery for it in events(store, letter) if it.name == EXPIRED} == {new}
         assert told(store, letter).count(WARNED) == 1
         store.record(claim_one(store), ACKNOWLEDGED)
-        assert store.watch.settle() == 2
+        assert store.watch.settle() == 1
         assert store.watch.late() == {}
         assert there(store, letter)[COUNTY].state is DeliveryState.DELIVERED
+
+    @pytest.mark.parametrize("noted", [True, False])
+    def test_a_first_attempt_that_came_late_is_noted_once_though_the_document_was_redirected(
+        self, store: Custody, clock: Hands, noted: bool
+    ) -> None:
+        letter = kept(store)
+        clock.pass_by(2 * HOUR)
+        assert watch(store, clock) == [RELAY_EXPIRED]
+        store.record(claim_one(store), REFUSED)
+        assert not noted or store.watch.settle() == 1
+        store.quarantine.redirect([of(letter)], COUNTY, "moved")
+        assert store.watch.settle() == (0 if noted else 1)
+        store.record(claim_one(store), ACKNOWLEDGED)
+        assert store.watch.settle() == 0
+        assert store.watch.late() == {}
+        assert told(store, letter) == [RELAY_EXPIRED, MET]
+
+    def test_relay_is_told_only_if_no_attempt_for_the_document_began_in_time_at_any_office(
+        self, store: Custody, clock: Hands
+    ) -> None:
+        """Every short story of attempts, requeues and redirections; the oracle is what the events tell."""
+        store.enrol([limits(VILLAGE)])
+        stories = {kept(store).submission.id: one for one in product(STEPS, repeat=3)}
+        for number in range(3):
+            steps = {it: story[number] for it, story in stories.items()}
+            for claim in store.claim(LEASE, 1000):  # the others are given back untried
+                outcome = {"fails": POSTPONED, "is refused": REFUSED}.get(steps[claim.delivery.submission])
+                store.record(claim, outcome) if outcome else store.release(claim)
+            for it, step in steps.items():
+                ids = [one.id for one in recorded(store, it).deliveries]
+                if step == "requeue":
+                    store.quarantine.requeue(ids, "again")
+                elif step == "redirect":
+                    to = COUNTY if len(ids) == 1 else VILLAGE
+                    store.quarantine.redirect(ids, to, "moved", even_if_sent=True)
+            clock.pass_by(LEASE)
+        clock.now = NOON + 2 * HOUR
+        watch(store, clock, wants=True)
+        untried = set()
+        for it in stories:
+            names = [event.name for event in recorded(store, it).events]
+            if names.count("delivery.claimed") == names.count("delivery.released"):
+                untried.add(it)
+            assert (RELAY_EXPIRED in names) == (it in untried)
+        assert {it.submission for it in store.watch.owed(1000) if it.stage is Stage.RELAY} == untried
+        assert 0 < len(untried) < len(stories)
 
     def test_a_redirection_after_the_expiry_is_no_delivery_though_late(self, store: Custody, clock: Hands) -> None:
         letter = stuck(store)
@@ -262,71 +326,6 @@ class WatchSuite(StoreFixtures):
         both = [first.submission.id, later.submission.id]
         assert [it.submission for it in store.watch.owed()] == both
         assert [it.submission for it in store.watch.owed(1)] == both[:1]
-
-    # ── answers ──
-
-    def test_an_answer_is_watched_for_where_one_is_awaited(self, store: Custody, clock: Hands) -> None:
-        question, letter = a_question(store), kept(store)
-        store.record(claim_one(store), ACKNOWLEDGED)
-        assert store.watch.awaits_answer(question.submission.id)
-        assert not store.watch.awaits_answer(letter.submission.id)
-        clock.pass_by(5 * HOUR)
-        assert watch(store, clock) == ["deadline.retrieval-warned"]
-        clock.pass_by(1 * HOUR)
-        assert watch(store, clock, wants=True) == ["deadline.retrieval-expired"]
-        assert watch(store, clock) == []
-        assert told(store, letter) == []
-        assert [it.stage for it in store.watch.owed()] == [Stage.RETRIEVAL]
-
-    def test_what_has_not_been_delivered_is_not_late_with_its_answer(self, store: Custody, clock: Hands) -> None:
-        store.accept(replace(a_letter(), awaits_answer=True))
-        clock.pass_by(6 * HOUR)
-        assert watch(store, clock) == [RELAY_EXPIRED, EXPIRED]
-
-    def test_an_answer_into_the_box_that_was_named_for_it_ends_the_wait(self, store: Custody, clock: Hands) -> None:
-        question = a_question(store, reply_to="/citizen/box")
-        it = question.submission.id
-        kept(store, in_reply_to=it, box="/another/box")
-        kept(store, in_reply_to=it, box="/citizen/box", trial=True)
-        kept(store, in_reply_to="\x00\ud800 nothing of ours", box="/citizen/box")
-        assert store.watch.awaits_answer(it)
-        reply = kept(store, in_reply_to=it, box="/citizen/box")
-        assert not store.watch.awaits_answer(it)
-        last = events(store, question)[-1]
-        assert (last.name, last.detail) == ("deadline.answered", reply.submission.id)
-        clock.pass_by(6 * HOUR)
-        assert not any("retrieval" in name for name in watch(store, clock))
-
-    def test_an_answer_that_was_there_before_its_question_was_taken_back_is_known(self, store: Custody) -> None:
-        mine, foreign = (replace(a_letter(notes=(READMITTED,)), awaits_answer=True) for _ in range(2))
-        reply = kept(store, in_reply_to=mine.submission.id, box="/citizen/box")
-        kept(store, in_reply_to=foreign.submission.id, box="/another/box")
-        kept(store, in_reply_to=foreign.submission.id, box="/citizen/box", trial=True)
-        store.accept(mine)
-        store.accept(foreign)
-        assert not store.watch.awaits_answer(mine.submission.id)
-        assert store.watch.awaits_answer(foreign.submission.id)
-        last = events(store, mine)[-1]
-        assert (last.name, last.detail) == ("deadline.answered", reply.submission.id)
-
-    def test_an_answer_that_comes_late_is_noted(self, store: Custody, clock: Hands) -> None:
-        question = a_question(store)
-        clock.pass_by(6 * HOUR)
-        watch(store, clock)
-        assert store.watch.late() == {(Stage.RETRIEVAL, Level.EXPIRED): 1}
-        assert store.watch.settle() == 0
-        kept(store, in_reply_to=question.submission.id, box="/citizen/box", accepted_at=clock.now)
-        assert store.watch.late() == {}
-        assert told(store, question) == ["deadline.retrieval-expired", "deadline.answered", MET]
-
-    def test_an_operators_word_ends_the_wait_too(self, store: Custody, clock: Hands) -> None:
-        question, letter = a_question(store), kept(store)
-        assert store.watch.answered(question.submission.id, "they rang up")
-        assert not store.watch.answered(question.submission.id, "twice")
-        assert not store.watch.answered(letter.submission.id, "nobody waits")
-        clock.pass_by(6 * HOUR)
-        assert "deadline.retrieval-expired" not in watch(store, clock)
-        assert told(store, question) == ["deadline.answered"]
 
     def test_more_than_a_page_is_looked_through(self, store: Custody, clock: Hands) -> None:
         letters = [a_letter() for _ in range(505)]
