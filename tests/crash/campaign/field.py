@@ -297,7 +297,13 @@ class Field:
             self.rabbit_proxies.append(self._proxy(self.rabbit.url))
             url = through(self.store_proxies[-1], url)
             rabbit = through(self.rabbit_proxies[-1], self.rabbit.url)
-            ways[self.offices[2].id] = {"kind": "amqp", "url": rabbit, "routing_key": "office", "cooling": 0.5}
+            ways[self.offices[2].id] = {
+                "kind": "amqp",
+                "url": rabbit,
+                "routing_key": "office",
+                "cooling": 0.5,
+                "in_flight": 8,
+            }
             sections["channels.amqp"] = {
                 "kind": "amqp",
                 "url": rabbit,
