@@ -3,7 +3,8 @@
 It opens no store, no seal and no connection, and has one thread, so that it may be forked at any time.  Each worker is
 a node of its own.  One that died is started again.  On SIGHUP the configuration is read anew and workers are replaced
 one by one: the new one is ready before the old one is told to end, and connections that nobody has taken yet wait in
-the sockets.  On SIGTERM and SIGINT all are told to end.  If this process is gone, its workers end as if told to.
+the sockets.  Until one is ready with it, a new configuration changes nothing.  On SIGTERM and SIGINT all are told to
+end.  If this process is gone, its workers end as if told to.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ import structlog
 from broker.errors import BrokerError, ConfigError
 from config.listeners import Listeners
 from config.settings import Settings
-from config.worker import SOUND, Child, Place, Worker
+from config.worker import SOUND, Child, Course, Place, Worker
 
 log = structlog.get_logger(__name__)
 
@@ -49,12 +50,11 @@ class Supervisor:
         bind: Callable[[Settings, Listeners], None],
     ) -> None:
         self._listeners = listeners
-        self._settings = settings
+        self._course = Course(settings)
         self._read = read
         self._bind = bind
-        self._before: Settings | None = None  # what is gone back to if nobody gets ready with the new settings
+        self._before: Course | None = None  # what is gone back to; None once a worker is ready on the new course
         self._places = [Place() for _ in range(settings.workers)]
-        self._replace: deque[int] = deque()  # numbers of workers that are still to be replaced
         self._successor: Child | None = None
         self._leaving: list[Child] = []
         self._proven = False  # somebody has been ready once
@@ -69,7 +69,7 @@ class Supervisor:
         Raises ConfigError, or Unavailable, if there is nothing to listen on.
         """
         with self._signals():
-            self._bind(self._settings, self._listeners)
+            self._bind(self._course.settings, self._listeners)
             gc.freeze()  # workers share what is there now, as long as nobody writes to it
             log.info("supervisor.started", workers=len(self._places))
             while True:
@@ -79,10 +79,10 @@ class Supervisor:
                 if self._stopping and not self._children():
                     log.info("supervisor.stopped", status=self._status)
                     return self._status
-                number = self._wanted()
-                if number is None:
+                wanted = self._wanted()
+                if wanted is None:
                     self._wait()
-                elif (worker := self._born(number)) is not None:
+                elif (worker := self._born(*wanted)) is not None:
                     return worker
 
     # ── who is there ──
@@ -91,20 +91,22 @@ class Supervisor:
         in_place = [place.child for place in self._places if place.child is not None]
         return [*in_place, *self._leaving, *([self._successor] if self._successor else [])]
 
-    def _wanted(self) -> int | None:
-        """Return the number of the worker to start now."""
+    def _wanted(self) -> tuple[int, bool] | None:
+        """Return the number of the worker to start now, and whether it is to succeed the one in that place."""
         if self._stopping:
             return None
         for number, place in enumerate(self._places):
             # The first goes ahead: if it cannot begin, neither can the others, and once is enough to be told why.
             if place.child is None and place.again_at <= monotonic() and (self._proven or number == 0):
-                return number
-        if self._replace and self._successor is None and not self._leaving:
-            return self._replace[0]
+                return number, False
+        if self._course.rest and self._successor is None and not self._leaving:
+            return self._course.rest[0], True
         return None
 
-    def _born(self, number: int) -> Worker | None:
+    def _born(self, number: int, succeeds: bool) -> Worker | None:
         """Fork a worker; return what it is given in the new process, None in this one."""
+        # New settings are one successor's to try: nobody else has them before he is ready.
+        course = self._course if succeeds else self._before or self._course
         line: tuple[int, ...] = ()
         parent = os.getpid()
         # Until a worker has its own way of waiting for signals, they wait for it.
@@ -116,33 +118,33 @@ class Supervisor:
             signal.pthread_sigmask(signal.SIG_UNBLOCK, _HEEDED)
             for end in line:
                 os.close(end)
-            self._unborn(number, none)
+            self._unborn(number, succeeds, none)
             return None
         if pid == 0:
             os.close(hear)
             self._become_worker(parent)
-            return Worker(self._settings, number, say)
+            return Worker(course.settings, number, say)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, _HEEDED)
         os.close(say)
         child = Child(pid=pid, number=number, line=hear)
         child.until = child.born + (READY_WITHIN if self._proven else FIRST_WITHIN)
         self._selector.register(hear, selectors.EVENT_READ, child)
-        if self._places[number].child is None:
-            self._places[number].child = child
-        else:
+        if succeeds:
             self._successor = child
+        else:
+            self._places[number].child = child
         log.info("supervisor.worker-started", worker=number, pid=pid)
         return None
 
-    def _unborn(self, number: int, why: OSError) -> None:
+    def _unborn(self, number: int, succeeds: bool, why: OSError) -> None:
         """Take it that the system has no process or no pipe as if the worker had died at once."""
-        place, about = self._places[number], {"worker": number, "reason": why.strerror}
-        if place.child is None:
-            log.error("supervisor.worker-unborn", **about, wait=place.died())
-            self._insist(_FAILED)
-        else:
+        about = {"worker": number, "reason": why.strerror}
+        if succeeds:
             log.error("supervisor.worker-unborn", **about)
             self._go_back()
+        else:
+            log.error("supervisor.worker-unborn", **about, wait=self._places[number].died())
+            self._insist(_FAILED)
 
     def _become_worker(self, parent: int) -> None:
         for number in _HEEDED:
@@ -208,12 +210,24 @@ class Supervisor:
         if not self._stopping and child not in self._leaving:
             child.until = float("inf")
         if child is self._successor:
-            self._successor, self._before = None, None
+            self._successor = None
             self._retire(child.number)
             self._places[child.number].child = child
-            self._replace.popleft()
-            if not self._replace:
+            self._course.rest.popleft()
+            if self._before is not None:
+                self._before = None
+                self._resize()
+            if not self._course.rest:
                 self._listeners.drop_others()
+
+    def _resize(self) -> None:
+        """Have as many places as the settings say; what they say is proven to be good, so nobody waits in vain."""
+        number = self._course.settings.workers
+        for surplus in range(number, len(self._places)):
+            self._retire(surplus)
+        kept = [place if place.child is not None else Place() for place in self._places[:number]]
+        self._places = kept + [Place() for _ in range(number - len(kept))]
+        self._course.rest = deque(one for one in self._course.rest if self._places[one].child is not None)
 
     def _heed(self) -> None:
         while self._came:
@@ -226,7 +240,7 @@ class Supervisor:
 
     def _stop(self) -> None:
         self._stopping = True
-        self._replace.clear()
+        self._course.rest.clear()
         self._forgo()
         self._listeners.close()  # each worker closes its own: from then on a client is refused, and need not wait
         for child in self._children():
@@ -251,17 +265,10 @@ class Supervisor:
         except BrokerError as away:
             log.error("supervisor.kept-old", problems=[str(away)])  # noqa: TRY400
             return
-        self._before, self._settings = self._before or self._settings, settings
+        self._before = self._before or self._course
+        self._course = Course(settings, deque(range(min(settings.workers, len(self._places)))))
         log.info("supervisor.replacing", workers=settings.workers)
-        while len(self._places) > settings.workers:
-            self._retire(len(self._places) - 1)
-            self._places.pop()
-        self._replace = deque(number for number, place in enumerate(self._places) if place.child is not None)
-        self._places += [Place() for _ in range(settings.workers - len(self._places))]
         self._forgo()  # it was born with settings that are no longer the newest
-        if not self._replace:  # nobody is there whose sockets would still be wanted
-            self._before = None
-            self._listeners.drop_others()
 
     def _retire(self, number: int) -> None:
         """Tell the worker in a place to end."""
@@ -310,18 +317,19 @@ class Supervisor:
             self._status = self._status or _FAILED
 
     def _go_back(self) -> None:
-        """Leave the workers that are there as they are; if no new one was ever ready, take back its settings too."""
-        self._replace.clear()
+        """Leave the workers that are there as they are; if no new one was ever ready, go on as if there were none."""
         if self._before is None:
+            self._course.rest.clear()
             return
-        self._settings, self._before = self._before, None
+        self._course, self._before = self._before, None
         try:
             with self._listeners.anew():
-                self._bind(self._settings, self._listeners)
+                self._bind(self._course.settings, self._listeners)
         except BrokerError as away:  # what is open stays open
             log.error("supervisor.kept-old", problems=[str(away)])  # noqa: TRY400 - nobody's bug: no traceback
         else:
-            self._listeners.drop_others()
+            if not self._course.rest:
+                self._listeners.drop_others()
 
     def _died(self, child: Child, about: dict[str, Any]) -> None:
         """Have a worker that nobody told to end started again, the later the more often it happens."""

@@ -1,8 +1,9 @@
-"""What a supervisor knows of its workers: what one is given when it is born, who is in which place, when one dies."""
+"""What a supervisor knows of its workers: who is in which place, what settings he is to have, when one dies."""
 
 from __future__ import annotations
 
 import os
+from collections import deque
 from dataclasses import dataclass, field
 from time import monotonic
 from typing import Final
@@ -34,6 +35,14 @@ class Worker:
         except OSError as gone:
             log.warning("worker.unheard", reason=gone.strerror)
         os.close(self._line)
+
+
+@dataclass(slots=True)
+class Course:
+    """Settings that workers are to have, and the numbers of those that are still to be replaced for that."""
+
+    settings: Settings
+    rest: deque[int] = field(default_factory=deque)
 
 
 @dataclass(slots=True, eq=False)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -12,13 +13,16 @@ from pathlib import Path
 
 import pytest
 
+from config.demo.site import children
 from config.worker import LONGEST_PAUSE, Place
 
 PATIENCE = 60.0
 
-# `work(worker, again)` is what a worker does; `again` counts how often SIGHUP has been heeded before it was born.
+# `work(worker, again)` is what a worker does; `again` says at which SIGHUP its settings were read.  WORKERS says how
+# many there are to be then.
 SCRIPT = """
 import os, signal, sys, time
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 import structlog
@@ -37,21 +41,24 @@ def wait_for(name):
 def until_told():
     signal.sigwait({signal.SIGTERM})
 
-again = 0
+heeded = 0
+WORKERS = {}
+
+def settings():
+    return SimpleNamespace(workers=WORKERS.get(heeded, 2), again=heeded)
 
 def read():
-    global again
-    again += 1
-    return SimpleNamespace(workers=2)
+    global heeded
+    heeded += 1
+    return settings()
 
 %s
 
-it = supervisor.Supervisor(
-    SimpleNamespace(workers=2), Listeners(keep=True), read=read, bind=lambda settings, listeners: None
-).run()
+it = supervisor.Supervisor(settings(), Listeners(keep=True), read=read, bind=lambda settings, listeners: None).run()
 if isinstance(it, int):
     sys.exit(it)
-work(it, again)
+Path(f"settings-{os.getpid()}").write_text(str(it.settings.again))
+work(it, it.settings.again)
 """
 
 GOOD = """
@@ -90,6 +97,20 @@ class Supervised:
 
     def ready(self, number):
         self.until(lambda: len(self.events("worker-ready")) >= number)
+
+    def again(self):
+        """Have the configuration read again."""
+        self.process.send_signal(signal.SIGHUP)
+
+    @property
+    def workers(self):
+        return set(children(self.process.pid))
+
+    def have(self, *settings):
+        """Tell whether there are workers with these settings, all of them ready, and no others."""
+        ready = {one["pid"] for one in self.events("worker-ready")}
+        born = [self.folder / f"settings-{pid}" for pid in self.workers if pid in ready]
+        return sorted(int(one.read_text()) for one in born) == sorted(settings) and len(born) == len(self.workers)
 
     def stop(self):
         self.process.send_signal(signal.SIGTERM)
@@ -136,6 +157,116 @@ def test_a_successor_that_gets_ready_while_all_are_told_to_end_ends_too(supervis
     assert it.process.wait(PATIENCE) == 0
     assert len(it.events("worker-ready")) == 3
     assert it.events("replacement-failed") == []
+
+
+# What the third SIGHUP brings is good, and so is what there was at first.
+BAD = """
+def work(worker, again):
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+    if again in {1, 2}:
+        sys.exit(3)
+    worker.ready()
+    until_told()
+"""
+
+
+@pytest.mark.parametrize("number", [1, 2, 5])
+def test_settings_with_which_nobody_comes_up_leave_workers_their_number_and_their_settings_as_they_were(
+    supervised, number
+):
+    it = supervised(f"WORKERS = {{1: {number}, 2: {number}, 3: {number}}}" + BAD)
+    it.ready(2)
+    before = it.workers
+    for failed in (1, 2):
+        it.again()
+        it.until(lambda failed=failed: len(it.events("replacement-failed")) == failed)
+        assert it.workers == before
+    assert it.events("worker-ended") == it.events("worker-died") == []
+    os.kill(min(before), signal.SIGKILL)
+    it.ready(3)
+    assert it.have(0, 0)
+    it.again()
+    it.until(lambda: it.have(*[3] * number))
+    assert it.stop() == 0
+
+
+@pytest.mark.parametrize("number", [1, 5])
+def test_the_number_of_workers_changes_when_the_first_new_one_is_ready(supervised, tmp_path, number):
+    it = supervised(f"WORKERS = {{1: {number}}}" + LATE)
+    it.ready(2)
+    before = it.workers
+    it.again()
+    it.until((tmp_path / "born").exists)
+    assert len(it.workers) == 3
+    assert before < it.workers
+    assert it.events("worker-ended") == []
+    (tmp_path / "go").touch()
+    it.until(lambda: it.have(*[1] * number))
+    assert it.events("worker-died") == []
+    assert it.stop() == 0
+
+
+def test_a_worker_that_dies_while_the_first_new_one_starts_is_started_as_it_was_and_replaced_in_its_turn(
+    supervised, tmp_path
+):
+    it = supervised(LATE)
+    it.ready(2)
+    before = it.workers
+    it.again()
+    it.until((tmp_path / "born").exists)
+    for victim in before:
+        os.kill(victim, signal.SIGKILL)
+    it.ready(4)
+    (tmp_path / "go").touch()
+    it.until(lambda: it.have(1, 1))
+    assert it.events("replacement-failed") == []
+    assert it.stop() == 0
+
+
+HALF = """
+def work(worker, again):
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+    if again == 2:
+        sys.exit(3)
+    if again == 1 and worker.number == 1:
+        Path("half").touch()
+        wait_for("go")
+    worker.ready()
+    until_told()
+"""
+
+
+def test_settings_with_which_nobody_comes_up_do_not_end_a_replacement_that_is_half_done(supervised, tmp_path):
+    it = supervised(HALF)
+    it.ready(2)
+    it.again()
+    it.until((tmp_path / "half").exists)
+    it.again()
+    it.until(lambda: len(it.events("replacing")) == 2)
+    (tmp_path / "go").touch()
+    it.until(lambda: it.events("replacement-failed"))
+    it.until(lambda: it.have(1, 1))
+    assert it.stop() == 0
+
+
+# Whoever dies once is not started again for a thousand seconds.
+SICK = """
+from config import worker
+worker.LONGEST_PAUSE, worker._DOUBLED = 1000.0, 20
+supervisor.Place = partial(worker.Place, deaths=20)
+"""
+
+
+def test_new_settings_are_tried_at_once_where_all_workers_have_died_of_the_old_ones(supervised):
+    it = supervised(SICK + GOOD)
+    it.ready(2)
+    for victim in it.workers:
+        os.kill(victim, signal.SIGKILL)
+    it.until(lambda: len(it.events("worker-died")) == 2)
+    assert not it.workers
+    it.again()
+    it.until(lambda: it.have(1, 1))
+    assert it.stop() == 0
 
 
 NO_FORK = """
