@@ -16,7 +16,8 @@ from broker.journal import Batch, Entry, Lag
 from broker.journal_head import written
 from broker.journal_json import Json, batch_json, batch_of, digest, entry_json, entry_of, moment, whole
 
-_FORMAT: Final = "goniec-journal-export-1"
+_KIND: Final = "goniec-journal-export-"
+_FORMAT: Final = f"{_KIND}1"
 LONGEST: Final = 1_000_000
 """Octets of a line."""
 _EVENTS: Final = 100_000  # of a batch: more than any store of ours makes
@@ -41,6 +42,11 @@ class Closing:
     batches: int
     events: int
     lag: Lag  # as it was in the store
+
+
+def is_export(head: bytes) -> bool:
+    """Whether a file that begins like this is an export, of whatever version."""
+    return head.startswith(f'{{"format":"{_KIND}'.encode())
 
 
 def opening_line(it: Opening) -> bytes:

@@ -165,6 +165,11 @@ def negative_evidence(
     )
 
 
+def is_receipt(head: bytes) -> bool:
+    """Whether a file that begins like this is a receipt, or evidence that something did not happen in time."""
+    return any(f'="{one}"'.encode() in head for one in (NAMESPACE, NEGATIVE_NAMESPACE))
+
+
 def moment(at: datetime) -> str:
     """Write a moment as every receipt does: UTC with Z, milliseconds."""
     return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

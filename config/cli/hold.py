@@ -6,20 +6,23 @@ from pathlib import Path
 
 import click
 
-from broker.model import SubmissionId
-from config.cli.say import as_json, configuration, end, say, say_json, shown, word
+from config.cli.named import by_any_id, the_one
+from config.cli.say import as_json, configuration, end, say, say_json
+from config.cli.say import word as a_word
 
 
 @click.command("hold")
 @configuration
 @as_json
-@word("--reason", required=True, help="Why: it stands in the record for good.")
+@a_word("--reason", required=True, help="Why: it stands in the record for good.")
 @click.option("--release", is_flag=True, help="Let the rules count again.")
-@click.argument("submission", type=shown)
-def command(config: Path, as_json: bool, reason: str, release: bool, submission: str) -> None:
-    """Keep what is stored of SUBMISSION from being pruned, because a court or an auditor asks for it.
+@by_any_id
+def command(config: Path, as_json: bool, reason: str, release: bool, word: str) -> None:
+    """Keep what is stored of a submission from being pruned, because a court or an auditor asks for it.
 
-    Exit status 0 it is held (or, with --release, is no more), 1 there is no content of it (or it was not held).
+    ID is the submission's, a delivery's, a receipt's, or the SHA-256 of the document.
+    Exit status 0 it is held (or, with --release, is no more), 1 there is no such submission, or no content of it (or
+    it was not held), 2 the store is out of reach or many submissions have this document.
     """
     from config.bootstrap import open_store
     from config.settings import load
@@ -27,7 +30,8 @@ def command(config: Path, as_json: bool, reason: str, release: bool, submission:
     store = open_store(load(config))
     try:
         change = store.retention.lift if release else store.retention.hold
-        done = change(SubmissionId(submission), reason)
+        submission = the_one(store.copies, word)
+        done = change(submission, reason)
     finally:
         store.close()
     if as_json:

@@ -28,13 +28,14 @@ def dev(as_json: bool, folder: Path, force: bool) -> None:
     """Make a test PKI: CAs, signers of every kind, and the broker's seal.
 
     Each CA is a file `*-ca.pem`, each signer `NAME.pem` (with its chain) and `NAME.key`; keys are readable by their
-    owner only.  The seal with its key is `seal.bundle.pem`.  Exit status 0 made, 1 there is one already.
+    owner only.  The seal with its key is `seal.bundle.pem`.  Exit status 0 made, 1 keys are there already.
     """
     from adapters.testkit.pki import Pki
     from config.clock import now
 
-    if (folder / "seal.bundle.pem").exists() and not force:
-        complain(f"{folder} holds a PKI already; --force writes over it")
+    there = folder.iterdir() if folder.is_dir() else iter(())
+    if not force and any(one.suffix in {".pem", ".key"} for one in there):
+        complain(f"{folder} holds keys or certificates already; --force writes over them")
         raise SystemExit(NO)
     Pki(at=now()).write(folder)
     written = sorted(one.name for one in folder.iterdir())

@@ -16,7 +16,7 @@ import click
 from broker.errors import ConfigError
 from broker.reconcile import DIGEST, MOST, Difference, Entry, Sent, compare, everything, look_up
 from config.cli.offline import written_moment
-from config.cli.say import as_json, configuration, end, moment, say, say_json, say_table, word
+from config.cli.say import as_json, configuration, end, moment, say, say_json, say_json_members, say_table, word
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -89,7 +89,7 @@ def command(
         elif theirs is not None and since is not None:
             _say_differences(list(compare(store.reconcile, partner, since, entries(theirs))), as_json)
         elif since is not None:
-            _say_list(list(everything(store.reconcile, partner or None, since)), store, as_json)
+            _say_list(everything(store.reconcile, partner or None, since), store, as_json)
 
 
 # ── what is read ─────────────────────────────────────────────────────────────────────────────────────────
@@ -153,22 +153,39 @@ def _entry(said: dict[str, Any], number: int) -> Entry:
 # ── what is said ─────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _say_list(found: list[Sent | Refusal], store: Custody, as_json: bool) -> None:
-    sent = [one for one in found if isinstance(one, Sent)]
-    refused = [one for one in found if not isinstance(one, Sent)]
-    head = store.journal.last(sealed=True)
+def _say_list(found: Iterator[Sent | Refusal], store: Custody, as_json: bool) -> None:
+    """Say each row before the next page is asked for: a list of years is never held whole."""
     if as_json:
-        told = None if head is None else {"number": head.number, "head": head.head.hex(), "at": head.at}
-        say_json({"sent": [_plain(one) for one in sent], "refused": [_refused(one) for one in refused], "head": told})
+        say_json_members(_members(found, store))
         return
-    say_table(
-        ("accepted", "sender", "standing", "sha256", "receipt", "reference"),
-        [(moment(it.accepted_at), it.sender, it.standing, it.digest, it.receipt, it.reference) for it in sent]
-        + [(moment(it.at), it.sender, it.code, it.digest, "", "") for it in refused],
-        none="nothing was sent",
-    )
+    columns = ("accepted", "sender", "standing", "sha256", "receipt", "reference")
+    say_table(columns, map(_row, found), none="nothing was sent")
+    head = store.journal.last(sealed=True)
     if head is not None:
         say(f"journal  {head.number} {head.head.hex()}")
+
+
+def _members(found: Iterator[Sent | Refusal], store: Custody) -> Iterator[tuple[str, Any]]:
+    """Yield what was accepted and what was refused, as lists that are still to be read, and the journal's head."""
+    first_refused: list[Sent | Refusal] = []  # met where the others end
+
+    def accepted() -> Iterator[dict[str, Any]]:
+        for one in found:
+            if not isinstance(one, Sent):
+                first_refused.append(one)
+                return
+            yield _plain(one)
+
+    yield "sent", accepted()
+    yield "refused", (_refused(one) for one in chain(first_refused, found) if not isinstance(one, Sent))
+    head = store.journal.last(sealed=True)
+    yield "head", None if head is None else {"number": head.number, "head": head.head.hex(), "at": head.at}
+
+
+def _row(it: Sent | Refusal) -> tuple[str, ...]:
+    if isinstance(it, Sent):
+        return moment(it.accepted_at), it.sender, it.standing, it.digest, it.receipt, it.reference
+    return moment(it.at), it.sender, it.code, it.digest, "", ""
 
 
 def _say_found(found: list[Found], as_json: bool) -> None:

@@ -13,6 +13,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, is_dataclass
 from datetime import datetime
+from itertools import islice
 from pathlib import Path
 from typing import Any, Final, NoReturn, TypeVar
 
@@ -21,6 +22,7 @@ import click
 YES: Final = 0
 NO: Final = 1
 CANNOT_TELL: Final = 2
+_PAGE: Final = 1000  # rows of a table
 
 Item = TypeVar("Item")
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -113,30 +115,60 @@ def _plain(value: Any) -> Any:
 
 def say_json(value: Any, *, line: bool = False) -> None:
     """Print a value as JSON: indented, or on one line."""
-    text = json.dumps(value, default=_plain, ensure_ascii=False, indent=None if line else 2)
-    click.echo(_UNSHOWN_IN_JSON.sub(_escaped, text))
+    click.echo(_json(value, indent=None if line else 2))
+
+
+def say_json_members(members: Iterable[tuple[str, Any]]) -> None:
+    """Print an object as `say_json` does, but each member as it comes, and an iterator as a list, row by row."""
+    before = "{\n  "
+    for name, value in members:
+        click.echo(f"{before}{_json(name)}: ", nl=False)
+        before = ",\n  "
+        if not isinstance(value, Iterator):
+            click.echo(_json(value).replace("\n", "\n  "), nl=False)
+            continue
+        between = "[\n    "
+        for row in value:
+            click.echo(between + _json(row).replace("\n", "\n    "), nl=False)
+            between = ",\n    "
+        click.echo("\n  ]" if between.startswith(",") else "[]", nl=False)
+    click.echo("\n}")
+
+
+def _json(value: Any, indent: int | None = 2) -> str:
+    return _UNSHOWN_IN_JSON.sub(_escaped, json.dumps(value, default=_plain, ensure_ascii=False, indent=indent))
 
 
 def say_table(columns: Sequence[str], rows: Iterable[Sequence[str]], *, none: str = "none") -> None:
     """Print a table: fitted to a terminal, but in a pipe every row is one line and nothing is cut.
 
-    Without rows nothing but `none` is said: a head alone looks as if something had been cut off.
+    Without rows nothing but `none` is said: a head alone looks as if something had been cut off.  A page of rows is
+    held at a time; on a terminal each has its head.
     """
-    lines = [[shown(cell) for cell in row] for row in rows]
-    if not lines:
+    lines = ([shown(cell) for cell in row] for row in rows)
+    page = list(islice(lines, _PAGE))
+    if not page:
         say(none)
-        return
-    if not sys.stdout.isatty():
-        widths = [max(map(len, cells)) for cells in zip(columns, *lines, strict=True)]
-        for row in (columns, *lines):
-            click.echo("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
-        return
+    head: Sequence[Sequence[str]] = [columns]
+    widths = [0] * len(columns)
+    while page:
+        if sys.stdout.isatty():
+            _say_page(columns, page)
+        else:
+            columnwise = zip(*head, *page, strict=True)
+            widths = [max(width, *map(len, cells)) for width, cells in zip(widths, columnwise, strict=True)]
+            for row in (*head, *page):
+                click.echo("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+        head, page = [], list(islice(lines, _PAGE))
+
+
+def _say_page(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
     table = Table(*columns, box=None, header_style="bold", pad_edge=False)
-    for row in lines:
+    for row in rows:
         table.add_row(*map(Text, row))  # as it is: in a plain str rich would obey markup
     Console().print(table)
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     "proof",
     type=click.Path(dir_okay=False, writable=True, path_type=Path),
     metavar="FILE",
-    help="Write the proof that this happened; `goniec journal check-proof` checks it without the store.",
+    help="Write the proof that this happened, over another proof at most; `goniec journal check-proof` checks it.",
 )
 @by_any_id
 def command(config: Path, as_json: bool, proof: Path | None, word: str) -> None:
@@ -35,6 +35,8 @@ def command(config: Path, as_json: bool, proof: Path | None, word: str) -> None:
     ID is the submission's, a delivery's, a receipt's, or the SHA-256 of the document.  Nothing about persons is shown.
     Exit status 0 if it is there, 1 if not, 2 if the store is out of reach or many submissions have this document.
     """
+    from adapters.wire.durable import made
+    from broker.journal_proof import is_proof
     from config.bootstrap import open_store
     from config.journal import proof_of
     from config.settings import load
@@ -51,7 +53,8 @@ def command(config: Path, as_json: bool, proof: Path | None, word: str) -> None:
     if record is None:
         nobody(word)
     if proof is not None and written is not None:
-        proof.write_bytes(written)
+        with made(proof, over=is_proof) as part:
+            part.write_bytes(written)
     if as_json:
         say_json(_told(record, entries, batches, proof))
         return

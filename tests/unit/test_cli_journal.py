@@ -184,6 +184,38 @@ def test_a_window_that_is_longer_than_any_time_is_refused(sound):
     assert "--window" in run("journal", "verify", *sound.config, "--window", "99999999999999", status=2).stderr
 
 
+def test_an_export_that_fails_costs_nothing_and_one_replaces_nothing_but_another(sound, tmp_path):
+    file, proof = tmp_path / "journal.jsonl", tmp_path / "proof.json"
+    words = ("trace", *sound.config, sound.letters[0].submission.id, "--proof")
+    run("journal", "export", *sound.config, file)
+    run(*words, proof)
+    good, proven = file.read_bytes(), proof.read_bytes()
+    run("journal", "export", *sound.config, file, "--batches", "2")
+    assert b'"first":2' in file.read_bytes()
+    run("journal", "export", *sound.config, file)
+    run(*words, proof)
+    assert (file.read_bytes().splitlines()[1:], proof.read_bytes()) == (good.splitlines()[1:], proven)
+    database = tmp_path / "goniec.sqlite"
+    letter, log = tmp_path / "letter.xml", tmp_path / "log.jsonl"
+    letter.write_bytes(b"<letter/>")
+    log.write_bytes(b'{"event": "worker.started"}\n')
+    for other in (database, letter, log, proof, tmp_path / "goniec.toml"):
+        before = other.read_bytes()
+        assert "something else" in run("journal", "export", *sound.config, other, status=2).stderr.replace("\n", " ")
+        if other != proof:
+            assert "something else" in run(*words, other, status=2).stderr.replace("\n", " ")
+        assert other.read_bytes() == before
+    run(*words, file, status=2)
+    sound.store.close()
+    good = file.read_bytes()
+    database.rename(tmp_path / "away")
+    database.mkdir()
+    run("journal", "export", *sound.config, file, status=2)
+    run(*words, proof, status=2)
+    assert (file.read_bytes(), proof.read_bytes()) == (good, proven)
+    assert not list(tmp_path.glob(".*.part"))
+
+
 def test_a_part_of_the_journal_can_be_exported(sound, tmp_path):
     file, heads = tmp_path / "part.jsonl", sound.heads()
     number = len(sound.store.journal.batches())

@@ -24,6 +24,12 @@ def test_keys_are_readable_by_their_owner_only_and_what_is_there_is_kept_unless_
     assert {stat.S_IMODE(one.stat().st_mode) for one in secrets} == {0o600}
 
 
+def test_keys_that_somebody_else_has_put_there_stay(tmp_path):
+    (tmp_path / "server.key").write_bytes(b"mine")
+    assert "--force" in run("pki", "dev", "--folder", tmp_path, status=1).stderr
+    assert [(one.name, one.read_bytes()) for one in tmp_path.iterdir()] == [("server.key", b"mine")]
+
+
 def test_a_folder_that_cannot_be_made_is_told(tmp_path):
     (tmp_path / "file").write_bytes(b"")
     assert "file" in run("pki", "dev", "--folder", tmp_path / "file" / "pki", status=2).stderr

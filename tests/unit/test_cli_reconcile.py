@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import sys
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from adapters.testkit.stores.values import NOON, a_refusal, kept
 from broker.errors import ConfigError
 from broker.reconcile import Entry
 from config import bootstrap, settings
+from config.cli import reconcile
 from config.cli.main import goniec
 from config.cli.reconcile import entries
 from tests.commands import answer, run
@@ -51,6 +53,27 @@ def test_everything_since_a_moment_is_listed_with_the_journals_head(broker):
     assert letter.receipt.id not in said
     assert f"journal  1 {batch.head.hex()}" in said
     assert answer("reconcile", *config, "--since", "2026-01-02")["sent"] == []
+
+
+@pytest.mark.parametrize("form", [["--json"], []])
+def test_a_list_that_is_long_is_said_while_it_is_read(broker, monkeypatch, form):
+    """Never is it held whole: when half of it is read, what came first has been said."""
+    config, *_ = broker
+    said = []
+    real = reconcile.everything
+
+    def endless(books, sender, since):
+        (sent,) = real(books, "notary", since)
+        for number in range(3000):
+            if number == 2500:
+                said.append(sys.stdout.buffer.tell() if hasattr(sys.stdout, "buffer") else 0)
+            yield sent
+
+    monkeypatch.setattr(reconcile, "everything", endless)
+    done = run("reconcile", *config, *SINCE, *form)
+    assert said[0] > 2000 * len(done.stdout_bytes) // 3000 * 9 // 10
+    if form:
+        assert len(json.loads(done.stdout)["sent"]) == 3000
 
 
 def test_digests_are_looked_up_and_the_exit_status_says_whether_all_were_accepted(broker, tmp_path):

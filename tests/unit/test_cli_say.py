@@ -9,6 +9,8 @@ import re
 import shutil
 import subprocess
 import sys
+from contextlib import redirect_stdout
+from io import StringIO
 from pathlib import Path
 
 import click
@@ -66,6 +68,33 @@ def test_a_table_without_rows_is_words_and_no_head_alone():
         say.say_table(("a", "b"), [])
 
     assert CliRunner().invoke(command).stdout == "nothing is there\nnone\n"
+
+
+def test_a_long_table_is_said_while_it_is_read_with_one_head_and_nothing_cut(monkeypatch):
+    monkeypatch.setattr(say, "_PAGE", 3)
+    read = []
+
+    def rows():
+        for number in range(10):
+            read.append((number, sys.stdout.getvalue().count("\n") if number else 0))
+            yield "x" * number, "end"
+
+    with redirect_stdout(StringIO()) as out:
+        say.say_table(("a", "b"), rows())
+    head, *lines = out.getvalue().splitlines()
+    assert head.split() == ["a", "b"]
+    assert [line.split() for line in lines] == [["x" * number, "end"] if number else ["end"] for number in range(10)]
+    assert [said for _, said in read] == [0, 0, 0, 4, 4, 4, 7, 7, 7, 10]
+
+
+@given(st.dictionaries(ANYTHING, ANYTHING | st.lists(st.dictionaries(ANYTHING, ANYTHING, max_size=2)), max_size=3))
+def test_an_object_is_said_row_by_row_as_it_is_said_at_once(value):
+    members = [(name, iter(it) if isinstance(it, list) else it) for name, it in value.items()]
+    with redirect_stdout(StringIO()) as by_row:
+        say.say_json_members(members or [("", 0)])
+    with redirect_stdout(StringIO()) as at_once:
+        say.say_json(value or {"": 0})
+    assert by_row.getvalue() == at_once.getvalue()
 
 
 @pytest.mark.parametrize(

@@ -14,13 +14,14 @@ from threading import Thread
 import pytest
 import structlog
 
-from adapters.testkit.desk import Desk, always
+from adapters.testkit.desk import Desk, always, receipt_for
 from adapters.testkit.pki import Pki
 from broker.errors import Unauthorised, Unavailable
 from broker.model import Envelope
 from broker.partner import Partner, Partners, Proof
 from broker.verify import certificates
 from tests.commands import answer, run
+from tests.receipts import a_upp
 from tests.soap_serving import serving
 
 
@@ -73,6 +74,17 @@ def test_a_refused_document_is_a_no_with_the_code_and_the_negative_receipt(serve
     assert letter.with_name("letter.npp.xml").read_bytes() == b"<NPP/>\n"
     assert told["receipt"] == str(letter.with_name("letter.npp.xml"))
     assert told["reason"].splitlines()[0][:20] in run(*words(served, letter), status=1).stdout
+
+
+def test_a_receipt_is_written_over_a_receipt_and_over_nothing_else(served, letter):
+    document = letter.read_bytes()
+    said = run(*words(served, letter, "--receipt", letter), status=2).stderr
+    assert f"{letter}: File exists, and is something else: it stays" in said.replace("\n", " ")
+    assert letter.read_bytes() == document
+    for receipt in (a_upp(), receipt_for(served.desk.envelopes[-1]).xml):
+        letter.with_name("r.xml").write_bytes(receipt)
+        run(*words(served, letter, "--receipt", letter.with_name("r.xml")))
+        assert letter.with_name("r.xml").read_bytes().startswith(b"<?xml version='1.0'?>\r\n<UPP>")
 
 
 def test_every_line_of_a_reason_stands_on_a_line_of_its_own(served, letter):
