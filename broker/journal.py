@@ -143,8 +143,8 @@ class Journal(Protocol):
         """Keep the sealed head of a batch that has none; else leave it as it is."""
         ...
 
-    def unstamped(self, most: int = 100) -> Sequence[Batch]:
-        """Return batches whose head is not time-stamped yet, oldest first."""
+    def unstamped(self, most: int = 100, *, after: int = 0) -> Sequence[Batch]:
+        """Return batches after this number whose head is not time-stamped yet, oldest first."""
         ...
 
     def keep_stamp(self, number: int, stamp: bytes) -> None:

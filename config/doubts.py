@@ -5,17 +5,21 @@ Nothing here is wrong by itself: a partner may be entered before its certificate
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Final
 
 from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
 
 from broker.errors import ConfigError
 from broker.model import OfficeId
 from broker.partner import Partner, Proof, fingerprint
-from broker.verify import certificates
+from broker.verify import Anchor, TrustSnapshot, anchors, certificates
+from broker.verify.certificate import load
+from broker.verify.fault import Fault
+from broker.verify.path import find
 from config.quarantine import missing
 from config.settings import Settings, raw
 from config.sources import of_file
@@ -74,6 +78,28 @@ def about_lists(settings: Settings) -> Iterator[str]:
     written = raw(settings.file).get("trust", {}).get("lists") if settings.file else None
     if written and not settings.trust.lists.signers:
         yield "trust.lists: without signers no trusted list is read"
+
+
+def about_seals(settings: Settings, chain: Sequence[x509.Certificate], at: datetime) -> Iterator[str]:
+    """Yield that the journal's check would not believe the seal whose certificates these are, its own first."""
+    trust = TrustSnapshot(anchors=tuple(one for file in settings.journal.ca for one in _anchors(settings.path(file))))
+    if not trust.anchors or not chain:
+        return
+    own, *others = (load(one.public_bytes(Encoding.DER)) for one in chain)
+    try:
+        find(own, others, trust, at)
+    except Fault as fault:
+        yield (
+            f"journal.ca: does not believe the seal that is in use, SHA-256 {fingerprint(chain[0])} ({fault.code}): "
+            "goniec journal verify can then not tell whether the journal is what it was; add its certificate"
+        )
+
+
+def _anchors(file: Path) -> Sequence[Anchor]:
+    try:
+        return of_file(file, anchors)
+    except ConfigError:  # whoever needs the file tells that it cannot be read
+        return ()
 
 
 def about_retention(settings: Settings, catalogue: FormCatalogue) -> Iterator[str]:

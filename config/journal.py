@@ -11,11 +11,11 @@ import fcntl
 import os
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Final
+from typing import BinaryIO, Final
 
 import structlog
 
@@ -46,6 +46,7 @@ _STAMPS: Final = 50
 _PAGE: Final = 500  # heads written at once
 _TAIL: Final = 4096  # octets at the end of a file of heads in which its last line is looked for
 _TORN: Final = re.compile(rb"[0-9]+( [0-9a-f]{0,63})?")  # by a crash
+_LOST: Final = b"\0 0123456789abcdef"  # a line with NULs in it: what was not on the disk yet when the power failed
 
 
 class _Contradicted(Exception):
@@ -67,6 +68,7 @@ class Chaining:
     wait: Callable[[float], None] = time.sleep
     _told: dict[str, datetime] = field(default_factory=dict, init=False)  # what was said lately
     _seen: dict[int, bytes] = field(default_factory=dict, init=False)  # the last head that was seen, by its number
+    _begun: list[int] = field(default_factory=list, init=False)  # the batch after which stamping began, if none has one
 
     def run(self) -> None:
         """Go on where the last run ended; raise Unavailable if the store is away.
@@ -159,7 +161,7 @@ class Chaining:
             self.journal.keep_sealed(batch.number, sealed)
 
     def _stamp(self, stamp: Stamp) -> None:
-        for batch in self.journal.unstamped(_STAMPS):
+        for batch in self.journal.unstamped(_STAMPS, after=self._stamped_to()):
             try:
                 token, _ = stamp(head_octets(batch))
             except Unavailable as away:
@@ -168,9 +170,30 @@ class Chaining:
                 return
             self.journal.keep_stamp(batch.number, token)
 
+    def _stamped_to(self) -> int:
+        """Return the number of the last batch that needs no time-stamp: those after it are stamped in order.
+
+        Where none is stamped that is the newest but one: a head covers all before it.  Were they stamped from the
+        first, an authority that is named after a year would be asked half a million times before it vouches for today.
+        """
+        last = self.journal.last(stamped=True)
+        if last is not None:
+            return last.number
+        if not self._begun and (newest := self.journal.last()) is not None:
+            self._begun.append(newest.number - 1)
+        return self._begun[0] if self._begun else 0
+
+    def _unstamped(self) -> tuple[int, datetime | None]:
+        """Return how many batches wait for a time-stamp, and the moment of the first."""
+        newest = self.journal.last()
+        if self.stamp is None or newest is None:
+            return 0, None
+        after = self._stamped_to()
+        waiting = self.journal.unstamped(1, after=after)
+        return (newest.number - after, waiting[0].at) if waiting else (0, None)
+
     def _tell(self) -> None:
-        lag = self.journal.lag()
-        stamped_since = None if self.stamp is None else lag.unstamped_since
+        lag, (unstamped, stamped_since) = self.journal.lag(), self._unstamped()
         since = min(filter(None, (lag.unchained_since, lag.unsealed_since, stamped_since)), default=None)
         if since is not None and self.clock() - since > self.patience and self._is_news("lag"):
             log.warning(
@@ -178,7 +201,7 @@ class Chaining:
                 since=since,
                 unchained=lag.unchained,
                 unsealed=lag.unsealed,
-                unstamped=0 if self.stamp is None else lag.unstamped,
+                unstamped=unstamped,
             )
 
     def _is_news(self, what: str) -> bool:
@@ -206,20 +229,40 @@ def publish(journal: Journal, file: Path) -> None:
         fcntl.flock(heads, fcntl.LOCK_EX)  # of the nodes of one machine, one at a time; closing lets go of it
         if new:
             settle(file.parent)
-        size = heads.seek(0, os.SEEK_END)
-        heads.seek(max(0, size - _TAIL))
-        tail = heads.read(_TAIL) if size else b""
-        last = _last(journal, tail) if size else 0
-        torn = b"" if not tail or tail.endswith(b"\n") else b"\n"
+        lines = _tail(heads)
+        last = _last(journal, lines)
+        torn = b"\n" if lines[-1] else b""
         while page := journal.batches(last, _PAGE):
             heads.write(torn + b"".join(map(line, page)))
             os.fsync(descriptor)
             torn, last = b"", page[-1].number
 
 
-def _last(journal: Journal, tail: bytes) -> int:
+def _tail(heads: BinaryIO) -> list[bytes]:
+    """Return the last lines of a file of heads, one at least that no crash has torn unless there is none.
+
+    What follows the last line feed is the last of them.
+    """
+    size, reach = heads.seek(0, os.SEEK_END), _TAIL
+    while True:
+        heads.seek(max(0, size - reach))
+        lines = heads.read(min(reach, size)).split(b"\n")
+        if reach >= size:
+            return lines
+        del lines[0]  # its beginning may be further up
+        if not all(map(_is_torn, lines)):
+            return lines
+        reach *= 16  # a power cut may leave as many NULs as were written at once
+
+
+def _is_torn(line: bytes) -> bool:
+    """Whether a line is empty or what a crash has left of one."""
+    return not line.strip() or _TORN.fullmatch(line) is not None or (b"\0" in line and not line.strip(_LOST))
+
+
+def _last(journal: Journal, lines: Sequence[bytes]) -> int:
     """Return the number of the last head in the file; raise _Contradicted if the store has it no longer."""
-    last = next((one for one in reversed(tail.split(b"\n")) if one.strip() and not _TORN.fullmatch(one)), None)
+    last = next((one for one in reversed(lines) if not _is_torn(one)), None)
     if last is None:  # nothing but what a crash has left of the very first line
         return 0
     try:

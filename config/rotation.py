@@ -107,6 +107,12 @@ class Rotation:
         except Unavailable as away:
             self.away = away.reason
 
+    @property
+    def chain(self) -> Sequence[x509.Certificate]:
+        """The certificates of the seal that seals, or is to: its own first.  None while it is out of reach."""
+        known = self._now or self._next
+        return () if known is None else known.seal.chain
+
     def begin(self, store: Store, kept: Callable[[], None]) -> None:
         """Keep the first seal's certificate in `store`, and let it seal.  Raises Unavailable.
 

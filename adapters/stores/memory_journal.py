@@ -61,9 +61,9 @@ class MemoryJournal:
                 replace(it, sealed=sealed) if it.number == number and it.sealed is None else it for it in self._batches
             ]
 
-    def unstamped(self, most: int = 100) -> Sequence[Batch]:
+    def unstamped(self, most: int = 100, *, after: int = 0) -> Sequence[Batch]:
         with self._store._open():  # noqa: SLF001
-            return [it for it in self._batches if it.stamp is None][:most]
+            return [it for it in self._batches if it.stamp is None and it.number > after][:most]
 
     def keep_stamp(self, number: int, stamp: bytes) -> None:
         with self._store._open():  # noqa: SLF001

@@ -27,7 +27,14 @@ def command(config: Path, as_json: bool, examples: bool) -> None:
     from broker.errors import ConfigError, Unavailable
     from config import clock
     from config.bootstrap import parts
-    from config.doubts import about_lists, about_missing_offices, about_partners, about_retention, about_ways_in
+    from config.doubts import (
+        about_lists,
+        about_missing_offices,
+        about_partners,
+        about_retention,
+        about_seals,
+        about_ways_in,
+    )
     from config.exposure import open_files, written_passwords
     from config.settings import load, load_sound
     from config.sources import examine_forms
@@ -49,6 +56,7 @@ def command(config: Path, as_json: bool, examples: bool) -> None:
             warnings += about_partners(made.partners().all, made.table(), made.catalogue, clock.now())
             warnings += about_retention(settings, made.catalogue)
             warnings += about_ways_in(settings, made.partners().all, clock.now())
+            warnings += about_seals(settings, made.seal.chain, clock.now())
             warnings += [f"seal: {made.seal.away}: not tried"] if made.seal.away else []
             reached = set(made.table().offices)
             warnings += [f"offices.{it}: no box leads to it" for it in sorted(settings.offices) if it not in reached]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -172,6 +173,55 @@ def test_while_the_authority_is_away_events_are_chained_and_sealed_and_the_stamp
     assert (alone.sound, alone.window.batches) == (True, 0)  # time-stamps alone vouch for it
 
 
+def test_time_stamps_that_are_switched_on_later_begin_with_the_newest_head(store, chore, clock, tmp_path):
+    """It covers all before it: nobody is asked for half a million time-stamps of last year."""
+    for _ in range(5):
+        write(store)
+        chore(heads=None).run()
+        clock.pass_by(timedelta(minutes=1))
+    tsa = Tsa.of(CA, ISSUED)
+    tsa.clock = clock
+    asked = []
+    with serving(tsa) as url:
+        authority = asking(url, clock=clock).stamp
+
+        def stamp(octets):
+            asked.append(octets)
+            return authority(octets)
+
+        clock.pass_by(timedelta(hours=1))
+        with capture_logs() as logs:
+            chore(heads=None, stamp=stamp).run()
+        assert (len(asked), told(logs, "journal.lag")) == (1, [])
+        for _ in range(2):
+            write(store)
+            chore(heads=None, stamp=stamp).run()
+    batches = store.journal.batches()
+    assert [one.number for one in batches if one.stamp] == [5, 6, 7]
+    alone = check_store(store.journal, Believed(stamps=STAMPS), lambda *_: None)
+    assert (alone.sound, alone.window.batches, alone.stamped_from) == (True, 0, 5)
+    store.journal._batches[5] = replace(batches[5], stamp=None)
+    chore(heads=None, stamp=stamp).run()  # what was taken off again is not put back: it is found
+    (found,) = check_store(store.journal, Believed(stamps=STAMPS), lambda *_: None).found
+    assert (found.kind, found.batch) == ("stamp-missing", 6)
+
+
+def test_an_authority_that_is_not_believed_leaves_it_open_what_its_time_stamps_are_worth(store, chore, clock):
+    tsa = Tsa.of(CA, ISSUED)
+    write(store, 7)
+    with serving(tsa) as url:
+        chore(heads=None, most=1, stamp=asking(url, clock=clock).stamp).run()
+        write(store)
+        chore(heads=None, most=1, stamp=asking(url, clock=clock).stamp).run()
+    other = TrustSnapshot(anchors=anchors(PKI.untrusted_ca.credential.pem))
+    account = check_store(store.journal, Believed(stamps=other), lambda *_: None)
+    (doubt,) = account.doubts
+    assert (doubt.kind, doubt.code) == ("stamp-unknown", "verify.timestamp-untrusted")
+    assert (doubt.first, doubt.last, doubt.number) == (7, 8, 2)
+    assert (account.number, account.sound, account.vouched, account.window.batches) == (0, False, 0, 8)
+    assert check_store(store.journal, Believed(trust=TRUST, stamps=other), lambda *_: None).vouched == 8
+
+
 def test_openssl_finds_the_head_in_its_time_stamp(store, chore, clock, tmp_path):
     tsa = Tsa.of(CA, ISSUED)
     with serving(tsa) as url:
@@ -233,9 +283,9 @@ def test_a_run_that_dies_at_any_step_is_followed_by_one_that_goes_on(store, chor
     tsa = Tsa.of(CA, ISSUED)
     with serving(tsa) as url:
         stamp = asking(url, clock=clock).stamp
-        write(store, 8)
         dying: Journal = Deadly()
         for _ in range(2):
+            write(store, 4)
             with pytest.raises(Died):
                 chore(journal=dying, stamp=stamp).run()
         write(store)
@@ -243,7 +293,8 @@ def test_a_run_that_dies_at_any_step_is_followed_by_one_that_goes_on(store, chor
     account = verdict(store, tmp_path, stamps=STAMPS)
     assert (account.sound, account.events, account.window.batches) == (True, 9, 0)
     assert account.compared == account.batches == len((tmp_path / "heads.txt").read_text().splitlines())
-    assert (store.journal.unsealed(), store.journal.unstamped()) == ([], [])
+    assert (store.journal.unsealed(), store.journal.unstamped(after=account.stamped_from)) == ([], [])
+    assert account.stamped_from
 
 
 def test_few_events_wait_until_the_oldest_is_old_enough_and_full_batches_do_not_wait(store, chore, clock):
@@ -300,6 +351,41 @@ def test_a_line_that_a_crash_has_torn_is_left_and_written_again(store, chore, tm
         found = noted(file.read_bytes().splitlines())
         assert found.heads == noted(whole.splitlines()).heads
         assert (found.twice, found.unread <= 1) == (frozenset(), True)
+
+
+@pytest.mark.parametrize("lost", [1, 70, 5000, 100_000])
+@pytest.mark.parametrize("torn", [b"", b"4 ab", b"4 " + b"ab" * 32])
+def test_nuls_that_a_power_cut_has_left_are_passed_over(store, chore, tmp_path, lost, torn):
+    write(store, 9)
+    job = chore()
+    job.run()
+    file = tmp_path / "heads.txt"
+    whole = file.read_bytes()
+    file.write_bytes(whole + torn + bytes(lost))
+    write(store, 3)
+    with capture_logs() as logs:
+        job.run()
+    assert told(logs, "journal.contradicted") == []
+    assert file.read_bytes().startswith(whole + torn + bytes(lost) + b"\n4 ")
+    found = noted(file.read_bytes().splitlines())
+    assert (sorted(found.heads), found.twice, found.unread) == ([1, 2, 3, 4], frozenset(), 1)
+    assert verdict(store, tmp_path).compared == 4
+
+
+@pytest.mark.parametrize("lost", [70, 5000])
+def test_nuls_hide_no_head_that_the_store_contradicts(store, chore, clock, tmp_path, lost):
+    write(store, 9)
+    chore().run()
+    file = tmp_path / "heads.txt"
+    file.write_bytes(file.read_bytes() + bytes(lost))
+    forged = made_anew(store, clock, 9)
+    with capture_logs() as logs:
+        chore(journal=forged.journal).run()
+    assert told(logs, "journal.contradicted")
+    file.write_bytes(b"\0letter\0")  # and another file stays another file
+    with capture_logs() as logs:
+        chore().run()
+    assert told(logs, "journal.contradicted")
 
 
 def test_a_head_counts_as_published_when_it_is_on_the_disk(store, chore, tmp_path, monkeypatch):

@@ -9,11 +9,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.serialization import Encoding
 
 from adapters.stores import SqlStore
 from adapters.testkit.pki import Pki
 from adapters.testkit.stores.values import LEASE, REFUSED, Hands, kept, limits
 from broker.model import OfficeId
+from broker.partner import fingerprint
 from config import settings
 from tests.commands import answer, run
 
@@ -186,6 +188,17 @@ def test_a_key_of_another_certificate_is_named_in_words(place):
 def test_trusted_lists_that_are_set_up_without_signers_are_a_warning(place):
     told = answer("check", "-c", edited(place, ("[trust.lists]", '[trust.lists]\nterritories = ["PL"]')))
     assert told["warnings"] == ["trust.lists: without signers no trusted list is read"]
+
+
+def test_a_seal_that_the_journals_check_would_not_believe_is_a_warning(place):
+    own, before = PKI.seal.certificate, PKI.local_ca.credential.pem
+    pinned = place / "pki" / "seals.pem"
+    file = edited(place, ('ca = ["pki/seal-ca.pem"]', 'ca = ["pki/seals.pem"]'))
+    pinned.write_bytes(before)
+    (warning,) = answer("check", "-c", file)["warnings"]
+    assert warning.startswith(f"journal.ca: does not believe the seal that is in use, SHA-256 {fingerprint(own)}")
+    pinned.write_bytes(before + own.public_bytes(Encoding.PEM))
+    assert answer("check", "-c", file)["warnings"] == []
 
 
 def test_a_file_that_is_not_there_is_told_with_the_setting_that_names_it(place):

@@ -148,14 +148,16 @@ class SqlJournal:
     def keep_sealed(self, number: int, sealed: bytes) -> None:
         self._access.write(SEALED, _Kept(number=number, octets=sealed))
 
-    def unstamped(self, most: int = 100) -> Sequence[Batch]:
-        return self._lacking(batches.c.stamp, most)
+    def unstamped(self, most: int = 100, *, after: int = 0) -> Sequence[Batch]:
+        return self._lacking(batches.c.stamp, most, after)
 
     def keep_stamp(self, number: int, stamp: bytes) -> None:
         self._access.write(STAMPED, _Kept(number=number, octets=stamp))
 
-    def _lacking(self, column: Column[Any], most: int) -> Sequence[Batch]:
+    def _lacking(self, column: Column[Any], most: int, after: int | None = None) -> Sequence[Batch]:
         query = select(batches).where(column.is_(None)).order_by(batches.c.number).limit(_MOST)
+        if after is not None:
+            query = query.where(batches.c.number > after)
         with self._read() as connection:
             return [_batch(row) for row in connection.execute(query, {"most": most})]
 

@@ -156,6 +156,7 @@ class JournalSuite(StoreFixtures):
         journal.keep_sealed(99, b"<nowhere/>")
         assert journal.unsealed() == [replace(second, stamp=b"stamp")]
         assert journal.unstamped(1) == [replace(first, sealed=b"<sealed/>")]
+        assert list(journal.unstamped(after=1)) == []
         assert journal.last(sealed=True) == replace(first, sealed=b"<sealed/>")
         assert journal.last(stamped=True) == journal.last() == replace(second, stamp=b"stamp")
 
