@@ -184,6 +184,27 @@ def test_on_sighup_every_worker_is_replaced_and_no_submission_is_refused_or_drop
     assert nodes(town.site) == []
 
 
+def test_as_many_workers_as_a_new_configuration_says_serve_and_none_of_them_refuses_anything(machine):
+    town = machine()
+    with load(town) as partners:
+        partners.wait_for(4)
+        for number in (1, 2, WORKERS):
+            old = set(town.serving.workers)
+            replace(town.site, workers=number).write()
+            town.serving.process.send_signal(signal.SIGHUP)
+            until(
+                lambda old=old, number=number: (
+                    len(set(town.serving.workers)) == number and not set(town.serving.workers) & old
+                )
+            )
+            partners.wait_for(4)
+    assert partners.resent == 0, "a partner met a refusal or a dropped connection"
+    holds(town, partners)
+    assert events(town.site, "supervisor.replacement-failed") == events(town.site, "supervisor.worker-died") == []
+    assert town.serving.stop() == 0
+    assert nodes(town.site) == []
+
+
 def test_a_stop_lets_attempts_end_and_no_node_stays_behind(machine):
     town = machine()
     town.dms.behave(Conduct(delay=2.0))
@@ -305,16 +326,26 @@ def test_workers_stay_as_they_are_when_the_new_configuration_is_wrong(found):
     town = found(workers=2, sections={"nodes": NODES, "delivery": DELIVERY})
     until(lambda: len(alive(town.site)) == 2)
     before, good = set(town.serving.workers), town.site.configuration.read_text(encoding="utf-8")
+    sealless = good.replace('file = "pki/seal.bundle.pem"', 'file = "gone.pem"')
+    storeless = good.replace("sqlite:///", "sqlite:////nowhere/")
     for wrong, told in (
         ("workers = none", "supervisor.kept-old"),  # no TOML
-        (good.replace('file = "pki/seal.bundle.pem"', 'file = "gone.pem"'), "supervisor.replacement-failed"),
+        (sealless, "supervisor.replacement-failed"),
+        (storeless.replace("workers = 2", "workers = 1"), "supervisor.replacement-failed"),
+        (storeless.replace("workers = 2", "workers = 4"), "supervisor.replacement-failed"),
     ):
+        often = len(events(town.site, told))
         town.site.configuration.write_text(wrong, encoding="utf-8")
         town.serving.process.send_signal(signal.SIGHUP)
-        until(lambda told=told: events(town.site, told))
+        until(lambda told=told, often=often: len(events(town.site, told)) > often)
+        until(lambda: len(town.serving.workers) <= 2)
         assert set(town.serving.workers) == before
         assert town.put(town.letter(secrets.randbelow(10**6))).status == 200
     town.site.configuration.write_text(good.replace("workers = 2", "workers = 3"), encoding="utf-8")
+    victim = min(before)
+    os.kill(victim, signal.SIGKILL)
+    until(lambda: len(pids(town.site) & set(town.serving.workers) - {victim}) == 2)
+    before |= set(town.serving.workers)
     town.serving.process.send_signal(signal.SIGHUP)
     until(lambda: len(set(town.serving.workers) - before) == 3)
     until(lambda: len(town.serving.workers) == 3)
