@@ -132,7 +132,12 @@ class Chaining:
         due = bool(rest) and since is not None and not timedelta(0) <= self.clock() - since < self.every
         for _ in range(full + due):
             before = time.monotonic()
-            batch = self.journal.chain(self.most)
+            try:
+                batch = self.journal.chain(self.most)
+            except Unavailable as no:  # what is chained already can be sealed all the same
+                if self._is_news("unchained"):
+                    log.warning("journal.not-chained", reason=no.reason)
+                return
             if batch is None:
                 return
             log.info("journal.head", number=batch.number, head=batch.head.hex(), events=batch.size)

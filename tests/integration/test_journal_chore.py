@@ -311,6 +311,29 @@ def test_few_events_wait_until_the_oldest_is_old_enough_and_full_batches_do_not_
     assert [one.size for one in store.journal.batches()] == [3, 1]
 
 
+def test_what_cannot_be_chained_holds_up_neither_seals_nor_heads_and_is_told(store, chore, clock, tmp_path):
+    class Stuck:
+        """The store's journal with an event in it that cannot be read."""
+
+        def __getattr__(self, name):
+            return getattr(store.journal, name)
+
+        def chain(self, most):
+            raise Unavailable("the journal holds what cannot be read: event 7")
+
+    write(store, 3)
+    store.journal.chain(3)
+    write(store)
+    clock.pass_by(timedelta(hours=1))
+    with capture_logs() as logs:
+        chore(journal=Stuck()).run()
+    assert [one["reason"] for one in told(logs, "journal.not-chained")] == [
+        "the journal holds what cannot be read: event 7"
+    ]
+    assert [one["unchained"] for one in told(logs, "journal.lag")] == [1]
+    assert (store.journal.last(sealed=True).number, (tmp_path / "heads.txt").read_bytes()[:2]) == (1, b"1 ")
+
+
 def test_a_clock_that_was_set_back_holds_nothing_up(store, chore, clock):
     write(store)
     clock.pass_by(timedelta(hours=-1))

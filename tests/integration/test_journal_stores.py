@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import signal
 import subprocess
 import sys
 import time
+from datetime import timedelta
 
 import pytest
 from sqlalchemy import event, insert, text
@@ -17,7 +19,8 @@ from adapters.stores.sql.engine import open_engine
 from adapters.stores.sql.tables import events
 from adapters.testkit.stores.journal import chain_all, hold_together
 from adapters.testkit.stores.values import Hands, at_once, kept
-from config.journal_verify import Believed, check_store
+from broker.errors import Unavailable
+from config.journal_verify import Believed, check_file, check_store, export
 from tests.crash.planted import BUGS
 from tests.journals import an_event, chain_and_seal, fill
 from tests.receipts import ISSUED, TRUST
@@ -173,12 +176,110 @@ def test_no_question_about_the_journal_walks_through_all_events(tmp_path):
     assert {step for step in plans if "TEMP B-TREE" in step and "events" in step} == set()
 
 
-def test_a_row_that_no_version_could_have_written_is_told_and_is_no_bug(tmp_path):
+# ── rows that no version of ours could have written ──
+
+
+@pytest.fixture
+def lite(tmp_path):
     store = SqlStore(f"sqlite:///{tmp_path / 'store.sqlite'}", clock=lambda: ISSUED)
-    fill(store, 20)
+    fill(store, 40)
     chain_and_seal(store, 20)
-    with store._writing.begin() as connection:
-        connection.execute(text("UPDATE events SET at = 9000000000000000000 WHERE id = 7"))
-    with pytest.raises(Exception, match="cannot be read"):
-        check_store(store.journal, Believed(), lambda *_: None)
+    yield store
     store.close()
+
+
+def do(store, statement):
+    with store._writing.begin() as connection:
+        assert connection.execute(text(statement)).rowcount == 1
+
+
+def found_in(store):
+    """What is found in the store, and in its export: the same."""
+    account = check_store(store.journal, Believed(trust=TRUST), lambda *_: None)
+    file = io.BytesIO()
+    export(store.journal, file, ISSUED, lambda *_: None)
+    file.seek(0)
+    elsewhere, _ = check_file(file, Believed(trust=TRUST), lambda *_: None)
+    found = {(one.kind, one.batch, one.event) for one in account.found}
+    assert {(one.kind, one.batch, one.event) for one in elsewhere.found} == found
+    return found
+
+
+CHANGED = {("event-changed", 1, 7)}
+NOT_TEXT = "CAST(X'ff' AS TEXT)"  # SQLite takes it, and the driver does not give it out
+
+
+@pytest.mark.parametrize(
+    ("change", "found"),
+    [
+        ("at = 9000000000000000000", CHANGED),
+        ("at = 'noon'", CHANGED),
+        ("at = X'00'", CHANGED),
+        ("name = CAST(name AS BLOB)", CHANGED),
+        (f"name = {NOT_TEXT}", CHANGED),
+        ("submission = X'00'", CHANGED),
+        ("delivery = X'00'", CHANGED),
+        ("detail = CAST(detail AS BLOB)", CHANGED),
+        (f"detail = {NOT_TEXT}", CHANGED),
+        ("leaf = 'leaf'", {("leaf-changed", 1, 7)}),
+        ("position = X'00'", {("event-moved", 1, 7)}),
+        ("position = 'six'", {("event-moved", 1, 7)}),
+        ("batch = X'00'", {("event-missing", 1, None), ("event-inserted", None, 7)}),
+    ],
+)
+def test_an_event_that_cannot_be_read_is_told_as_changed_and_the_others_are_looked_at(lite, change, found):
+    do(lite, f"UPDATE events SET {change} WHERE id = 7")
+    assert found_in(lite) == found
+    do(lite, "UPDATE events SET detail = 'x' WHERE id = 30")
+    assert found_in(lite) == found | {("event-changed", 2, 30)}
+
+
+@pytest.mark.parametrize("at", ["infinity", "-infinity", "0044-03-15 BC", "20000-01-01"])
+def test_a_moment_that_only_postgresql_can_tell_is_told_as_changed(postgres, at):
+    fill(postgres, 40)
+    chain_and_seal(postgres, 20)
+    do(postgres, f"UPDATE events SET at = '{at}' WHERE id = 7")
+    assert found_in(postgres) == CHANGED
+    fill(postgres, 1, start=40)
+    do(postgres, f"UPDATE events SET at = '{at}' WHERE id = (SELECT max(id) FROM events)")
+    with pytest.raises(Unavailable, match="event 41"):
+        postgres.journal.chain(100)
+
+
+@pytest.mark.parametrize(
+    ("change", "kinds"),
+    [
+        ("at = 'noon'", {"head-differs", "seal-differs"}),
+        ("size = 'x'", {"head-differs", "seal-differs", "size-differs"}),
+        ("root = 'x'", {"head-differs", "seal-differs", "root-differs"}),
+        ("previous = 'x'", {"head-differs", "seal-differs", "link-broken"}),
+        ("head = 'x'", {"head-differs", "seal-differs"}),
+        ("sealed = 'x'", {"seal-differs"}),
+        ("stamp = 'x'", {"stamp-broken"}),
+    ],
+)
+def test_a_batch_that_cannot_be_read_is_told_by_its_number(lite, change, kinds):
+    do(lite, f"UPDATE batches SET {change} WHERE number = 1")
+    assert {(kind, number) for kind, number, _ in found_in(lite)} >= {(kind, 1) for kind in kinds}
+
+
+@pytest.mark.parametrize(
+    "change", ["at = 'noon'", "name = X'00'", f"name = {NOT_TEXT}", "detail = X'00'", "submission = X'00'"]
+)
+def test_an_event_that_cannot_be_read_is_not_chained_and_is_named(lite, change):
+    fill(lite, 5, start=40)
+    do(lite, f"UPDATE events SET {change} WHERE id = 43")
+    with pytest.raises(Unavailable, match="event 43"):
+        lite.journal.chain(100)
+    account = check_store(lite.journal, Believed(trust=TRUST), lambda *_: None)
+    assert (account.sound, account.window.events) == (True, 5)
+    assert account.window.since <= ISSUED + timedelta(milliseconds=40)
+
+
+@pytest.mark.parametrize("change", ["at = 'noon'", "head = 'x'", "root = 'x'"])
+def test_nothing_is_chained_to_a_batch_that_cannot_be_read_and_it_is_not_sealed(lite, change):
+    fill(lite, 5, start=40)
+    do(lite, f"UPDATE batches SET {change}, sealed = NULL WHERE number = 2")
+    for step in (lambda: lite.journal.chain(100), lite.journal.unsealed, lite.journal.unstamped):
+        with pytest.raises(Unavailable, match="batch 2"):
+            step()

@@ -7,19 +7,18 @@ at the same time waits for the last batch's row, and finds that it is the last n
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Column, Connection, Integer, Row, Select, bindparam, func, insert, literal, select, update
+from sqlalchemy import Column, Connection, Integer, bindparam, func, insert, literal, select, update
 
 from adapters.stores.sql import rows
 from adapters.stores.sql.access import Access
+from adapters.stores.sql.journal_rows import batches_of, entries_of, moment_of, sound_batches, sound_entries
 from adapters.stores.sql.tables import batches, events
 from adapters.stores.sql.writer import Work
-from broker.errors import Unavailable
 from broker.journal import COUNTED, Batch, Entry, Lag, chained, leaf_of
 from broker.model import SubmissionId
 
@@ -124,19 +123,11 @@ class SqlJournal:
     def __init__(self, access: Access) -> None:
         self._access = access
 
-    @contextmanager
-    def _read(self) -> Iterator[Connection]:
-        """Yield a connection; what no version of ours can have written there is told as such."""
-        try:
-            with self._access.read() as connection:
-                yield connection
-        except (TypeError, ValueError, OverflowError, AttributeError) as strange:
-            raise Unavailable(f"the journal holds what cannot be read: {type(strange).__name__}") from strange
-
     def chain(self, most: int) -> Batch | None:
-        with self._read() as connection:
-            last = _one(connection, _LAST)  # before the events: if another chains them meanwhile, it is found out
-            entries = [_entry(row) for row in connection.execute(_UNCHAINED, {"most": most})]
+        with self._access.read() as connection:
+            # Before the events: if another chains them meanwhile, it is found out.
+            last = next(iter(sound_batches(connection, _LAST, {})), None)
+            entries = sound_entries(connection, _UNCHAINED, {"most": most})
         if not entries:
             return None
         leaves = [leaf_of(entry) for entry in entries]
@@ -158,8 +149,8 @@ class SqlJournal:
         query = select(batches).where(column.is_(None)).order_by(batches.c.number).limit(_MOST)
         if after is not None:
             query = query.where(batches.c.number > after)
-        with self._read() as connection:
-            return [_batch(row) for row in connection.execute(query, {"most": most})]
+        with self._access.read() as connection:
+            return sound_batches(connection, query, {"most": most})
 
     def last(self, *, sealed: bool = False, stamped: bool = False) -> Batch | None:
         query = _LAST
@@ -167,28 +158,28 @@ class SqlJournal:
             query = query.where(batches.c.sealed.is_not(None))
         if stamped:
             query = query.where(batches.c.stamp.is_not(None))
-        with self._read() as connection:
-            return _one(connection, query)
+        with self._access.read() as connection:
+            return next(iter(batches_of(connection, query, {})), None)
 
     def batches(self, after: int = 0, most: int = 100) -> Sequence[Batch]:
-        with self._read() as connection:
-            return [_batch(row) for row in connection.execute(_AFTER, {"after": after, "most": most})]
+        with self._access.read() as connection:
+            return batches_of(connection, _AFTER, {"after": after, "most": most})
 
     def entries(self, batch: int) -> Sequence[Entry]:
-        with self._read() as connection:
-            return [_entry(row) for row in connection.execute(_OF, {"number": batch})]
+        with self._access.read() as connection:
+            return entries_of(connection, _OF, {"number": batch})
 
     def strays(self, most: int = 100) -> Sequence[Entry]:
-        with self._read() as connection:
+        with self._access.read() as connection:
             astray = connection.execute(_ASTRAY, {"most": most}).scalars().all()
-            return [_entry(row) for row in connection.execute(_STRAYS, {"numbers": astray, "most": most})]
+            return entries_of(connection, _STRAYS, {"numbers": astray, "most": most})
 
     def about(self, submission: SubmissionId) -> Sequence[Entry]:
-        with self._read() as connection:
-            return [_entry(row) for row in connection.execute(_ABOUT, {"submission": submission})]
+        with self._access.read() as connection:
+            return entries_of(connection, _ABOUT, {"submission": submission})
 
     def lag(self) -> Lag:
-        with self._read() as connection:
+        with self._access.read() as connection:
             unchained, since = _behind(connection, events.c.batch, events.c.id, events.c.at)
             unsealed, sealed_since = _behind(connection, batches.c.sealed, batches.c.number, batches.c.at)
             unstamped, stamped_since = _behind(connection, batches.c.stamp, batches.c.number, batches.c.at)
@@ -209,37 +200,8 @@ def _behind(
     missing = lacking.is_(None)
     some = select(literal(1)).select_from(lacking.table).where(missing).limit(COUNTED).subquery()
     number: int = connection.execute(select(func.count()).select_from(some)).scalar_one()
-    first: datetime | None = connection.execute(select(at).where(missing).order_by(order).limit(1)).scalar()
-    return number, first
-
-
-def _one(connection: Connection, query: Select[Any]) -> Batch | None:
-    row = connection.execute(query).one_or_none()
-    return None if row is None else _batch(row)
+    return number, moment_of(connection, select(at).where(missing).order_by(order).limit(1))
 
 
 def _values(it: Batch) -> rows.Values:
     return {name: getattr(it, name) for name in ("number", "at", "size", "root", "previous", "head")}
-
-
-def _batch(row: Row[Any]) -> Batch:
-    return Batch(
-        number=int(row.number),
-        at=row.at,
-        size=int(row.size),
-        root=bytes(row.root),
-        previous=bytes(row.previous),
-        head=bytes(row.head),
-        sealed=None if row.sealed is None else bytes(row.sealed),
-        stamp=None if row.stamp is None else bytes(row.stamp),
-    )
-
-
-def _entry(row: Row[Any]) -> Entry:
-    return Entry(
-        id=int(row.id),
-        event=rows.event(row),
-        batch=row.batch,
-        position=row.position,
-        leaf=None if row.leaf is None else bytes(row.leaf),
-    )
