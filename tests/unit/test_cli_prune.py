@@ -66,7 +66,7 @@ def test_what_is_held_stays_until_it_is_released(office):
 def test_what_is_to_be_held_is_named_by_any_id_and_a_typo_is_no_word_on_its_content(office):
     config, old, _ = office
     told = answer("show", *config, old)
-    for name in (told["receipt"]["id"], told["deliveries"][0]["id"], told["submission"]["digest"]):
+    for name in (told["receipt"]["id"], told["submission"]["digest"]):
         assert answer("hold", *config, name, "--reason", "court")["submission"] == old
     done = run("hold", *config, f"{old}x", "--reason", "court", status=1)
     assert (done.stdout, done.stderr.split()[:4]) == ("", ["goniec:", "no", "submission", f"{old}x"])
