@@ -67,6 +67,8 @@ class Terms:
             term = self.of(stage)
             if term.expire and term.warn >= term.expire:
                 yield f"{stage}: the warning must come before the expiry"
+        if self.retrieval.warn and not self.retrieval.expire:
+            yield f"{Stage.RETRIEVAL}: must expire, for what awaits an answer is kept until then"
         in_order = [(stage, self.of(stage).expire) for stage in Stage if self.of(stage).expire]
         for (earlier, first), (later, then) in pairwise(in_order):
             if first > then:
@@ -91,9 +93,8 @@ class Timetable:
         return min((after for term in terms for after in (term.warn, term.expire) if after), default=None)
 
     def awaits_answer(self, office: OfficeId) -> bool:
-        """Tell whether this office's answers are watched for."""
-        term = self.of(office).retrieval
-        return bool(term.warn or term.expire)
+        """Tell whether this office's answers are watched for: only if that ends, for until then content is kept."""
+        return bool(self.of(office).retrieval.expire)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,6 +138,20 @@ def overdue(it: Watched, terms: Terms, now: datetime) -> Sequence[tuple[Stage, L
         if level is not None and not {(stage, level), (stage, Level.EXPIRED)} & it.told:
             found.append((stage, level))
     return found
+
+
+def waived(it: Watched, terms: Terms) -> bool:
+    """Tell whether an answer is watched for to which the office that has the document is held no more.
+
+    Its deadline was switched off since, or the document was redirected: without one the wait would never end.
+    """
+    return it.awaited and it.delivery.state is DeliveryState.DELIVERED and not terms.retrieval.expire
+
+
+def to_be_told(it: Watched, timetable: Timetable, now: datetime) -> bool:
+    """Tell whether there is anything to write down of a delivery now."""
+    terms = timetable.of(it.delivery.office)
+    return waived(it, terms) or bool(overdue(it, terms, now))
 
 
 def owes(level: Level, sender: str, notes: Sequence[str], wants: Callable[[str], bool]) -> bool:
@@ -200,9 +215,18 @@ class Evidence:
 
 def telling(of: Delivery, stage: Stage, level: Level, at: datetime) -> EventRecord:
     """Return the event that tells that a delivery is late: how it stood then, and why as far as is known."""
+    return _event(of, f"{stage}-{level}", at)
+
+
+def waiver(of: Delivery, at: datetime) -> EventRecord:
+    """Return the event that tells that the answer is watched for no more, because nothing holds the office to it."""
+    return _event(of, "waived", at)
+
+
+def _event(of: Delivery, what: str, at: datetime) -> EventRecord:
     return EventRecord(
         at=at,
-        name=f"deadline.{stage}-{level}",
+        name=f"deadline.{what}",
         submission=of.submission,
         delivery=of.id,
         detail=f"{of.state} {_why(of)}".strip(),
@@ -233,10 +257,10 @@ class Watch(Protocol):
     Raises Unavailable as the store does.
     """
 
-    def candidates(self, before: datetime) -> Iterator[Sequence[DeliveryId]]:
-        """Yield, a page at a time, what came in before and of which something may be late that was not told.
+    def candidates(self, timetable: Timetable, at: datetime) -> Iterator[Sequence[DeliveryId]]:
+        """Yield, a page at a time, those of which `tell` would have had something to write at this moment.
 
-        Walks what is not final, and what an answer is watched for, never what was delivered.
+        Writes nothing, and walks what is not final, and what an answer is watched for, never what was delivered.
         """
         ...
 
@@ -245,6 +269,7 @@ class Watch(Protocol):
     ) -> Sequence[Told]:
         """Write down what is overdue now of these, each once, with an event `deadline.<stage>-<level>`.
 
+        Where an answer is `waived`, watch for it no longer, with an event `deadline.waived`.
         An expiry whose sender `wants` negative evidence owes it from then on, once for a submission and stage.
         """
         ...

@@ -134,11 +134,9 @@ class Watchdog:
 
     def __call__(self) -> None:
         """Tell what is late, each once, and note what has come about late.  Raises Unavailable."""
-        soonest = self.timetable.soonest
-        if soonest is not None:
-            for page in self.watch.candidates(self.clock() - soonest + _SKEW):
-                for told in self.watch.tell(page, self.timetable, self._wants):
-                    _say(told)
+        for page in self.watch.candidates(self.timetable, self.clock() + _SKEW):
+            for told in self.watch.tell(page, self.timetable, self._wants):
+                _say(told)
         late = self.watch.settle()
         if late:
             log.info("deadline.met-late", number=late)

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -24,6 +24,9 @@ from broker.deadlines import (
     owes,
     shortfall,
     telling,
+    to_be_told,
+    waived,
+    waiver,
 )
 from broker.model import Delivery, DeliveryId, Submission, SubmissionId
 from broker.ports import EventRecord
@@ -79,18 +82,21 @@ class MemoryWatch:
 
     # ── Watch ──
 
-    def candidates(self, before: datetime) -> Iterator[Sequence[DeliveryId]]:
+    def candidates(self, timetable: Timetable, at: datetime) -> Iterator[Sequence[DeliveryId]]:
         with self._store._open():
-            found = [
-                one.id
-                for one in self._store._deliveries.values()
-                if self._entry(one) <= before and (one.state not in FINAL or one.submission in self._awaited)
-            ]
+            seen = [self._watched(one) for one in self._store._deliveries.values()]
+        found = [it.delivery.id for it in seen if to_be_told(it, timetable, at)]
         if found:
             yield found
 
-    def _entry(self, one: Delivery) -> datetime:
-        return self._store._kept[one.submission].submission.accepted_at
+    def _watched(self, one: Delivery) -> Watched:
+        return Watched(
+            delivery=one,
+            accepted_at=self._store._kept[one.submission].submission.accepted_at,
+            begun_before=self._begun_before(one),
+            awaited=self._awaited.get(one.submission) is False,
+            told=frozenset(self._told.get(one.id, {})),
+        )
 
     def _begun_before(self, one: Delivery) -> bool:
         return begun_before(it for it in self._store._deliveries.values() if it.submission == one.submission)
@@ -103,15 +109,13 @@ class MemoryWatch:
             return [told for one in found if one is not None for told in self._one(one, timetable, wants, now)]
 
     def _one(self, one: Delivery, timetable: Timetable, wants: Callable[[str], bool], now: datetime) -> Iterator[Told]:
-        told = self._told.setdefault(one.id, {})
-        watched = Watched(
-            delivery=one,
-            accepted_at=self._entry(one),
-            begun_before=self._begun_before(one),
-            awaited=self._awaited.get(one.submission) is False,
-            told=frozenset(told),
-        )
+        told, watched = self._told.setdefault(one.id, {}), self._watched(one)
         terms = timetable.of(one.office)
+        if waived(watched, terms):
+            watched = replace(watched, awaited=False)
+            del self._awaited[one.submission]
+            self._met(one.submission, Stage.RETRIEVAL)
+            self._store.events.append(waiver(one, now))
         for stage, level in overdue(watched, terms, now):
             told[stage, level] = False
             self._store.events.append(telling(one, stage, level, now))
@@ -180,13 +184,16 @@ class MemoryWatch:
         expired = self._awaited.pop(submission, None)
         if expired is None:
             return False
-        for id_, told in self._told.items():
-            if self._store._deliveries[id_].submission == submission:
-                told.update({key: True for key in told if key[0] is Stage.RETRIEVAL})
+        self._met(submission, Stage.RETRIEVAL)
         self._event("deadline.answered", now, submission, None, by)
         if expired:
             self._event("deadline.met-late", now, submission, None, Stage.RETRIEVAL)
         return True
+
+    def _met(self, submission: SubmissionId, stage: Stage) -> None:
+        for id_, told in self._told.items():
+            if self._store._deliveries[id_].submission == submission:
+                told.update({key: True for key in told if key[0] is stage})
 
     def late(self) -> Mapping[tuple[Stage, Level], int]:
         with self._store._open():

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import re
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -13,7 +16,7 @@ from adapters.stores.sql import rows
 from adapters.stores.sql.engine import open_engine
 from adapters.stores.sql.tables import deliveries, events, overdue, submissions
 from adapters.testkit.stores.quarantine import of, stuck
-from adapters.testkit.stores.values import NOON, TOWN, Hands, a_letter, kept, limits
+from adapters.testkit.stores.values import ACKNOWLEDGED, NOON, TOWN, Hands, a_letter, kept, limits
 from adapters.testkit.stores.watch import TIMES, a_question, watch
 from broker.quarantine import Selection, selected
 from broker.states import DeliveryState
@@ -89,3 +92,47 @@ def test_what_was_delivered_is_not_walked(url):
     walked = {step for step in steps if re.search(r"Seq Scan on|\bSCAN\b", step)} - {UNMET}
     assert not [step for step in walked if re.search("deliveries|submissions|events|overdue", step)], walked
     assert any("overdue_unmet" in step for step in steps)
+
+
+def test_what_there_is_nothing_to_tell_of_never_meets_the_writer(url):
+    """A backlog that was warned of waits for hours until it expires: it must not hold up those who write."""
+    clock = Hands()
+    store = SqlStore(url, clock=clock)
+    store.enrol([limits(TOWN)])
+    stuck(store), kept(store), a_question(store)
+    written = []
+    clock.pass_by(timedelta(hours=3))
+    assert watch(store, clock)
+    event.listen(store._writing, "before_cursor_execute", lambda *about: written.append(about[2]))
+    assert watch(store, clock) == []
+    store.close()
+    assert written == []
+
+
+def test_awaited_answers_are_locked_in_the_order_of_submissions(postgres_database):
+    """As who takes answers in locks them: in contrary orders two nodes would wait for one another."""
+    migrate(postgres_database)
+    clock = Hands()
+    store = SqlStore(postgres_database, clock=clock)
+    store.enrol([limits(TOWN)])
+    first, second = (replace(a_letter(), awaits_answer=True) for _ in range(2))
+    for letter, sent in ((first, second), (second, first)):  # the ids of their deliveries are in contrary order
+        store.accept(replace(letter, deliveries=(replace(letter.deliveries[0], id=of(sent)),)))
+    for claim in store.claim(timedelta(hours=1), 2):
+        store.record(claim, ACKNOWLEDGED)
+    clock.pass_by(timedelta(hours=5))
+    engine = open_engine(postgres_database, writes=True)
+    lock = text("SELECT submission FROM awaited WHERE submission = :it FOR UPDATE NOWAIT")
+    waits = text("SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'")
+    with ThreadPoolExecutor(1) as pool:
+        with engine.connect() as answering, answering.begin():
+            answering.execute(lock, {"it": first.submission.id})
+            told = pool.submit(watch, store, clock)
+            with engine.connect() as looking:
+                while not looking.execute(waits).all():
+                    assert not told.done()
+                    time.sleep(0.05)
+            answering.execute(lock, {"it": second.submission.id})  # raises if it is held by the one who waits
+        assert told.result() == ["deadline.retrieval-warned"] * 2
+    engine.dispose()
+    store.close()

@@ -128,9 +128,9 @@ class Stores(RuleBasedStateMachine):
     def refuse(self, sender):
         self.both(lambda store: store.refuse(a_refusal(sender=f"sender {sender}", at=self.clock.now)))
 
-    @rule(target=claims, most=st.integers(0, 3))
-    def claim(self, most):
-        plain, sql = self.memory.claim(LEASE, most), self.sql.claim(LEASE, most)
+    @rule(target=claims, most=st.integers(0, 3), probes=st.integers(-1, 2))
+    def claim(self, most, probes):
+        plain, sql = self.memory.claim(LEASE, most, probes), self.sql.claim(LEASE, most, probes)
         assert [known(claim) for claim in sql] == [known(claim) for claim in plain]
         for claim in plain:
             self.both(lambda store, claim=claim: store.parcel(claim))
@@ -172,7 +172,7 @@ class Stores(RuleBasedStateMachine):
     @rule(wants=st.booleans())
     def look_for_what_is_late(self, wants):
         def look(store):
-            found = sorted(one for page in store.watch.candidates(self.clock.now) for one in page)
+            found = sorted(one for page in store.watch.candidates(TIMES, self.clock.now) for one in page)
             return sorted(
                 (it.delivery.id, it.stage, it.level, it.owed) for it in store.watch.tell(found, TIMES, lambda _: wants)
             )

@@ -127,6 +127,14 @@ def test_an_office_that_no_box_leads_to_is_told_and_is_no_fault(place):
     assert "offices.lonely: no box leads to it" in told["warnings"]
 
 
+def test_the_deadlines_of_the_how_to_are_good_as_written(place):
+    page = (Path(__file__).parents[2] / "docs" / "how-to" / "deadlines.md").read_text(encoding="utf-8")
+    (told,) = re.findall(r"^```\n(\[deadlines\].*?)^```", page, re.DOTALL | re.MULTILINE)
+    own = 'gmina-cieszyn = { kind = "soap", url = "http://127.0.0.1:8090/dms/gmina-cieszyn" }\n'
+    file = edited(place, ("[deadlines]", told), (own, ""))
+    assert answer("check", "-c", file)["problems"] == []
+
+
 SECURE = """
 [channels.secure]
 kind = "soap"

@@ -101,6 +101,7 @@ def test_the_defaults_are_those_of_e_codex_and_hold_together():
         (Terms(delivery=Term(warn=24 * HOUR, expire=24 * HOUR)), "delivery: the warning"),
         (Terms(relay=Term(expire=30 * HOUR)), "delivery: must not expire before relay"),
         (Terms(relay=Term(), retrieval=Term(expire=2 * HOUR)), "retrieval: must not expire before delivery"),
+        (Terms(retrieval=Term(warn=2 * HOUR)), "retrieval: must expire"),
     ],
 )
 def test_terms_that_make_no_sense_are_named(terms, words):
@@ -158,7 +159,7 @@ def test_any_script_of_events_tells_each_once_and_none_before_its_time(*, script
         elif step == "redirect":
             store.quarantine.redirect(ids, COUNTY, "moved", even_if_sent=True)
         elif step == "look":
-            for page in store.watch.candidates(clock.now):
+            for page in store.watch.candidates(TIMES, clock.now):
                 store.watch.tell(page, TIMES, lambda _: True)
         elif step == "settle":
             store.watch.settle()

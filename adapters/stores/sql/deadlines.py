@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -18,8 +18,10 @@ from sqlalchemy import (
     Connection,
     FromClause,
     Row,
+    Select,
     and_,
     bindparam,
+    delete,
     func,
     insert,
     literal,
@@ -34,7 +36,20 @@ from adapters.stores.sql.columns import Moment
 from adapters.stores.sql.quarantine import beyond
 from adapters.stores.sql.tables import awaited, deliveries, events, overdue, submissions
 from adapters.stores.sql.writer import Work
-from broker.deadlines import Evidence, Level, Stage, Timetable, Told, Watched, owes, shortfall, telling
+from broker.deadlines import (
+    Evidence,
+    Level,
+    Stage,
+    Timetable,
+    Told,
+    Watched,
+    owes,
+    shortfall,
+    telling,
+    to_be_told,
+    waived,
+    waiver,
+)
 from broker.deadlines import overdue as late_stages
 from broker.model import Delivery, DeliveryId, SubmissionId
 from broker.states import FINAL, DeliveryState
@@ -75,9 +90,11 @@ _CAME_ABOUT: Final = or_(
     deliveries.c.state.in_(sorted(FINAL)),
     and_(overdue.c.stage == Stage.RELAY.value, or_(_begun(deliveries), _BEGUN_BEFORE)),
 )
-
-
-_AWAITED: Final = awaited.c.submission.label("awaited")
+_IS_AWAITED: Final = and_(awaited.c.submission == deliveries.c.submission, awaited.c.expired_at.is_(None))
+_SEEN: Final = select(deliveries, submissions.c.accepted_at, _BEGUN_BEFORE.label("begun_before")).join(
+    submissions, submissions.c.id == deliveries.c.submission
+)
+"""What deliveries are judged by, but for what was told of them and whether an answer is awaited."""
 
 
 class SqlWatch:
@@ -86,35 +103,29 @@ class SqlWatch:
     def __init__(self, access: Access) -> None:
         self._access = access
 
-    def candidates(self, before: datetime) -> Iterator[Sequence[DeliveryId]]:
-        for state in _OPEN:
-            yield from self._pages(
-                select(deliveries.c.id, deliveries.c.submission)
-                .join(submissions, submissions.c.id == deliveries.c.submission)
-                .where(deliveries.c.state == state, submissions.c.accepted_at <= before, ~_TOLD_ALL)
-                .order_by(deliveries.c.submission, deliveries.c.id)
-            )
-        yield from self._pages(
-            select(deliveries.c.id, deliveries.c.submission)
-            .select_from(awaited)
-            .join(deliveries, deliveries.c.submission == awaited.c.submission)
-            .join(submissions, submissions.c.id == awaited.c.submission)
-            .where(
-                awaited.c.expired_at.is_(None),
-                deliveries.c.state == DeliveryState.DELIVERED.value,
-                submissions.c.accepted_at <= before,
-            )
-            .order_by(deliveries.c.submission, deliveries.c.id)
-        )
+    def candidates(self, timetable: Timetable, at: datetime) -> Iterator[Sequence[DeliveryId]]:
+        soonest = timetable.soonest
+        old = submissions.c.accepted_at <= at - (soonest or timedelta(0))
+        opened = _SEEN.add_columns(literal(False).label("awaited")).where(old, ~_TOLD_ALL)
+        for state in _OPEN if soonest is not None else ():
+            yield from self._pages(opened.where(deliveries.c.state == state), timetable, at)
+        asked = _SEEN.add_columns(literal(True).label("awaited")).join(awaited, _IS_AWAITED)
+        handed = deliveries.c.state == DeliveryState.DELIVERED.value
+        yield from self._pages(asked.where(old, handed), timetable, at)
 
-    def _pages(self, query: Any) -> Iterator[Sequence[DeliveryId]]:
-        page, last = query, None
-        while last is None or len(last) == _PAGE:
+    def _pages(self, query: Select[Any], timetable: Timetable, at: datetime) -> Iterator[Sequence[DeliveryId]]:
+        """Judge what is read a page at a time: a backlog of which there is nothing to tell never meets the writer."""
+        query = page = query.order_by(deliveries.c.submission, deliveries.c.id)
+        while True:
             with self._access.read() as connection:
-                last = connection.execute(page.limit(_PAGE)).all()
-            if last:
-                yield [DeliveryId(row.id) for row in last]
-                page = query.where(beyond(last[-1].submission, last[-1].id))
+                found = connection.execute(page.limit(_PAGE)).all()
+                seen = _watched(connection, found)
+            due = [it.delivery.id for it in seen if to_be_told(it, timetable, at)]
+            if due:
+                yield due
+            if len(found) < _PAGE:
+                return
+            page = query.where(beyond(found[-1].submission, found[-1].id))
 
     def tell(
         self, deliveries: Sequence[DeliveryId], timetable: Timetable, wants: Callable[[str], bool]
@@ -175,39 +186,41 @@ def tell(connection: Connection, now: datetime, members: Sequence[Asked]) -> Seq
 def _tell(connection: Connection, now: datetime, it: Asked) -> list[Told]:
     # One that another node has locked is passed over: something is happening to it, and the next round comes soon.
     locked = (
-        select(
-            deliveries,
-            submissions.c.accepted_at,
-            submissions.c.sender,
-            submissions.c.notes,
-            _AWAITED,
-            _BEGUN_BEFORE.label("begun_before"),
-        )
-        .join(submissions, submissions.c.id == deliveries.c.submission)
-        .outerjoin(awaited, and_(awaited.c.submission == deliveries.c.submission, awaited.c.expired_at.is_(None)))
+        _SEEN.add_columns(submissions.c.sender, submissions.c.notes, awaited.c.submission.is_not(None).label("awaited"))
+        .outerjoin(awaited, _IS_AWAITED)
         .where(deliveries.c.id.in_(it.deliveries))
-        .order_by(deliveries.c.id)
+        # What an answer is watched for is locked as it comes, and who takes answers goes by submissions, too.
+        .order_by(deliveries.c.submission, deliveries.c.id)
         .with_for_update(of=deliveries, skip_locked=True)
     )
-    before: defaultdict[str, set[tuple[Stage, Level]]] = defaultdict(set)
     found = connection.execute(locked).all()
+    seen = _watched(connection, found)
+    return [told for row, one in zip(found, seen, strict=True) for told in _one(connection, now, row, one, it)]
+
+
+def _watched(connection: Connection, found: Sequence[Row[Any]]) -> list[Watched]:
+    """Return what these rows tell, with what was told of them before."""
+    before: defaultdict[str, set[tuple[Stage, Level]]] = defaultdict(set)
     for row in connection.execute(select(overdue).where(overdue.c.delivery.in_([one.id for one in found]))):
         before[row.delivery].add((Stage(row.stage), Level(row.level)))
-    return [told for row in found for told in _one(connection, now, row, it, frozenset(before[row.id]))]
+    return [
+        Watched(
+            delivery=rows.delivery(row),
+            accepted_at=row.accepted_at,
+            begun_before=row.begun_before,
+            awaited=row.awaited,
+            told=frozenset(before[row.id]),
+        )
+        for row in found
+    ]
 
 
-def _one(
-    connection: Connection, now: datetime, row: Row[Any], it: Asked, before: frozenset[tuple[Stage, Level]]
-) -> Iterator[Told]:
-    one = rows.delivery(row)
+def _one(connection: Connection, now: datetime, row: Row[Any], watched: Watched, it: Asked) -> Iterator[Told]:
+    one = watched.delivery
     terms = it.timetable.of(one.office)
-    watched = Watched(
-        delivery=one,
-        accepted_at=row.accepted_at,
-        begun_before=row.begun_before,
-        awaited=row.awaited is not None,
-        told=before,
-    )
+    if waived(watched, terms):
+        _waive(connection, now, one)
+        watched = replace(watched, awaited=False)
     for stage, level in late_stages(watched, terms, now):
         if stage is Stage.RETRIEVAL and not _still_awaited(connection, now, one, level):
             continue
@@ -220,6 +233,16 @@ def _one(
         if owed:
             evidence.owe(connection, shortfall(watched, stage, terms, now), now)
         yield Told(delivery=one, stage=stage, level=level, owed=owed)
+
+
+def _waive(connection: Connection, now: datetime, one: Delivery) -> None:
+    """Watch for an answer no more, and count it as late no more, unless it has come in the meantime."""
+    gone = delete(awaited).where(awaited.c.submission == one.submission).returning(awaited.c.submission)
+    if connection.execute(gone).first() is None:
+        return
+    its = overdue.c.submission == one.submission, overdue.c.stage == Stage.RETRIEVAL.value
+    connection.execute(update(overdue).where(*its).values(met_at=now))
+    connection.execute(insert(events), [rows.event_values(waiver(one, now))])
 
 
 def _still_awaited(connection: Connection, now: datetime, one: Delivery, level: Level) -> bool:

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
+
 from adapters.testkit.stores.fixtures import StoreFixtures
 from adapters.testkit.stores.leases import claim_one
 from adapters.testkit.stores.ledger import events
-from adapters.testkit.stores.values import ACKNOWLEDGED, Hands, a_letter, kept
-from adapters.testkit.stores.watch import EXPIRED, HOUR, MET, RELAY_EXPIRED, a_question, told, watch
+from adapters.testkit.stores.quarantine import of
+from adapters.testkit.stores.values import ACKNOWLEDGED, COUNTY, NOON, REFUSED, Hands, a_letter, kept
+from adapters.testkit.stores.watch import EXPIRED, HOUR, MET, RELAY_EXPIRED, TERMS, a_question, told, watch
 from adapters.wire.kind import Custody
 from broker.custody import READMITTED
-from broker.deadlines import Level, Stage
+from broker.deadlines import Level, Stage, Term, Terms, Timetable
 
 
 class AnswerSuite(StoreFixtures):
@@ -79,3 +82,43 @@ class AnswerSuite(StoreFixtures):
         clock.pass_by(6 * HOUR)
         assert "deadline.retrieval-expired" not in watch(store, clock)
         assert told(store, question) == ["deadline.answered"]
+
+    # ── where nothing ends the wait ──
+
+    @pytest.mark.parametrize("since", ["switched off", "warned of alone", "redirected"])
+    def test_an_answer_to_which_no_office_is_held_any_more_is_watched_for_no_longer(
+        self, store: Custody, clock: Hands, since: str
+    ) -> None:
+        """Else its content would be kept for ever, and it would be looked at every minute."""
+        question = replace(a_letter(), awaits_answer=True)
+        it = question.submission.id
+        store.accept(question)
+        if since == "redirected":
+            store.record(claim_one(store), REFUSED)
+            store.quarantine.redirect([of(question)], COUNTY, "moved")
+        store.record(claim_one(store), ACKNOWLEDGED)
+        clock.pass_by(5 * HOUR)
+        others = replace(TERMS, retrieval=Term(warn=HOUR) if since == "warned of alone" else Term())
+        if since != "redirected":
+            assert watch(store, clock) == ["deadline.retrieval-warned"]
+            times = Timetable(default=others)
+        else:
+            times = Timetable(default=TERMS, offices={COUNTY: others})
+        assert watch(store, clock, times) == []
+        assert not store.watch.awaits_answer(it)
+        assert store.watch.late() == {}
+        assert told(store, question)[-1] == "deadline.waived"
+        assert list(store.watch.candidates(times, clock.now + 1000 * HOUR)) == []
+        kept(store, in_reply_to=it, box="/citizen/box")
+        assert told(store, question)[-1] == "deadline.waived"
+
+    def test_an_answer_is_waived_though_nothing_at_all_has_a_deadline_and_only_once_it_could_come(
+        self, store: Custody, clock: Hands
+    ) -> None:
+        never = Timetable(default=Terms(relay=Term(), delivery=Term()))
+        waits = replace(a_letter(due_at=NOON + HOUR), awaits_answer=True)
+        store.accept(waits)
+        question = a_question(store)
+        assert watch(store, clock, never) == []
+        assert not store.watch.awaits_answer(question.submission.id)
+        assert store.watch.awaits_answer(waits.submission.id)

@@ -56,8 +56,9 @@ def ended(
 
 def late(store: Custody, terms: Deadlines, *, wants: bool = False) -> None:
     """Tell what is late by these terms; its senders want evidence of it or not."""
-    for page in store.watch.candidates(NOON - DAY):
-        assert store.watch.tell(page, Timetable(default=terms), lambda _sender: wants)
+    times = Timetable(default=terms)
+    for page in store.watch.candidates(times, NOON):
+        store.watch.tell(page, times, lambda _sender: wants)
 
 
 def found(store: Custody, asked: Terms, most: int = 1000) -> list[SubmissionId]:
@@ -137,8 +138,8 @@ class RetentionSuite(StoreFixtures):
         assert record is not None
         assert record.later_report is None
 
-    @pytest.mark.parametrize("end", ["answer", "word", "expiry"])
-    def test_what_awaits_an_answer_stays_until_it_comes_or_somebody_says_so_or_it_is_late(
+    @pytest.mark.parametrize("end", ["answer", "word", "expiry", "waiver"])
+    def test_what_awaits_an_answer_stays_until_it_comes_or_somebody_says_so_or_its_time_is_over(
         self, connect: Connect, store: Custody, end: str
     ) -> None:
         question = replace(a_letter(accepted_at=THEN), awaits_answer=True)
@@ -152,7 +153,7 @@ class RetentionSuite(StoreFixtures):
         elif end == "word":
             assert connect().watch.answered(it.id, "by post")
         else:
-            late(store, Deadlines(retrieval=Term(expire=DAY)))
+            late(store, Deadlines(retrieval=Term(expire=DAY if end == "expiry" else timedelta(0))))
         assert prune(store) == [it.id]
 
     @pytest.mark.parametrize("end", [Progress.SENT, Progress.KEPT, Progress.DECLINED])
