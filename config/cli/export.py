@@ -27,7 +27,7 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 @configuration
 @as_json
 @click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="The container; ID.asice if not.")
-@click.option("--replace", is_flag=True, help="Write over a file of that name.")
+@click.option("--replace", is_flag=True, help="Write over a container of that name.")
 @word("--reason", default="", help="Why: it stands in the record for good, so name no person.")
 @click.option("--since", type=written_moment, metavar="TIME", help="All that was accepted since this moment (UTC).")
 @click.option("--until", type=written_moment, metavar="TIME", help="And before this one.")
@@ -62,14 +62,15 @@ def command(
 
     ID is the id of a submission, of its receipt or of a delivery, or the SHA-256 of its document.  With --since and
     --to everything that was accepted since then goes into a folder, one container each; what is there already, whole
-    and final is passed over, so that a run which was broken off can be begun again.  The store records each copy.
+    and final is passed over, so that a run which was broken off can be begun again.  Of what was pruned, a container
+    that is there stays, whatever it is, and what is wrong with it is told.  The store records each copy.
 
     `check FILE` says, offline, whether a container is as it was sealed, and its receipt the one for the document in it;
     without --ca it cannot be told whose seal it is.  An authority's certificate will do for --ca only if it certifies
     nobody else: every customer of a public one could seal a container.
 
-    Exit status 0 it is written, or holds; 1 there is nothing of the kind, or it does not hold; 2 it cannot be told, or
-    something is out of reach.
+    Exit status 0 it is written, or holds; 1 there is nothing of the kind, or one does not hold; 2 it cannot be told, or
+    something is out of reach or in the way.
     """
     checks = words[:1] == ("check",)
     _require_sense(checks=checks, words=words, folder=folder, since=since, only_for_one=bool(output or replace))
