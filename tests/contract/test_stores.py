@@ -7,6 +7,7 @@ from pydantic import SecretStr
 
 from adapters.stores import AtRest, ContentKey, MemoryStore, SqlStore, migrate
 from adapters.testkit.stores import (
+    AnswerSuite,
     ClaimSuite,
     CopySuite,
     CustodySuite,
@@ -35,6 +36,7 @@ class Suites(
     ReconcileSuite,
     RetentionSuite,
     WatchSuite,
+    AnswerSuite,
     QuarantineSuite,
     JournalSuite,
 ):

@@ -1,7 +1,7 @@
 """The suites that every store passes, an integrator's too.
 
-    class TestMyStore(CopySuite, CustodySuite, JournalSuite, TokenSuite, ClaimSuite, LeaseSuite, ProofSuite,
-        LedgerSuite, NodeSuite, ReconcileSuite, RetentionSuite, WatchSuite, QuarantineSuite):
+    class TestMyStore(AnswerSuite, CopySuite, CustodySuite, JournalSuite, TokenSuite, ClaimSuite, LeaseSuite,
+        ProofSuite, LedgerSuite, NodeSuite, ReconcileSuite, RetentionSuite, WatchSuite, QuarantineSuite):
         @pytest.fixture
         def connect(self, clock):
             ...  # yield a function that opens one more store on the same data, on the clock given
@@ -12,6 +12,7 @@ A store that keeps its data in the process returns the same object each time.
 
 from __future__ import annotations
 
+from adapters.testkit.stores.answers import AnswerSuite
 from adapters.testkit.stores.claims import ClaimSuite
 from adapters.testkit.stores.copies import CopySuite
 from adapters.testkit.stores.custody import CustodySuite
@@ -27,6 +28,7 @@ from adapters.testkit.stores.tokens import TokenSuite
 from adapters.testkit.stores.watch import WatchSuite
 
 __all__ = [
+    "AnswerSuite",
     "ClaimSuite",
     "CopySuite",
     "CustodySuite",
