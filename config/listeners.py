@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Iterator, MutableMapping
+from collections.abc import Collection, Iterator, MutableMapping
 from contextlib import contextmanager
 from typing import Final, Self
 
@@ -16,7 +16,7 @@ from adapters.wire.listening import BACKLOG, opened, resolved
 
 _FIRST: Final = 3  # the number of the first descriptor that is handed over: sd_listen_fds(3)
 
-Place = tuple[str, int]
+Address = tuple[str, int]
 
 
 class Listeners:
@@ -28,8 +28,8 @@ class Listeners:
 
     def __init__(self, *, keep: bool = False) -> None:
         self._keep = keep
-        self._kept: dict[Place, socket.socket] = {}
-        self._wanted: set[Place] = set()
+        self._kept: dict[Address, socket.socket] = {}
+        self._wanted: set[Address] = set()
 
     @classmethod
     def handed_over(cls, environment: MutableMapping[str, str], *, keep: bool = False) -> Self:
@@ -49,35 +49,33 @@ class Listeners:
 
     def __call__(self, host: str, port: int) -> socket.socket:
         """Return a listening socket; raise Unavailable if there is none and none can be opened."""
-        place = host, port  # as it was asked for: port 0 is any, but always the same
-        if port and place not in self._kept:
-            _, address = resolved(host, port)
-            place = str(address[0]), port
-        if place not in self._kept:
+        address = host, port  # as it was asked for: port 0 is any, but always the same
+        if port and address not in self._kept:
+            _, found = resolved(host, port)
+            address = str(found[0]), port
+        if address not in self._kept:
             new = opened(host, port)
             if not self._keep:
                 return new
-            self._kept[place] = new
-        self._wanted.add(place)
-        return self._kept[place].dup()
+            self._kept[address] = new
+        self._wanted.add(address)
+        return self._kept[address].dup()
 
     @contextmanager
-    def anew(self) -> Iterator[None]:
-        """Note from here on what is asked for, see `drop_others`; if that fails, all is again as it was before."""
-        wanted, kept = set(self._wanted), set(self._kept)
-        self._wanted.clear()
+    def anew(self) -> Iterator[Collection[Address]]:
+        """Yield what is asked for from here on, see `keep_only`; if that fails, all is again as it was before."""
+        kept = set(self._kept)
+        self._wanted = set()
         try:
-            yield
+            yield self._wanted
         except BaseException:
-            for place in self._kept.keys() - kept:
-                self._kept.pop(place).close()
-            self._wanted = wanted
+            self.keep_only(kept)
             raise
 
-    def drop_others(self) -> None:
-        """Close what nobody has asked for since the last `anew`."""
-        for place in self._kept.keys() - self._wanted:
-            self._kept.pop(place).close()
+    def keep_only(self, wanted: Collection[Address]) -> None:
+        """Close all others in this process."""
+        for address in self._kept.keys() - set(wanted):
+            self._kept.pop(address).close()
 
     def close(self) -> None:
         """Close all of them in this process; duplicates, and other processes', stay as they are."""

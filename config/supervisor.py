@@ -69,7 +69,7 @@ class Supervisor:
         Raises ConfigError, or Unavailable, if there is nothing to listen on.
         """
         with self._signals():
-            self._bind(self._course.settings, self._listeners)
+            self._course = self._bound(self._course.settings)
             gc.freeze()  # workers share what is there now, as long as nobody writes to it
             log.info("supervisor.started", workers=len(self._places))
             while True:
@@ -84,6 +84,12 @@ class Supervisor:
                     self._wait()
                 elif (worker := self._born(*wanted)) is not None:
                     return worker
+
+    def _bound(self, settings: Settings) -> Course:
+        """Open what these settings listen on, and leave open what others do; raise ConfigError or Unavailable."""
+        with self._listeners.anew() as listen:
+            self._bind(settings, self._listeners)
+        return Course(settings, listen)
 
     # ── who is there ──
 
@@ -123,6 +129,7 @@ class Supervisor:
         if pid == 0:
             os.close(hear)
             self._become_worker(parent)
+            self._listeners.keep_only(course.listen)  # what nobody takes connections from must not hold them
             return Worker(course.settings, number, say)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, _HEEDED)
         os.close(say)
@@ -217,8 +224,12 @@ class Supervisor:
             if self._before is not None:
                 self._before = None
                 self._resize()
-            if not self._course.rest:
-                self._listeners.drop_others()
+            self._let_sockets_go()
+
+    def _let_sockets_go(self) -> None:
+        """Close what nobody who is started from here on listens on; who still does has it open himself."""
+        if not self._course.rest:
+            self._listeners.keep_only(self._course.listen)
 
     def _resize(self) -> None:
         """Have as many places as the settings say; what they say is proven to be good, so nobody waits in vain."""
@@ -256,9 +267,7 @@ class Supervisor:
     def _renew(self) -> None:
         """Read the configuration anew, and have every worker replaced."""
         try:
-            settings = self._read()
-            with self._listeners.anew():
-                self._bind(settings, self._listeners)
+            course = self._bound(self._read())
         except ConfigError as wrong:
             log.error("supervisor.kept-old", problems=wrong.problems)  # noqa: TRY400 - nobody's bug: no traceback
             return
@@ -266,8 +275,9 @@ class Supervisor:
             log.error("supervisor.kept-old", problems=[str(away)])  # noqa: TRY400
             return
         self._before = self._before or self._course
-        self._course = Course(settings, deque(range(min(settings.workers, len(self._places)))))
-        log.info("supervisor.replacing", workers=settings.workers)
+        self._course, number = course, course.settings.workers
+        course.rest.extend(range(min(number, len(self._places))))
+        log.info("supervisor.replacing", workers=number)
         self._forgo()  # it was born with settings that are no longer the newest
 
     def _retire(self, number: int) -> None:
@@ -317,19 +327,12 @@ class Supervisor:
             self._status = self._status or _FAILED
 
     def _go_back(self) -> None:
-        """Leave the workers that are there as they are; if no new one was ever ready, go on as if there were none."""
+        """Have nobody else replaced; if nobody was ever ready with the new settings, go on as before them."""
         if self._before is None:
             self._course.rest.clear()
-            return
-        self._course, self._before = self._before, None
-        try:
-            with self._listeners.anew():
-                self._bind(self._course.settings, self._listeners)
-        except BrokerError as away:  # what is open stays open
-            log.error("supervisor.kept-old", problems=[str(away)])  # noqa: TRY400 - nobody's bug: no traceback
         else:
-            if not self._course.rest:
-                self._listeners.drop_others()
+            self._course, self._before = self._before, None
+        self._let_sockets_go()
 
     def _died(self, child: Child, about: dict[str, Any]) -> None:
         """Have a worker that nobody told to end started again, the later the more often it happens."""

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 from collections import deque
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from time import monotonic
 from typing import Final
 
 import structlog
 
+from config.listeners import Address
 from config.settings import Settings
 
 log = structlog.get_logger(__name__)
@@ -42,6 +44,7 @@ class Course:
     """Settings that workers are to have, and the numbers of those that are still to be replaced for that."""
 
     settings: Settings
+    listen: Collection[Address] = ()  # what they listen on
     rest: deque[int] = field(default_factory=deque)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -13,13 +14,13 @@ from pathlib import Path
 
 import pytest
 
-from config.demo.site import children
+from config.demo.site import children, free_port
 from config.worker import LONGEST_PAUSE, Place
 
 PATIENCE = 60.0
 
 # `work(worker, again)` is what a worker does; `again` says at which SIGHUP its settings were read.  WORKERS says how
-# many there are to be then.
+# many there are to be then, PORTS where they listen.
 SCRIPT = """
 import os, signal, sys, time
 from functools import partial
@@ -42,7 +43,11 @@ def until_told():
     signal.sigwait({signal.SIGTERM})
 
 heeded = 0
-WORKERS = {}
+WORKERS, PORTS = {}, {}
+
+def bind(settings, listeners):
+    for port in PORTS.get(settings.again, ()):
+        listeners("127.0.0.1", port).close()
 
 def settings():
     return SimpleNamespace(workers=WORKERS.get(heeded, 2), again=heeded)
@@ -54,7 +59,8 @@ def read():
 
 %s
 
-it = supervisor.Supervisor(settings(), Listeners(keep=True), read=read, bind=lambda settings, listeners: None).run()
+listeners = Listeners(keep=True)
+it = supervisor.Supervisor(settings(), listeners, read=read, bind=bind).run()
 if isinstance(it, int):
     sys.exit(it)
 Path(f"settings-{os.getpid()}").write_text(str(it.settings.again))
@@ -249,6 +255,17 @@ def test_settings_with_which_nobody_comes_up_do_not_end_a_replacement_that_is_ha
     assert it.stop() == 0
 
 
+HALTING = """
+def work(worker, again):
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+    if again == 1:
+        Path("born").touch()
+        wait_for("go")
+        sys.exit(3)
+    worker.ready()
+    until_told()
+"""
+
 # Whoever dies once is not started again for a thousand seconds.
 SICK = """
 from config import worker
@@ -266,6 +283,49 @@ def test_new_settings_are_tried_at_once_where_all_workers_have_died_of_the_old_o
     assert not it.workers
     it.again()
     it.until(lambda: it.have(1, 1))
+    assert it.stop() == 0
+
+
+def refused(port):
+    try:
+        socket.create_connection(("127.0.0.1", port), timeout=PATIENCE).close()
+    except ConnectionRefusedError:
+        return True
+    return False
+
+
+def test_an_address_that_no_worker_serves_any_more_is_closed_in_all_of_them(supervised):
+    """Else the system takes connections there, and nobody ever answers."""
+    kept, old, new = (free_port() for _ in range(3))
+    it = supervised(f"PORTS = {{0: [{kept}, {old}], 1: [{kept}, {new}]}}" + GOOD)
+    it.ready(2)
+    assert not refused(old)
+    it.again()
+    it.until(lambda: it.have(1, 1))
+    it.until(lambda: refused(old))
+    assert not refused(kept)
+    assert not refused(new)
+    assert it.stop() == 0
+
+
+def test_an_address_of_settings_that_were_given_up_is_closed_in_whoever_was_born_meanwhile(supervised, tmp_path):
+    old, new = free_port(), free_port()
+    it = supervised(f"PORTS = {{0: [{old}], 1: [{new}], 2: [{new}]}}" + HALTING)
+    it.ready(2)
+    before = it.workers
+    it.again()
+    it.until((tmp_path / "born").exists)
+    os.kill(min(before), signal.SIGKILL)
+    it.ready(3)
+    assert not refused(new)
+    (tmp_path / "go").touch()
+    it.until(lambda: it.events("replacement-failed"))
+    assert it.have(0, 0)
+    it.until(lambda: refused(new))
+    assert not refused(old)
+    it.again()
+    it.until(lambda: it.have(2, 2))
+    assert it.events("kept-old") == []
     assert it.stop() == 0
 
 

@@ -73,18 +73,19 @@ def test_what_nobody_asks_for_any_more_is_closed(close):
     listeners = Listeners(keep=True)
     old, new = (place(close(listeners(host, 0))) for host in ("127.0.0.1", "localhost"))
     close.all().close()
-    with listeners.anew():
+    with listeners.anew() as wanted:
         close(listeners("localhost", 0))
-    close(listeners).drop_others()
+    close(listeners).keep_only(wanted)
     with pytest.raises(ConnectionRefusedError):
         socket.create_connection(old, timeout=20)
     socket.create_connection(new, timeout=20).close()
 
 
 def test_what_fails_while_addresses_are_asked_for_anew_leaves_everything_as_it_was(close):
-    """Else the next one that succeeds closes what is in use, and what was opened for nothing stays open."""
+    """What was opened for nothing is closed; what was open for others stays open."""
     listeners = close(Listeners(keep=True))
-    old = place(close(listeners("127.0.0.1", 0)))
+    with listeners.anew() as wanted:
+        old = place(close(listeners("127.0.0.1", 0)))
     taken = place(close(opened("127.0.0.1", 0)))
     new = []
 
@@ -97,7 +98,7 @@ def test_what_fails_while_addresses_are_asked_for_anew_leaves_everything_as_it_w
         ask()
     with pytest.raises(ConnectionRefusedError):
         socket.create_connection(new[0], timeout=20)
-    listeners.drop_others()
+    listeners.keep_only(wanted)
     socket.create_connection(old, timeout=20).close()
 
 
