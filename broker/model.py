@@ -353,6 +353,7 @@ class Claim:
     token: str  # fences the outcome: who has lost the lease cannot record
     claimed_at: datetime
     expires_at: datetime
+    probe: bool = False  # of an office whose breaker is open: perhaps it hangs
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

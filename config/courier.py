@@ -1,7 +1,8 @@
 """The courier: keeps a pool of threads busy with what is due, and at the end waits for them as long as it may.
 
 One thread claims, the pool delivers.  A claim is taken only when a thread is free for it, so nothing waits in
-memory while its lease runs.  An office that hangs holds at most as many threads as its limit allows.
+memory while its lease runs.  An office that hangs holds at most as many threads as its limit allows until its breaker
+opens; all offices whose breaker is open hold a quarter of the threads together, so the others always have the rest.
 
 An attempt that has begun may have reached its office, so it is never given back: it ends, or is left behind with its
 lease, and whoever takes it over then knows that it was tried.
@@ -47,6 +48,7 @@ class Courier:
         self._lease = lease
         self._poll = poll.total_seconds()
         self._drain = drain.total_seconds()
+        self._rest_until = 0.0  # with one thread: when it may probe again
         self._bell = Event()
         self._lock = threading.Lock()
         self._under_way: dict[Future[None], Claim] = {}
@@ -67,16 +69,39 @@ class Courier:
         ended = Event()
         keeper = threading.Thread(target=self._keep, args=(ended,), name="lease-keeper")
         keeper.start()
-        pool = ThreadPoolExecutor(self._threads, thread_name_prefix="courier")
+        pool: ThreadPoolExecutor | None = None
         try:
-            while not stop.is_set():
+            pool = self._staffed(stop)
+            while pool is not None and not stop.is_set():
                 self._bell.clear()
                 if not self._fed(pool):
                     self._bell.wait(self._poll)
         finally:
-            self._end(pool)
+            if pool is not None:
+                self._end(pool)
             ended.set()
             keeper.join()
+
+    def _staffed(self, stop: Event) -> ThreadPoolExecutor | None:
+        """Return a pool whose threads all run, fewer if there are no more to be had; None if stopped before that.
+
+        A pool queues first and starts a thread then.  If there is none, what it has queued would run at some time, and
+        nobody would know it or renew its lease.
+        """
+        wanted = self._threads
+        while not stop.is_set():
+            pool = ThreadPoolExecutor(wanted, thread_name_prefix="courier")
+            there = _start_all(pool, wanted)
+            if there == wanted:
+                self._threads = wanted
+                return pool
+            pool.shutdown()
+            log.error("courier.no-thread", there=there, wanted=self._threads)
+            wanted = there
+            if not there:
+                stop.wait(self._poll)
+                wanted = self._threads
+        return None
 
     def _end(self, pool: ThreadPoolExecutor) -> None:
         """Give back what has not begun, wait for what has, and leave behind what does not end."""
@@ -95,7 +120,7 @@ class Courier:
         """Feed the pool; outlive whatever goes wrong, for nobody would deliver any more and intake would go on."""
         try:
             return self._feed(pool)
-        except Exception:  # no thread to be had, for one
+        except Exception:
             log.exception("courier.bug")
             return False
 
@@ -107,19 +132,45 @@ class Courier:
         if not self._holds_what_it_has():
             return False
         try:
-            claims = self._store.claim(self._lease, free)
+            claims = self._store.claim(self._lease, free, self._probes())
         except Unavailable as away:
             log.warning("courier.store-unavailable", reason=away.reason)
             return False
-        for claim in claims:
-            if not _suspect(claim):
-                self._begin(pool, claim)
-        self._try_one(pool, [claim for claim in claims if _suspect(claim)])
+        todo = [claim for claim in claims if not _suspect(claim)]
+        suspects = [claim for claim in claims if _suspect(claim)]
+        try:
+            while todo:
+                self._begin(pool, todo[0])
+                del todo[0]
+        except Exception:  # nobody has seen the others: left alone they would be taken for crashes
+            for claim in todo + suspects:
+                self._put_off(claim, timedelta(0))
+            raise
+        self._try_one(pool, suspects)
         return bool(claims)
+
+    def _probes(self) -> int:
+        """Return how many more offices may be probed: each may hang for as long as an attempt may take.
+
+        A single thread is shared by time: a probe may begin when as long has gone by as the one before has taken.
+        """
+        if self._threads == 1:
+            return int(monotonic() >= self._rest_until)
+        with self._lock:
+            under_way = sum(claim.probe for claim in self._under_way.values())
+        return max(self._threads // 4, 1) - under_way
+
+    def _attempt(self, claim: Claim) -> None:
+        begun = monotonic()
+        try:
+            self._deliver(claim)
+        finally:
+            if claim.probe:
+                self._rest_until = 2 * monotonic() - begun
 
     def _begin(self, pool: ThreadPoolExecutor, claim: Claim) -> Future[None]:
         begun = monotonic()
-        future = pool.submit(self._deliver, claim)
+        future = pool.submit(self._attempt, claim)
         with self._lock:
             self._under_way[future] = claim
             self._renewed[future] = begun
@@ -194,6 +245,20 @@ class Courier:
                 self._under_way[future] = renewed
                 self._renewed[future] = asked
         return True
+
+
+def _start_all(pool: ThreadPoolExecutor, number: int) -> int:
+    """Have a new pool start its threads; return how many there are."""
+    all_there = Event()
+    try:
+        for there in range(number):
+            try:
+                pool.submit(all_there.wait)
+            except RuntimeError:
+                return there
+    finally:
+        all_there.set()
+    return number
 
 
 def _suspect(claim: Claim) -> bool:

@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 from operator import attrgetter
 from threading import RLock
 
+from adapters.stores.memory_claims import choose
 from adapters.stores.memory_copies import MemoryCopies
 from adapters.stores.memory_journal import MemoryJournal
 from adapters.stores.memory_nodes import MemoryNodes
@@ -168,24 +169,22 @@ class MemoryStore(Proofs):
         in_flight = sum(one.office == office for one in sending)
         return (1 if it.open_until is not None else it.limits.in_flight) - in_flight
 
-    def claim(self, lease: timedelta, most: int = 1) -> Sequence[Claim]:
+    def claim(self, lease: timedelta, most: int = 1, probes: int = 1) -> Sequence[Claim]:
         with self._open() as now:
             live = (one for one in self._deliveries.values() if one.state in LIVE and self._due(one) <= now)
-            claims: list[Claim] = []
-            for one in sorted(live, key=lambda one: (self._due(one), one.id)):
-                if len(claims) >= most:
-                    break
-                if self._room(one.office, now) > 0:
-                    claims.append(self._take(one, now, lease))
-            return claims
+            due = sorted(live, key=lambda one: (self._due(one), one.id))
+            room = {office: self._room(office, now) for office in self._offices}
+            opened = {office: it.open_until for office, it in self._offices.items() if it.open_until is not None}
+            chosen = choose(due, room, opened, most, probes)
+            return [self._take(one, now, lease, probe=one.office in opened) for one in chosen]
 
-    def _take(self, one: Delivery, now: datetime, lease: timedelta) -> Claim:
+    def _take(self, one: Delivery, now: datetime, lease: timedelta, *, probe: bool) -> Claim:
         crashed = one.state is DeliveryState.SENDING
         taken = replace(one, attempts=one.attempts + 1, crashes=one.crashes + crashed)
         event = DeliveryEvent.TAKEN_OVER if crashed else DeliveryEvent.CLAIMED
         taken = self._step(taken, event, now, self.nodes.own)
         held = self._leases[one.id] = _Lease(secrets.token_hex(16), now + lease)
-        return Claim(delivery=taken, token=held.token, claimed_at=now, expires_at=held.until)
+        return Claim(delivery=taken, token=held.token, claimed_at=now, expires_at=held.until, probe=probe)
 
     def _step(self, one: Delivery, event: DeliveryEvent, now: datetime, detail: str = "") -> Delivery:
         """Write a transition and its event."""

@@ -6,6 +6,8 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
+from itertools import pairwise
+from time import monotonic
 
 import pytest
 
@@ -15,9 +17,9 @@ from config.courier import Courier
 from tests.builders import NOON, a_delivery, a_submission
 
 
-def a_claim(crashes: int = 0) -> Claim:
+def a_claim(crashes: int = 0, *, probe: bool = False) -> Claim:
     delivery = replace(a_delivery(a_submission()), crashes=crashes)
-    return Claim(delivery=delivery, token=delivery.id, claimed_at=NOON, expires_at=NOON)
+    return Claim(delivery=delivery, token=delivery.id, claimed_at=NOON, expires_at=NOON, probe=probe)
 
 
 class Shelf:
@@ -31,12 +33,15 @@ class Shelf:
         self.away = 0
         self.lost: set[str] = set()
 
-    def claim(self, lease, most=1):
+    def claim(self, lease, most=1, probes=1):
         self.asked.append(most)
         if self.away:
             self.away -= 1
             raise Unavailable("away")
-        taken, self.claims = self.claims[:most], self.claims[most:]
+        probing = [claim for claim in self.claims if claim.probe][: min(max(probes, 0), most)]
+        others = [claim for claim in self.claims if not claim.probe][: most - len(probing)]
+        taken = probing + others
+        self.claims = [claim for claim in self.claims if claim not in taken]
         return taken
 
     def release(self, claim, wait):
@@ -162,6 +167,123 @@ def test_a_courier_that_gets_no_thread_goes_on_when_there_are_some(running, monk
     assert refused
 
 
+def test_what_no_thread_was_there_for_is_neither_claimed_nor_delivered_unseen(running, monkeypatch):
+    """Queued for a thread that never came it would run at some time, with a lease that nobody renews."""
+    shelf, seen, all_seen = Shelf([a_claim() for _ in range(6)]), [], threading.Event()
+    plain, none, asked = threading.Thread.start, threading.Event(), threading.Semaphore(0)
+    none.set()
+
+    def start(thread):
+        if thread.name.startswith("courier") and none.is_set():
+            asked.release()
+            raise RuntimeError("can't start new thread")
+        plain(thread)
+
+    def deliver(claim):
+        seen.append(claim.token)
+        if len(seen) == 6:
+            all_seen.set()
+
+    monkeypatch.setattr(threading.Thread, "start", start)
+    wanted = sorted(claim.token for claim in shelf.claims)
+    running(shelf, deliver, threads=8)
+    for _ in range(3):
+        assert asked.acquire(timeout=20)
+    assert len(shelf.claims) == 6
+    none.clear()
+    assert all_seen.wait(20)
+    assert sorted(seen) == wanted
+    assert shelf.put_off == []
+
+
+def test_a_courier_works_with_the_threads_that_are_to_be_had(running, monkeypatch):
+    shelf, gate, started = Shelf([a_claim() for _ in range(9)]), threading.Event(), threading.Semaphore(0)
+    plain, there = threading.Thread.start, []
+
+    def start(thread):
+        if thread.name.startswith("courier"):
+            if sum(it.is_alive() for it in there) == 3:
+                raise RuntimeError("can't start new thread")
+            there.append(thread)
+        plain(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", start)
+    running(shelf, lambda _claim: (started.release(), gate.wait(20)), threads=8)
+    for _ in range(3):
+        assert started.acquire(timeout=20)
+    assert len(shelf.claims) == 6
+    assert max(shelf.asked) == 3
+    gate.set()
+    for _ in range(6):
+        assert started.acquire(timeout=20)
+
+
+def test_what_cannot_begin_is_given_back_with_all_that_was_claimed_with_it():
+    shelf = Shelf([a_claim() for _ in range(3)] + [a_claim(crashes=1)])
+    wanted = sorted(claim.token for claim in shelf.claims)
+    courier = Courier(
+        store=shelf,
+        deliver=lambda _claim: None,
+        threads=4,
+        lease=timedelta(seconds=60),
+        poll=timedelta(seconds=1),
+    )
+    pool = ThreadPoolExecutor(4)
+    pool.shutdown()  # it takes nothing any more
+    with pytest.raises(RuntimeError):
+        courier._feed(pool)
+    assert sorted(shelf.put_off) == wanted
+    assert courier.idle
+
+
+# ── offices that hang ──
+
+
+def test_offices_whose_breaker_is_open_hold_a_quarter_of_the_threads_and_the_others_are_served(running):
+    gate, probing, all_seen, seen = threading.Event(), threading.Semaphore(0), threading.Event(), []
+    others = [a_claim() for _ in range(30)]
+
+    def deliver(claim):
+        if claim.probe:
+            probing.release()
+            gate.wait(20)
+            return
+        seen.append(claim.token)
+        if len(seen) == len(others):
+            all_seen.set()
+
+    shelf = Shelf([a_claim(probe=True) for _ in range(20)])
+    running(shelf, deliver, threads=8)
+    for _ in range(2):
+        assert probing.acquire(timeout=20)
+    shelf.claims += others
+    assert all_seen.wait(20)
+    assert sum(claim.probe for claim in shelf.claims) == 18
+    gate.set()
+    for _ in range(18):
+        assert probing.acquire(timeout=20)
+
+
+def test_a_single_thread_probes_no_longer_than_it_serves_the_others(running):
+    """The second probe begins when as much time has gone by as the first has taken."""
+    probes, letters, all_seen = [], [], threading.Event()
+
+    def deliver(claim):
+        begun = monotonic()
+        if claim.probe:
+            threading.Event().wait(0.2)
+            probes.append((begun, monotonic()))
+        else:
+            letters.append(claim)
+        if len(probes) == 3 and len(letters) == 4:
+            all_seen.set()
+
+    running(Shelf([*[a_claim(probe=True) for _ in range(3)], *[a_claim() for _ in range(4)]]), deliver, threads=1)
+    assert all_seen.wait(20)
+    for (begun, ended), (then, _) in pairwise(probes):
+        assert then - ended >= ended - begun
+
+
 def test_a_bug_in_renewing_does_not_cost_the_other_leases(running):
     shelf, gate, kept = Shelf([a_claim(), a_claim()]), threading.Event(), threading.Event()
     plain, times = shelf.renew, []
@@ -233,11 +355,11 @@ def test_after_an_outage_longer_than_a_lease_what_is_under_way_is_renewed_before
     plain_claim, plain_renew = shelf.claim, shelf.renew
     out = threading.Event()
 
-    def claim(lease, most=1):
+    def claim(lease, most=1, probes=1):
         if out.is_set():
             raise Unavailable("away")
         order.append("claim")
-        return plain_claim(lease, most)
+        return plain_claim(lease, most, probes)
 
     def renew(held, lease):
         if out.is_set():

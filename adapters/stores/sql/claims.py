@@ -9,13 +9,13 @@ Lock order, the same for all works: deliveries, then offices; a claim waits for 
 from __future__ import annotations
 
 import secrets
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Integer, Row, Select, bindparam, case, func, insert, select, update
+from sqlalchemy import Connection, Integer, Row, Select, bindparam, func, insert, literal, select, update
 
 from adapters.stores.sql import rows
 from adapters.stores.sql.columns import Moment, Words
@@ -32,32 +32,33 @@ _NOW = bindparam("now", type_=Moment)
 _MOST = bindparam("most", type_=Integer)
 
 
-def _candidates() -> Select[Any]:
+def _candidates(*, probed: bool) -> Select[Any]:
     """Return the query for offices with room: one look into the index of live deliveries for each office.
 
-    It costs the same however many deliveries wait or are stored.
+    It costs the same however many deliveries wait or are stored.  Offices to be probed take turns, whatever waits for
+    them: a probe that fails puts its office behind the others.
     """
     mine = (deliveries.c.office == offices.c.id) & deliveries.c.claimable_at.is_not(None)
     first_due = select(func.min(deliveries.c.claimable_at)).where(mine).scalar_subquery()
     busy = select(func.count()).where(mine, deliveries.c.token.is_not(None), deliveries.c.claimable_at > _NOW)
-    closed = offices.c.open_until.is_(None)
-    allowed = case((closed, offices.c.in_flight), else_=1)  # cooled: one probe
+    allowed = literal(1) if probed else offices.c.in_flight
     return (
         select(offices.c.id, allowed.label("allowed"))
         .where(
             offices.c.paused.is_(False),
-            closed | (offices.c.open_until <= _NOW),
+            offices.c.open_until <= _NOW if probed else offices.c.open_until.is_(None),
             first_due <= _NOW,
             busy.scalar_subquery() < allowed,
         )
-        .order_by(first_due, offices.c.id)
+        .order_by(offices.c.open_until if probed else first_due, offices.c.id)
         .limit(_MOST)
         .with_for_update(of=offices, skip_locked=True)
     )
 
 
 # Built once: building a statement costs more than running it.
-_CANDIDATES = _candidates()
+_TO_PROBE = _candidates(probed=True)
+_WELL = _candidates(probed=False)
 _IN_FLIGHT = (
     select(deliveries.c.office, func.count().label("number"))
     .where(
@@ -133,48 +134,69 @@ def _fence(claim: Claim) -> dict[str, str]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Demand:
-    """What a worker asks for, and of which node."""
+    """What a worker asks for, and of which node; so many of it may be probes."""
 
     lease: timedelta
     most: int
+    probes: int = 1
     node: str = ""
+
+    @property
+    def wanted(self) -> int:
+        """How many it takes."""
+        return max(self.most, 0)
+
+    @property
+    def most_probes(self) -> int:
+        """How many of them may be probes."""
+        return min(max(self.probes, 0), self.wanted)
 
 
 def claim(connection: Connection, now: datetime, members: Sequence[Demand]) -> Sequence[list[Claim]]:
     """Serve all workers of the transaction at once, and share out in the order in which they asked."""
-    asked: Counter[tuple[timedelta, str]] = Counter()
-    for it in members:
-        asked[it.lease, it.node] += max(it.most, 0)
-    taken = {who: _claim(connection, now, *who, most) for who, most in asked.items()}
-    shares = []
-    for it in members:
-        left = taken[it.lease, it.node]
-        share, taken[it.lease, it.node] = left[: max(it.most, 0)], left[max(it.most, 0) :]
-        shares.append(share)
-    return shares
+    alike: defaultdict[tuple[timedelta, str], list[int]] = defaultdict(list)
+    for number, it in enumerate(members):
+        alike[it.lease, it.node].append(number)
+    shares: dict[int, list[Claim]] = {}
+    for (lease, node), numbers in alike.items():
+        most, probes = sum(members[one].wanted for one in numbers), sum(members[one].most_probes for one in numbers)
+        taken = _claim(connection, now, Demand(lease=lease, most=most, probes=probes, node=node))
+        probing, others = [it for it in taken if it.probe], [it for it in taken if not it.probe]
+        for one in numbers:
+            it = members[one]
+            share, probing = probing[: it.most_probes], probing[it.most_probes :]
+            left = it.wanted - len(share)
+            shares[one], others = share + others[:left], others[left:]
+    return [shares[number] for number in range(len(members))]
 
 
-def _claim(connection: Connection, now: datetime, lease: timedelta, node: str, most: int) -> list[Claim]:
-    most = min(most, _AT_ONCE)
-    due: list[Any] = []
-    for office, room in _open_offices(connection, now, most):
-        due += connection.execute(_DUE, {"office": office, "now": now, "most": min(room, most)}).all()
-    due = sorted(due, key=lambda row: (row.claimable_at, row.id))[:most]
+def _claim(connection: Connection, now: datetime, it: Demand) -> list[Claim]:
+    most = min(it.wanted, _AT_ONCE)
+    probing = _due(connection, now, _TO_PROBE, min(it.most_probes, most))
+    due = probing + _due(connection, now, _WELL, most - len(probing))
     if not due:
         return []
     # The fence is delivery and token together, and a delivery is taken once in a transaction: one token will do.
-    token, expires_at = secrets.token_hex(16), now + lease
+    token, expires_at = secrets.token_hex(16), now + it.lease
     taken = connection.execute(
         _TAKE, {"wanted": [row.id for row in due], "now": now, "until": expires_at, "by": token}
     ).all()
     before = {row.id: row.state for row in due}
-    connection.execute(insert(events), [rows.step(row, _how_taken(before[row.id]), now, node) for row in taken])
+    connection.execute(insert(events), [rows.step(row, _how_taken(before[row.id]), now, it.node) for row in taken])
     after = {row.id: rows.delivery(row) for row in taken}
     return [
-        Claim(delivery=after[row.id], token=token, claimed_at=now, expires_at=expires_at)
-        for row in due
+        Claim(delivery=after[row.id], token=token, claimed_at=now, expires_at=expires_at, probe=number < len(probing))
+        for number, row in enumerate(due)
         if row.id in after
     ]
+
+
+def _due(connection: Connection, now: datetime, candidates: Select[Any], most: int) -> list[Row[Any]]:
+    """Return and lock up to `most` deliveries that are due at such offices, longest due first."""
+    due: list[Any] = []
+    for office, room in _open_offices(connection, now, candidates, most) if most > 0 else ():
+        due += connection.execute(_DUE, {"office": office, "now": now, "most": min(room, most)}).all()
+    return sorted(due, key=lambda row: (row.claimable_at, row.id))[:most]
 
 
 def _how_taken(before: str) -> DeliveryEvent:
@@ -184,13 +206,13 @@ def _how_taken(before: str) -> DeliveryEvent:
     return event
 
 
-def _open_offices(connection: Connection, now: datetime, most: int) -> list[tuple[str, int]]:
-    """Return up to `most` offices that are open for an attempt and have one due, longest due first, with their room.
+def _open_offices(connection: Connection, now: datetime, candidates: Select[Any], most: int) -> list[tuple[str, int]]:
+    """Return up to `most` offices that are open for an attempt and have one due, in their order, with their room.
 
     The offices' rows are locked before attempts in flight are counted, so that two nodes cannot both count the
     last free place.
     """
-    locked = connection.execute(_CANDIDATES, {"now": now, "most": most}).all()
+    locked = connection.execute(candidates, {"now": now, "most": most}).all()
     if not locked:
         return []
     counted = connection.execute(_IN_FLIGHT, {"now": now, "offices": [office.id for office in locked]})

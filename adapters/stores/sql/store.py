@@ -187,8 +187,8 @@ class SqlStore:
     def refuse(self, refusal: Refusal) -> None:
         self.write(self._refuse, refusal)
 
-    def claim(self, lease: timedelta, most: int = 1) -> Sequence[Claim]:
-        return self.write(CLAIM, claims.Demand(lease=lease, most=most, node=self.nodes.own))
+    def claim(self, lease: timedelta, most: int = 1, probes: int = 1) -> Sequence[Claim]:
+        return self.write(CLAIM, claims.Demand(lease=lease, most=most, probes=probes, node=self.nodes.own))
 
     def renew(self, claim: Claim, lease: timedelta) -> Claim:
         return self.write(RENEW, claims.Renewal(claim=claim, lease=lease))

@@ -1,7 +1,7 @@
 """The suites that every store passes, an integrator's too.
 
-    class TestMyStore(AnswerSuite, CopySuite, CustodySuite, JournalSuite, TokenSuite, ClaimSuite, LeaseSuite,
-        ProofSuite, LedgerSuite, NodeSuite, ReconcileSuite, RetentionSuite, WatchSuite, QuarantineSuite):
+    class TestMyStore(AnswerSuite, CopySuite, CustodySuite, JournalSuite, TokenSuite, ClaimSuite, ProbeSuite,
+        LeaseSuite, ProofSuite, LedgerSuite, NodeSuite, ReconcileSuite, RetentionSuite, WatchSuite, QuarantineSuite):
         @pytest.fixture
         def connect(self, clock):
             ...  # yield a function that opens one more store on the same data, on the clock given
@@ -20,6 +20,7 @@ from adapters.testkit.stores.journal import JournalSuite
 from adapters.testkit.stores.leases import LeaseSuite
 from adapters.testkit.stores.ledger import LedgerSuite
 from adapters.testkit.stores.nodes import NodeSuite
+from adapters.testkit.stores.probes import ProbeSuite
 from adapters.testkit.stores.proofs import ProofSuite
 from adapters.testkit.stores.quarantine import QuarantineSuite
 from adapters.testkit.stores.reconcile import ReconcileSuite
@@ -36,6 +37,7 @@ __all__ = [
     "LeaseSuite",
     "LedgerSuite",
     "NodeSuite",
+    "ProbeSuite",
     "ProofSuite",
     "QuarantineSuite",
     "ReconcileSuite",
