@@ -45,7 +45,7 @@ def copy(source: Path, target: Path, progress: Progress = _silent) -> Copied:
     is not whole; nothing is left behind then.
     """
     for left in left_of(target):
-        left.unlink()
+        left.unlink(missing_ok=True)
     try:
         with made(target, mode=0o600) as part:
             _copy_pages(source, part, progress)
