@@ -7,7 +7,8 @@ so that two that run at once, by a clock that jumps or a node that wakes up, tel
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Annotated, Final
@@ -169,7 +170,8 @@ def _say(told: Told) -> None:
 class Clerk:
     """The job that seals the evidence that is owed, and hands it to the partner's own system where it has one.
 
-    `way` names the office behind a box, None if routing knows no such box.  Called by one thread at a time.
+    `way` names the office behind a box, None if routing knows no such box.  Called by one thread at a time.  Takes
+    `most` at a time, and no more when it is `share` seconds under way: a stop waits for it.
     """
 
     watch: Watch
@@ -181,25 +183,44 @@ class Clerk:
     policy: RetryPolicy
     jitter: Callable[[], float]
     most: int = 100
+    share: float = 20.0
+    seconds: Callable[[], float] = time.monotonic
 
     def __call__(self) -> None:
         """Take every next step that is due.  Raises Unavailable if the seal or the store is away: nothing is lost."""
         away: set[OfficeId] = set()
-        unreadable: Unavailable | None = None
-        for it in self.watch.owed(self.most):
-            try:
-                record = self.ledger.show(it.submission)
-            except Unavailable as why:  # a key is missing, or somebody changed it: the others are to be told
-                unreadable = unreadable or why
-                continue
-            if record is None:  # it never was: somebody changed the store
-                log.error("evidence.orphan", submission=it.submission)
+        unreadable: list[Unavailable] = []
+        for it in self._due():
+            record = self._record(it, unreadable)
+            if record is None:  # the others are to be told, so it must not stay in front of them
+                self.watch.proceed(it, it, wait=self.policy.longest)
                 continue
             sealed = self._sealed(it, record)
             if sealed is not None and sealed.progress is Progress.SEALED:
                 self._send(sealed, record, away)
-        if unreadable is not None:
-            raise unreadable
+        if unreadable:
+            raise unreadable[0]
+
+    def _due(self) -> Iterator[Evidence]:
+        """Yield each once whose next step is due, however soon it is due again."""
+        until, seen = self.seconds() + self.share, set()
+        while self.seconds() < until:
+            page = self.watch.owed(self.most)
+            due = [it for it in page if (it.submission, it.stage) not in seen]
+            yield from due
+            seen |= {(it.submission, it.stage) for it in due}
+            if not due or len(page) < self.most:
+                return
+
+    def _record(self, of: Evidence, unreadable: list[Unavailable]) -> Record | None:
+        try:
+            record = self.ledger.show(of.submission)
+        except Unavailable as why:  # a key is missing, or somebody changed it
+            unreadable.append(why)
+            return None
+        if record is None:  # it never was: somebody changed the store
+            log.error("evidence.orphan", submission=of.submission)
+        return record
 
     def _sealed(self, it: Evidence, record: Record) -> Evidence | None:
         """Return it sealed and durable; None if another node was faster."""

@@ -275,21 +275,61 @@ def test_what_is_written_obeys_the_schema_whatever_the_texts_say(*, stage, cause
     assert obeys(xml)
 
 
-def test_one_record_that_cannot_be_read_does_not_hide_the_others(store, clock, letter):
-    other = stuck(store, LOST, sender="portal")
+def expired(store, clock, number):
+    """So many more letters whose delivery has expired."""
+    letters = [stuck(store, LOST, sender="portal") for _ in range(number)]
     clock.pass_by(2 * HOUR)
     watchdog(store, clock)()
-    job = clerk(store, clock, Office())
+    return letters
 
-    class Locked:
-        """The ledger, with a record whose key is missing."""
 
-        def show(self, submission):
-            if submission == letter.submission.id:
-                raise Unavailable("its key is not configured")
-            return store.show(submission)
+class Locked:
+    """The ledger, with records whose keys are missing."""
 
+    def __init__(self, store, letters):
+        self.store, self.locked = store, {it.submission.id for it in letters}
+
+    def show(self, submission):
+        if submission in self.locked:
+            raise Unavailable("its key is not configured")
+        return self.store.show(submission)
+
+
+def test_all_that_is_owed_is_sealed_in_one_round_however_much_it_is(store, clock, letter):
+    others = expired(store, clock, 6)
+    replace(clerk(store, clock, Office()), most=2)()
+    assert {its(store, one).progress for one in (letter, *others)} == {Progress.SENT}
+
+
+@pytest.mark.parametrize("number", [0, 5])
+def test_records_that_cannot_be_read_do_not_hide_the_others_however_many_they_are(store, clock, letter, number):
+    locked = [letter, *expired(store, clock, number)]
+    others = expired(store, clock, 3)
+    ledger = Locked(store, locked)
+    job = replace(clerk(store, clock, Office()), ledger=ledger, most=2)
     with pytest.raises(Unavailable):
-        replace(job, ledger=Locked())()
-    assert its(store, letter).progress is Progress.OWED
-    assert its(store, other).progress is Progress.SENT
+        job()
+    assert {its(store, one).progress for one in locked} == {Progress.OWED}
+    assert {its(store, one).progress for one in others} == {Progress.SENT}
+    ledger.locked.clear()
+    clock.pass_by(HOUR)
+    job()
+    assert {its(store, one).progress for one in locked} == {Progress.SENT}
+
+
+def test_what_is_due_again_at_once_is_tried_once_in_a_round(store, clock, letter):
+    office = Office(Unavailable("down"))
+    replace(clerk(store, clock, office), most=1, policy=RetryPolicy(first=timedelta(0)))()
+    assert len(office.given) == 1
+    assert its(store, letter).tries == 1
+
+
+def test_a_round_ends_after_its_share_of_the_time_and_the_next_one_goes_on(store, clock, letter):
+    others = expired(store, clock, 3)
+    steady = count(step=10)
+    job = replace(clerk(store, clock, Office()), most=1, seconds=lambda: next(steady))
+    job()
+    assert [its(store, one).progress for one in (letter, *others)].count(Progress.SENT) == 1
+    for _ in others:
+        job()
+    assert {its(store, one).progress for one in (letter, *others)} == {Progress.SENT}
