@@ -268,11 +268,12 @@ class Supervisor:
         """Read the configuration anew, and have every worker replaced."""
         try:
             course = self._bound(self._read())
-        except ConfigError as wrong:
-            log.error("supervisor.kept-old", problems=wrong.problems)  # noqa: TRY400 - nobody's bug: no traceback
+        except BrokerError as wrong:
+            problems = wrong.problems if isinstance(wrong, ConfigError) else [str(wrong)]
+            log.error("supervisor.kept-old", problems=problems)  # noqa: TRY400 - nobody's bug: no traceback
             return
-        except BrokerError as away:
-            log.error("supervisor.kept-old", problems=[str(away)])  # noqa: TRY400
+        except Exception as bug:  # what breaks whoever reads it must not end those who have nothing to do with it
+            log.exception("supervisor.kept-old", problems=[type(bug).__name__])
             return
         self._before = self._before or self._course
         self._course, number = course, course.settings.workers

@@ -28,6 +28,8 @@ def resolved(host: str, port: int) -> tuple[socket.AddressFamily, tuple[Any, ...
         family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
     except OSError as error:
         raise Unavailable(f"cannot listen on {host}:{port}: {error.strerror}") from error
+    except UnicodeError as error:  # a label that is empty or too long for a name (RFC 1035 §2.3.4)
+        raise Unavailable(f"cannot listen on {host}:{port}: no machine can have this name") from error
     return family, address
 
 

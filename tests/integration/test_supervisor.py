@@ -286,6 +286,31 @@ def test_new_settings_are_tried_at_once_where_all_workers_have_died_of_the_old_o
     assert it.stop() == 0
 
 
+UNREADABLE = """
+def read():
+    global heeded
+    heeded += 1
+    if heeded == 1:
+        raise RecursionError("maximum recursion depth exceeded")
+    return settings()
+"""
+
+
+def test_a_configuration_that_breaks_whatever_reads_it_ends_nothing(supervised):
+    it = supervised(UNREADABLE + GOOD)
+    it.ready(2)
+    before = it.workers
+    it.again()
+    it.until(lambda: it.events("kept-old"))
+    assert it.workers == before
+    (kept,) = it.events("kept-old")
+    assert kept["problems"] == ["RecursionError"]
+    assert kept["exc_info"]
+    it.again()
+    it.until(lambda: it.have(2, 2))
+    assert it.stop() == 0
+
+
 def refused(port):
     try:
         socket.create_connection(("127.0.0.1", port), timeout=PATIENCE).close()

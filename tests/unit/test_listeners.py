@@ -54,6 +54,12 @@ def test_who_asks_for_what_is_kept_gets_the_same_socket_again_and_again(close):
     assert takes(third)
 
 
+@pytest.mark.parametrize("name", ["a..b", "b" * 64])
+def test_what_can_be_no_machines_name_is_told_like_one_that_nobody_knows(name):
+    with pytest.raises(Unavailable, match="cannot listen on"):
+        Listeners()(name, 8080)
+
+
 def test_no_socket_ever_blocks_the_others_that_share_it(close):
     """A duplicate that blocked would make them all block: a worker would hang in `accept` until the next client."""
     listeners = close(Listeners(keep=True))
