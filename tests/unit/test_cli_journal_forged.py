@@ -265,6 +265,7 @@ def test_a_document_is_compared_with_nothing_that_nobody_vouches_for(tmp_path, o
     assert (told["document"], told["receipt"]) == (None, None)
     assert "the one that was" not in run(*words, status=2).stdout
     letter = old.letters[0]
+    proof.unlink()
     run("trace", *old.config, letter.submission.id, "--proof", proof)
     receipt.write_bytes(letter.receipt.xml)
     words = ("journal", "check-proof", proof, "--receipt", receipt)
