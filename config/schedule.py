@@ -19,7 +19,7 @@ log = structlog.get_logger(__name__)
 
 # More than there are jobs, and made when needed: one that waits for a foreign server or goes through a long queue must
 # not keep a partner from being taken away.
-_THREADS: Final = 24
+THREADS: Final = 24
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,11 +43,12 @@ class Housekeeping:
     def __init__(self) -> None:
         self._scheduler = BackgroundScheduler(
             jobstores={"default": MemoryJobStore()},
-            executors={"default": ThreadPoolExecutor(_THREADS)},
+            executors={"default": ThreadPoolExecutor(THREADS)},
             job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None},
             timezone="UTC",
         )
         self._running: set[str] = set()
+        self._stopped = False
         self._ended = Condition()
 
     def every(self, pause: timedelta, name: str, job: Callable[[], None]) -> None:
@@ -73,11 +74,14 @@ class Housekeeping:
         """
         self._scheduler.shutdown(wait=False)
         with self._ended:
+            self._stopped = True
             if not self._ended.wait_for(lambda: not self._running, patience.total_seconds()):
                 log.error("housekeeping.left-behind", jobs=sorted(self._running), after=patience.total_seconds())
 
     def _run(self, name: str, job: Callable[[], None]) -> None:
         with self._ended:
+            if self._stopped:  # it was due before, and had to wait for a thread
+                return
             self._running.add(name)
         try:
             _guarded(name, job)

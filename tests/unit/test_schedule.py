@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from threading import Event, Timer
+from threading import Event, Semaphore, Timer
+from time import sleep
 
-from config.schedule import Housekeeping
+from config.schedule import THREADS, Housekeeping
 
 SOON = timedelta(milliseconds=10)
 
@@ -36,6 +37,22 @@ def test_a_stop_waits_for_the_job_under_way_and_begins_no_other():
     housekeeping.stop()
     assert ended == ["slow"]
     assert housekeeping.idle
+
+
+def test_a_job_that_waits_for_a_thread_when_all_is_stopped_never_begins():
+    """It would find the store closed, and this process no longer among the nodes."""
+    gate, late, begun, ended = Event(), Event(), [Event() for _ in range(THREADS)], Semaphore(0)
+    housekeeping = Housekeeping()
+    for number, it in enumerate(begun):
+        housekeeping.every(SOON, f"slow {number}", lambda it=it: (it.set(), gate.wait(30), ended.release()))
+    housekeeping.start()
+    assert all(it.wait(30) for it in begun)
+    housekeeping.every(SOON, "late", late.set)
+    sleep(0.3)  # it is due many times
+    housekeeping.stop(timedelta(milliseconds=20))
+    gate.set()
+    assert all(ended.acquire(timeout=30) for _ in begun)
+    assert not late.wait(0.3)
 
 
 def test_a_stop_leaves_behind_what_takes_too_long():
