@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import threading
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import psycopg
 import pytest
+from sqlalchemy import event
 
 from adapters.stores import SqlStore, migrate
+from adapters.stores.sql.store import ACCEPT
+from adapters.stores.sql.writer import Work
 from adapters.testkit.stores.values import (
     ACKNOWLEDGED,
     COUNTY,
@@ -97,6 +103,34 @@ def test_content_is_kept_by_the_month(store, server):
     assert store.document(letters[0].submission.id) is None
     assert store.find(fingerprint(letters[0])) == letters[0].receipt
     assert store.document(letters[1].submission.id) == letters[1].document
+
+
+def test_nodes_that_get_answers_to_the_same_questions_in_contrary_order_do_not_wait_in_a_circle(
+    store, postgres_database
+):
+    other, met = SqlStore(postgres_database), threading.Barrier(2)
+    questions = [replace(a_letter(reply_to="/me"), awaits_answer=True) for _ in range(3)]
+    for question in questions:
+        store.accept(question)
+    asked = [question.submission.id for question in questions]
+
+    def meet(_connection, _cursor, statement, *_about):
+        if statement.startswith("DELETE FROM awaited"):
+            with suppress(threading.BrokenBarrierError):  # in one order, only one of the two comes as far as this
+                met.wait(0.5)
+
+    def answer_together(node, order):
+        """Take in answers to these, in this order, in one transaction."""
+        event.listen(node._writing, "after_cursor_execute", meet)
+        letters = [a_letter(in_reply_to=one, box="/me") for one in order]
+        together = Work(
+            rank=1, do=lambda connection, now, members: [ACCEPT.do(connection, now, one) for one in members]
+        )
+        return node.write(together, letters) == [letter.receipt for letter in letters]
+
+    calls = [lambda: answer_together(store, asked), lambda: answer_together(other, asked[::-1])]
+    assert at_once(calls) == [True, True]
+    other.close()
 
 
 def test_nodes_that_need_a_new_month_at_once_all_get_it(store, postgres_database):

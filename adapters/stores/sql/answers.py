@@ -37,9 +37,10 @@ def take_answers(connection: Connection, now: datetime, came: Sequence[Submissio
     """Note which of the submissions that have just been accepted answer one that is watched for, or were answered.
 
     An answer comes into the box that its sender named for it.  A sender may name anything as what it answers, so the
-    text is looked up as one that may hold anything.
+    text is looked up as one that may hold anything.  In order, as everybody who locks many awaited rows: two nodes that
+    got the same answers in contrary order would else wait in a circle.
     """
-    for it in came:
+    for it in sorted(came, key=lambda it: it.in_reply_to):
         if READMITTED in it.notes:
             _find_answer(connection, now, it)
         if it.in_reply_to and not it.trial:
