@@ -43,18 +43,20 @@ class AmqpOffice:
         """See `broker.ports.Office`.  The reference is the message's id: the delivery id."""
         it = self._settings
         body, properties = pack(parcel, it.layout)
-        fate = self._publish(body, properties)
+        fate, repeated = self._publish(body, properties)
         if fate is not Fate.CONFIRMED:
             reason = f"RabbitMQ {fate.value} the parcel: exchange {it.exchange!r}, key {it.routing_key!r}"
-            raise Unavailable(reason, condition=f"office.{fate.value}")
+            # Whatever became of the repeat, what was sent over the line before may have arrived.
+            raise Unavailable(reason, condition="line.broken" if repeated else f"office.{fate.value}")
         return parcel.delivery
 
-    def _publish(self, body: bytes, properties: BasicProperties) -> Fate:
+    def _publish(self, body: bytes, properties: BasicProperties) -> tuple[Fate, bool]:
+        """Return the parcel's fate, and whether it was sent over another line before, with a fate that nobody knows."""
         it, deadline = self._settings, self._by()
         sent = False
         if self._line is not None:
             try:
-                return self._line.settle(it.exchange, it.routing_key, body, properties, deadline)
+                return self._line.settle(it.exchange, it.routing_key, body, properties, deadline), False
             except Unavailable:
                 self.close()
                 sent = True
@@ -62,7 +64,7 @@ class AmqpOffice:
                 if monotonic() >= deadline:
                     raise
         try:
-            return self._reach(deadline).settle(it.exchange, it.routing_key, body, properties, deadline)
+            return self._reach(deadline).settle(it.exchange, it.routing_key, body, properties, deadline), sent
         except Unavailable as away:
             self.close()
             if sent:  # over the line before: that this one cannot be had does not say that nothing was sent

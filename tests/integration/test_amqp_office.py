@@ -15,6 +15,8 @@ from adapters.testkit.proxy import Mood, Proxy
 from adapters.wire.amqp import QUORUM
 from adapters.wire.amqp_parcel import Layout
 from broker.errors import Unavailable
+from broker.quarantine import may_be_there
+from broker.states import DeliveryEvent
 from tests.contract.test_channels_amqp import AmqpHarness
 
 
@@ -50,8 +52,9 @@ def test_a_parcel_that_no_queue_takes_is_not_handed_over(office_at, rabbit, queu
     office = office_at(routing_key=queue)
     office.deliver(a_parcel(delivery="d-1"))
     rabbit.queue_delete(queue)
-    with pytest.raises(Unavailable, match="returned"):
+    with pytest.raises(Unavailable, match="returned") as no:
         office.deliver(a_parcel(delivery="d-2"))
+    assert no.value.condition == "office.returned"
     with pytest.raises(Unavailable):
         office.check()
     rabbit.queue_declare(queue, durable=True, arguments=QUORUM)
@@ -95,6 +98,25 @@ def test_a_line_that_was_cut_while_it_stood_idle_costs_no_attempt(office_at, rab
         proxy.be(Mood.FORWARD)
         assert office.deliver(a_parcel(delivery="d-2")) == "d-2"
         office.close()
+
+
+def test_a_parcel_that_comes_back_when_it_is_sent_again_may_have_arrived_the_first_time(
+    office_at, rabbitmq_url, rabbit, queue
+):
+    """The queue may have been taken away between the two: only what was sent once and came back is known to be out."""
+    parameters = pika.URLParameters(rabbitmq_url)
+    with Proxy(parameters.host, parameters.port) as proxy:
+        office = office_at(url=f"amqp://guest:guest@127.0.0.1:{proxy.port}/", routing_key=queue)
+        office.deliver(a_parcel(delivery="d-1"))
+        proxy.be(Mood.REFUSE)
+        with socket.create_connection(("127.0.0.1", proxy.port)) as line:
+            assert line.recv(1) == b""
+        rabbit.queue_delete(queue)
+        proxy.be(Mood.FORWARD)
+        with pytest.raises(Unavailable, match="returned") as no:
+            office.deliver(a_parcel(delivery="d-2"))
+        office.close()
+    assert may_be_there((), [(DeliveryEvent.POSTPONED, f"{no.value.condition}: {no.value.reason}")])
 
 
 def test_a_wrong_password_is_unavailable_and_is_not_repeated_in_the_words(office_at, rabbitmq_url, queue):
