@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import resource
 import secrets
 import shutil
 import statistics
@@ -19,7 +20,7 @@ import sys
 import tempfile
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, field
 from datetime import timedelta
@@ -33,13 +34,16 @@ from rich.table import Table
 
 from adapters.stores import SqlStore
 from adapters.stores.sql import rows
+from adapters.testkit.pki import Pki
 from adapters.testkit.stores.values import ACKNOWLEDGED
 from broker.model import Acceptance, OfficeLimits, SubmissionId
 from config import clock
+from config.demo.site import Site, free_port
 from tests.benchmarks import filled
 
 MOST: Final = 1.2  # by which a full store may be dearer
 LEASE: Final = timedelta(minutes=1)
+COMMANDS: Final = 12  # times that `goniec show` is called on each store
 ENGINES: Final = Path(__file__).resolve().parents[2] / "scripts" / "engines"
 SHARED: Final = ENGINES.parent.parent / "var" / "engines" / "env"
 
@@ -144,13 +148,37 @@ def _line(name: str, empty: list[tuple[float, float]], full: list[tuple[float, f
     )
 
 
+def commands(urls: Sequence[str], known: Sequence[Sequence[SubmissionId]], folder: Path) -> Line:
+    """Measure `goniec show ID` as an operator calls it, a process each time; urls and ids: empty, full."""
+    pki = Pki(at=clock.now())
+    took: tuple[list[tuple[float, float]], list[tuple[float, float]]] = ([], [])
+    sites = [
+        Site(folder=folder / str(number), offices=(), ways={}, pki=pki, port=free_port(), store=url).write()
+        for number, url in enumerate(urls)
+    ]
+    for number in range(COMMANDS + 1):
+        for which in (0, 1) if number % 2 else (1, 0):
+            words = ["-m", "config.cli", "show", random.choice(known[which]), "--config", sites[which].configuration]
+            before, start = _of_children(), time.perf_counter()
+            subprocess.run([sys.executable, *words], check=True, stdout=subprocess.DEVNULL)
+            if number:  # the first reads Python's own files from the disk
+                took[which].append((time.perf_counter() - start, _of_children() - before))
+    return _line("show: the command", took[0], took[1])
+
+
+def _of_children() -> float:
+    """Return the seconds of CPU time that processes have taken which were started here and have ended."""
+    spent = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return spent.ru_utime + spent.ru_stime
+
+
 # ── where the stores are ──
 
 
 @contextmanager
 def sqlite_urls() -> Iterator[tuple[str, str]]:
     """Yield where an empty and a full store may be; the folder is removed afterwards."""
-    folder = Path(tempfile.mkdtemp(prefix="goniec-million-", dir=Path("var")))
+    folder = Path(tempfile.mkdtemp(prefix="goniec-million-", dir=Path("var").resolve()))
     try:
         yield f"sqlite:///{folder}/empty.sqlite", f"sqlite:///{folder}/full.sqlite"
     finally:
@@ -238,6 +266,8 @@ def run(engine: str, number: int, rounds: int, tell: Console) -> Results:
         before = [_cpu(of) for of in pids]
         lines = measure(empty, full, rounds)
         after = [_cpu(of) for of in pids]
+        with tempfile.TemporaryDirectory() as folder:
+            lines.append(commands(urls, [one.known for one in made], Path(folder)))
         spent = [(late - early) * 1e3 / (rounds + rounds // 10) for early, late in zip(before, after, strict=True)]
         return Results(
             engine=engine,
