@@ -20,6 +20,9 @@ from config.cli.say import as_json, configuration, end, say, say_json, shown, st
 
 TOGETHER: Final = 500  # in one transaction
 MANY: Final = 100  # more than these are to be confirmed
+SLOWEST: Final = 0.001  # a minute: one in some 17 hours
+FASTEST: Final = 1_000_000
+LONGEST: Final = timedelta(days=366)  # from the first to the last: who wants them further apart has mistyped
 _STATES: Final = [str(state) for state, row in TRANSITIONS.items() if DeliveryEvent.REDIRECTED in row]
 
 
@@ -32,6 +35,17 @@ class _Done:
     held_back: list[DeliveryId] = field(default_factory=list)
 
 
+def a_minute(text: str) -> float:
+    """Read how many a minute; raise click.BadParameter for what is no such number or none that anybody means."""
+    try:
+        rate = float(text)
+    except ValueError:
+        raise click.BadParameter(f"{text!r} is not a number") from None
+    if not SLOWEST <= rate <= FASTEST:  # nor is nan
+        raise click.BadParameter(f"{text} is not from {SLOWEST} to {FASTEST:,}")
+    return rate
+
+
 @click.command("requeue")
 @configuration
 @as_json
@@ -41,7 +55,7 @@ class _Done:
 @click.option("--since", type=written_moment, metavar="TIME", help="Only what came in, or was requeued, since then.")
 @click.option("--until", type=written_moment, metavar="TIME", help="Only what came in, or was requeued, before then.")
 @word("--reason", required=True, help="Why: it stands in the record for good.")
-@click.option("--rate", type=click.FloatRange(min=0, min_open=True), help="Not more than so many a minute.")
+@click.option("--rate", type=a_minute, metavar="NUMBER", help=f"Not more than so many a minute, from {SLOWEST}.")
 @word("--to", "to", default="", help="Give the documents to this office instead, each as a delivery of its own.")
 @click.option("--even-if-sent", is_flag=True, help="With --to: also what may have reached its office unnoticed.")
 @click.option("--yes", is_flag=True, help=f"Do not ask, however many more than {MANY} they are.")
@@ -95,6 +109,9 @@ def command(
     )
     with closing(open_store(settings)) as store:
         found = [one.id for one in selected(store.quarantine, wanted)]
+        step = timedelta(minutes=1) / rate if rate else timedelta(0)
+        if step * len(found) > LONGEST:
+            stop(f"at this rate the last of {len(found)} would be due in {(step * len(found)).days} days: choose fewer")
         if not dry_run:
             _confirm(len(found), yes=yes, to=to)
         done = _Done()
@@ -109,7 +126,6 @@ def command(
             elif dry_run:
                 done.sent += some
             else:
-                step = timedelta(minutes=1) / rate if rate else timedelta(0)
                 spread = Spread(first=step * len(done.sent), step=step)
                 done.sent += store.quarantine.requeue(some, reason, spread)
     asked = set(wanted.ids) or set(found)
