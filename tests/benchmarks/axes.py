@@ -146,10 +146,11 @@ def by_size(place: Workplace) -> Iterator[Sized]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Offices:
-    """Seconds to start, MB resident then; a document's CPU, its delivery included, in milliseconds."""
+    """Seconds to start, of them CPU, MB resident then; a document's CPU, its delivery included, in milliseconds."""
 
     offices: int
     start: float
+    start_cpu: float
     memory: float
     rate: float
     broker: float
@@ -161,10 +162,12 @@ def by_offices(place: Workplace) -> Iterator[Offices | singletons.Claiming]:
         chosen = many(number)
         prepared = letters(place.size.documents, chosen, place.pki, place.at)
         with running(place, "sqlite", chosen, prepared) as it:
-            memory = it.resident()
+            memory, cpu = it.resident(), machine.cpu_of(it.serving.process.pid)
             it.bench.level(8, place.size.documents // 4)
             level = it.bench.level(8, place.size.documents, delivering=True)
-            yield Offices(offices=number, start=it.started, memory=memory, rate=level.rate, broker=level.cpu)
+            yield Offices(
+                offices=number, start=it.started, start_cpu=cpu, memory=memory, rate=level.rate, broker=level.cpu
+            )
     for engine in place.engines:
         for number in place.size.offices:
             place.tell(f"claims over {number} offices, {engine} …")

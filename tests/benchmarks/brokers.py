@@ -51,7 +51,7 @@ WHOLE: Final = Size(
     stored=100_000,
     seals=300,
     loads=(0.3, 0.5, 0.7, 0.85),
-    seconds=20.0,
+    seconds=10.0,
 )
 QUICK: Final = Size(
     documents=24,

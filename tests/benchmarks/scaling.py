@@ -15,8 +15,8 @@ What the simulation takes of it stands in `costs.py`; what follows from it, in d
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
-from dataclasses import asdict, fields
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, fields, replace
 from itertools import groupby
 from pathlib import Path
 from typing import Any, Final
@@ -57,15 +57,18 @@ def _written(value: Any) -> str:
 )
 @click.option("--engine", "engines", type=click.Choice(["sqlite", "postgres"]), multiple=True, help="[default: both]")
 @click.option("--quick", is_flag=True, help="In small: to see that it runs.")
+@click.option("--documents", default=0, help="How many, where documents are sent.  [default: 400, or 24 with --quick]")
 @click.option("--json", "as_json", is_flag=True, help="A JSON object a line instead of tables.")
 @click.option("--folder", default=Path("var/scaling"), type=click.Path(path_type=Path), help="Where the brokers work.")
-def main(axes: tuple[str, ...], engines: tuple[str, ...], quick: bool, as_json: bool, folder: Path) -> None:
+def main(
+    *, axes: Sequence[str], engines: Sequence[str], quick: bool, documents: int, as_json: bool, folder: Path
+) -> None:
     """Measure how cost grows."""
-    console, at = Console(width=200), clock.now()
+    console, at, size = Console(width=200), clock.now(), QUICK if quick else WHOLE
     folder.mkdir(parents=True, exist_ok=True)
     place = Workplace(
         folder=folder,
-        size=QUICK if quick else WHOLE,
+        size=replace(size, documents=documents or size.documents),
         engines=engines or ("sqlite", "postgres"),
         pki=Pki(at=at),
         at=at,
