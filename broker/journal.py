@@ -62,8 +62,6 @@ class Lag:
     unchained_since: datetime | None = None  # the oldest of them
     unsealed: int = 0  # batches
     unsealed_since: datetime | None = None
-    unstamped: int = 0  # batches
-    unstamped_since: datetime | None = None
 
 
 def octets(it: Entry) -> bytes:

@@ -97,12 +97,9 @@ class MemoryJournal:
         with self._store._open():  # noqa: SLF001
             unchained = [entry for entry in self._all() if entry.batch is None]
             unsealed = [it for it in self._batches if it.sealed is None]
-            unstamped = [it for it in self._batches if it.stamp is None]
             return Lag(
                 unchained=len(unchained),
                 unchained_since=unchained[0].event.at if unchained else None,
                 unsealed=len(unsealed),
                 unsealed_since=unsealed[0].at if unsealed else None,
-                unstamped=len(unstamped),
-                unstamped_since=unstamped[0].at if unstamped else None,
             )

@@ -182,14 +182,11 @@ class SqlJournal:
         with self._access.read() as connection:
             unchained, since = _behind(connection, events.c.batch, events.c.id, events.c.at)
             unsealed, sealed_since = _behind(connection, batches.c.sealed, batches.c.number, batches.c.at)
-            unstamped, stamped_since = _behind(connection, batches.c.stamp, batches.c.number, batches.c.at)
         return Lag(
             unchained=unchained,
             unchained_since=since,
             unsealed=unsealed,
             unsealed_since=sealed_since,
-            unstamped=unstamped,
-            unstamped_since=stamped_since,
         )
 
 

@@ -173,7 +173,6 @@ class JournalSuite(StoreFixtures):
         chain_all(store)
         for number in (it.number for it in store.journal.batches()):
             store.journal.keep_sealed(number, b"<sealed/>")
-            store.journal.keep_stamp(number, b"stamp")
         assert store.journal.lag() == Lag()
         clock.pass_by(LATER)
         kept(store)
@@ -182,9 +181,9 @@ class JournalSuite(StoreFixtures):
         clock.pass_by(LATER)
         (batch,) = chain_all(store)
         at = NOON + 2 * LATER
-        assert store.journal.lag() == Lag(unsealed=1, unsealed_since=at, unstamped=1, unstamped_since=at)
+        assert store.journal.lag() == Lag(unsealed=1, unsealed_since=at)
         store.journal.keep_sealed(batch.number, b"<sealed/>")
-        assert store.journal.lag() == Lag(unstamped=1, unstamped_since=at)
+        assert store.journal.lag() == Lag()
 
     def test_events_of_nobodys_submission_are_chained_too(self, store: Custody) -> None:
         store.refuse(a_refusal())
