@@ -30,6 +30,7 @@ class Listeners:
         self._keep = keep
         self._kept: dict[Address, socket.socket] = {}
         self._wanted: set[Address] = set()
+        self._handed: frozenset[Address] = frozenset()
 
     @classmethod
     def handed_over(cls, environment: MutableMapping[str, str], *, keep: bool = False) -> Self:
@@ -45,6 +46,7 @@ class Listeners:
             taken.setblocking(False)
             host, port = taken.getsockname()[:2]
             made._kept[host, port] = taken
+        made._handed = frozenset(made._kept)
         return made
 
     def __call__(self, host: str, port: int) -> socket.socket:
@@ -73,8 +75,11 @@ class Listeners:
             raise
 
     def keep_only(self, wanted: Collection[Address]) -> None:
-        """Close all others in this process."""
-        for address in self._kept.keys() - set(wanted):
+        """Close all others in this process.
+
+        Those that were handed over stay: the system has them open, and gives no second one when they are wanted again.
+        """
+        for address in self._kept.keys() - set(wanted) - self._handed:
             self._kept.pop(address).close()
 
     def close(self) -> None:

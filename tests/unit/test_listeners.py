@@ -115,16 +115,18 @@ os.environ.update(LISTEN_FDS="1", LISTEN_FDNAMES="soap", LISTEN_PID=str(eval(sys
 from config.listeners import Listeners
 listeners = Listeners.handed_over(os.environ)
 assert not [name for name in os.environ if name.startswith("LISTEN_")], "a child of ours could take them for its own"
+if "forgotten" in sys.argv:
+    listeners.keep_only(())
 with listeners("127.0.0.1", int(sys.argv[1])) as one:
     print(one.getsockname()[1], one.getblocking(), os.get_inheritable(3))
 """
 
 
-def handed_over(listening, *, to_whom):
+def handed_over(listening, *words, to_whom):
     """Run a process to which a socket is handed over as descriptor 3, as systemd does it; return what it says."""
     port, number = place(listening)[1], listening.fileno()
     return subprocess.run(
-        [sys.executable, "-c", HEIR, str(port), str(number), to_whom],
+        [sys.executable, "-c", HEIR, str(port), str(number), to_whom, *words],
         cwd=Path(__file__).parents[2],
         capture_output=True,
         text=True,
@@ -136,6 +138,13 @@ def handed_over(listening, *, to_whom):
 def test_a_socket_that_was_handed_over_is_found_by_its_address(close):
     listening = close(opened("127.0.0.1", 0))
     told = handed_over(listening, to_whom="os.getpid()")
+    assert told.stdout == f"{place(listening)[1]} False False\n", told.stderr
+
+
+def test_a_socket_that_was_handed_over_is_there_again_when_it_is_wanted_again(close):
+    """The system has it open all the while, so that nobody could open another one in its place."""
+    listening = close(opened("127.0.0.1", 0))
+    told = handed_over(listening, "forgotten", to_whom="os.getpid()")
     assert told.stdout == f"{place(listening)[1]} False False\n", told.stderr
 
 
