@@ -129,6 +129,7 @@ class Probe(Generic[Answer]):
             self._said = _Said(answer=self.answer, away=away.reason)
         except Exception:  # a bug of ours must not keep documents out
             log.exception("pressure.bug", probe=self._name)
+            self._said = _Said(answer=self.answer)
         finally:
             self.heard, self._asked_at = True, None
         if not self._counts:

@@ -205,6 +205,18 @@ def test_a_bug_in_a_look_keeps_nobody_out_and_is_told(steady):
     assert (probe.away, [one["event"] for one in said]) == ("", ["pressure.bug"])
 
 
+def test_a_bug_ends_what_was_said_before_it(steady):
+    """Nobody knows any more whether the store is away: that must not be held against anybody for ever."""
+    store = Store()
+    store.away = "gone"
+    watch = a_watch(steady, store)
+    assert set(watch.look().on) == {Condition.STORE}
+    store.find = None
+    with capture_logs():
+        watch.alive.ask()
+    assert not watch.look().on
+
+
 def test_what_comes_and_goes_is_told_once_each(steady):
     store = Store()
     watch = a_watch(steady, store, office_queue=5)
