@@ -266,6 +266,28 @@ def work(worker, again):
     until_told()
 """
 
+SLOW = """
+def work(worker, again):
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+    if not again:
+        Path("born").touch()
+        wait_for("go")
+    worker.ready()
+    until_told()
+"""
+
+
+def test_new_settings_that_come_before_anybody_is_ready_are_tried_beside_the_old_ones(supervised, tmp_path):
+    it = supervised("WORKERS = {1: 3}" + SLOW)
+    it.until((tmp_path / "born").exists)
+    it.again()
+    it.ready(3)
+    (tmp_path / "go").touch()
+    it.until(lambda: it.have(1, 1, 1))
+    assert it.events("worker-died") == it.events("replacement-failed") == []
+    assert it.stop() == 0
+
+
 # Whoever dies once is not started again for a thousand seconds.
 SICK = """
 from config import worker
