@@ -73,7 +73,7 @@ class ProbeSuite(StoreFixtures):
 
     def test_offices_are_probed_in_turn_however_old_the_letters_of_one_are(self, store: Custody, clock: Hands) -> None:
         for age, name in enumerate(HANGING):
-            opened(store, name, due_at=NOON - timedelta(days=age))
+            opened(store, name, letters=6, due_at=NOON - timedelta(days=age))
         probed = []
         for _ in range(3 * len(HANGING)):
             clock.pass_by(COOLING)
