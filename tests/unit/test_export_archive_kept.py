@@ -121,6 +121,20 @@ def test_a_seal_that_a_restored_store_has_forgotten_costs_no_document(store, tmp
     assert inside(tmp_path)["document.xml"] == b"<letter/>"
 
 
+def test_the_container_of_another_submission_is_not_taken_for_the_last_copy_of_this_one(store, tmp_path):
+    a_final_case(store)
+    run(store, tmp_path)
+    mine, other = tmp_path / "case-1.asice", tmp_path / "case-2.asice"
+    case = a_case(store, b"<other/>", number=2, accepted_at=ISSUED)
+    an_exporter(store).export(case.submission.id, other)
+    mine.write_bytes(other.read_bytes())
+    (tmp_path / INDEX).unlink()
+    tally = run(store, tmp_path, pruned=True)
+    assert [(one.file, one.why) for one in tally.doubtful] == [(mine, "it is of another submission")]
+    assert mine.read_bytes() == other.read_bytes()
+    assert [json.loads(line)["submission"] for line in (tmp_path / INDEX).read_text().splitlines()] == ["case-2"]
+
+
 def test_a_document_that_goes_while_its_container_is_made_anew_takes_nothing_along(store, tmp_path):
     a_case(store, b"<letter/>", number=1, accepted_at=ISSUED)
     run(store, tmp_path)

@@ -86,6 +86,20 @@ def test_one_of_the_kind_stays_too_where_nothing_is_to_be_replaced(target):
     assert target.read_bytes() == OLD
 
 
+def test_what_comes_at_the_last_moment_stays_too(target, tmp_path, monkeypatch):
+    link = os.link
+
+    def late(part, name):
+        target.write_bytes(b"theirs")
+        link(part, name)
+
+    monkeypatch.setattr(os, "link", late)
+    with pytest.raises(FileExistsError):
+        write(target, None)
+    assert target.read_bytes() == b"theirs"
+    assert listed(tmp_path) == ["file"]
+
+
 @pytest.mark.parametrize("make", [os.mkdir, os.mkfifo, lambda it: it.symlink_to("/nowhere/at/all")])
 def test_what_is_no_file_is_of_no_kind(make, target, tmp_path):
     make(target)
