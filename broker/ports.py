@@ -147,11 +147,9 @@ class Store(Protocol):
         """Take up to `most` due deliveries, longest due first, of offices that are open for another attempt.
 
         An office is open if it is not paused, its breaker is closed (or its cooling over: then one attempt
-        probes), and fewer attempts are in flight than its limit.  The attempt is counted here.  A delivery
-        whose lease ran out is taken over and a crash is counted.  No two calls take the same delivery.
-
-        At most `probes` of them probe, however many wait for offices that hang; and these come first, the office
-        whose cooling was over first before the others, so that one that is well again is found however much waits.
+        probes), and fewer attempts are in flight than its limit.  At most `probes` of those taken probe, and come
+        first, the longest cooled before the others.  The attempt is counted here.  A delivery whose lease ran out is
+        taken over and a crash is counted.  No two calls take the same delivery.
         """
         ...
 

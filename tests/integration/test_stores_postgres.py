@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 
 import psycopg
 import pytest
-from sqlalchemy import event
+from sqlalchemy import event, text
 
 from adapters.stores import SqlStore, migrate
 from adapters.stores.sql.store import ACCEPT
@@ -130,6 +130,29 @@ def test_nodes_that_get_answers_to_the_same_questions_in_contrary_order_do_not_w
 
     calls = [lambda: answer_together(store, asked), lambda: answer_together(other, asked[::-1])]
     assert at_once(calls) == [True, True]
+    other.close()
+
+
+def test_of_two_that_wait_for_each_other_one_is_put_off_and_the_database_is_not_taken_for_ill(store, postgres_database):
+    other, met = SqlStore(postgres_database), threading.Barrier(2)
+
+    def lock(node, *offices):
+        def do(connection, _now, members):
+            for office in offices:
+                connection.execute(text("SELECT FROM offices WHERE id = :id FOR UPDATE"), {"id": office})
+                with suppress(threading.BrokenBarrierError):  # it waits for the other's row only once
+                    met.wait(5)
+                    met.abort()
+            return list(members)
+
+        return node.write(Work(rank=1, do=do), "done")
+
+    answers = at_once([lambda: lock(store, TOWN, COUNTY), lambda: lock(other, COUNTY, TOWN)])
+    (away,) = [it for it in answers if isinstance(it, Unavailable)]
+    assert "40P01" in away.reason
+    assert away.condition == ""
+    assert answers.count("done") == 1
+    assert (store.strain().failing, other.strain().failing) == ("", "")
     other.close()
 
 

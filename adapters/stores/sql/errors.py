@@ -45,6 +45,7 @@ _WAITS: Final = {
     "57P": _RESTART,  # shut down by an operator, after a crash, or not up yet
     "58": _MENDED,  # system error: 58030 is I/O
 }
+_UNDONE: Final = "40"  # transaction rollback, such as of a deadlock: the database is well, whatever the driver calls it
 
 
 def unavailable(error: Exception) -> Unavailable:
@@ -54,7 +55,7 @@ def unavailable(error: Exception) -> Unavailable:
     """
     cause = error.orig if isinstance(error, DBAPIError) and error.orig is not None else error
     code = getattr(cause, "sqlite_errorname", None) or getattr(cause, "sqlstate", None) or ""
-    about = isinstance(error, OutOfReach) or isinstance(cause, OSError)
+    about = (isinstance(error, OutOfReach) and not code.startswith(_UNDONE)) or isinstance(cause, OSError)
     wait = _wait(code) or (_RESTART if about else None)
     reason = f"store: {type(cause).__name__}"
     if code:
