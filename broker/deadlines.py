@@ -86,10 +86,9 @@ class Timetable:
         """Return the terms of an office."""
         return self.offices.get(office, self.default)
 
-    @property
-    def soonest(self) -> timedelta | None:
-        """The shortest time after which anything can be late; None if nothing ever is."""
-        terms = (each.of(stage) for each in (self.default, *self.offices.values()) for stage in Stage)
+    def soonest(self, *stages: Stage) -> timedelta | None:
+        """Return the shortest time after which one of these stages can be late; None if none ever is."""
+        terms = (each.of(stage) for each in (self.default, *self.offices.values()) for stage in stages)
         return min((after for term in terms for after in (term.warn, term.expire) if after), default=None)
 
     def awaits_answer(self, office: OfficeId) -> bool:

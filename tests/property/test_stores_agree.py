@@ -47,6 +47,8 @@ TIMES = Timetable(
         retrieval=Term(warn=6 * SOON, expire=9 * SOON),
     )
 )
+NO_ANSWERS = replace(TIMES, default=replace(TIMES.default, retrieval=Term()))
+NO_ANSWERS_OF_THE_COUNTY = replace(TIMES, offices={COUNTY: NO_ANSWERS.default})
 
 
 def answer(call):
@@ -169,13 +171,12 @@ class Stores(RuleBasedStateMachine):
             lambda store: store.quarantine.redirect(wanted, to, "moved", even_if_sent=even_if_sent, dry_run=dry_run)
         )
 
-    @rule(wants=st.booleans())
-    def look_for_what_is_late(self, wants):
+    @rule(wants=st.booleans(), times=st.sampled_from([TIMES, TIMES, NO_ANSWERS, NO_ANSWERS_OF_THE_COUNTY]))
+    def look_for_what_is_late(self, wants, times):
         def look(store):
-            found = sorted(one for page in store.watch.candidates(TIMES, self.clock.now) for one in page)
-            return sorted(
-                (it.delivery.id, it.stage, it.level, it.owed) for it in store.watch.tell(found, TIMES, lambda _: wants)
-            )
+            found = sorted(one for page in store.watch.candidates(times, self.clock.now) for one in page)
+            told = store.watch.tell(found, times, lambda _: wants)
+            return found, sorted((it.delivery.id, it.stage, it.level, it.owed) for it in told)
 
         self.both(look)
 

@@ -11,6 +11,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from itertools import chain
 from typing import Any, Final
 
 from sqlalchemy import (
@@ -18,7 +19,6 @@ from sqlalchemy import (
     Connection,
     FromClause,
     Row,
-    Select,
     and_,
     bindparam,
     delete,
@@ -97,6 +97,14 @@ _SEEN: Final = select(deliveries, submissions.c.accepted_at, _BEGUN_BEFORE.label
 """What deliveries are judged by, but for what was told of them and whether an answer is awaited."""
 
 
+def _late_or_free(timetable: Timetable, at: datetime) -> ColumnElement[bool]:
+    """Whether an answer can be late, or its office may not be held to one."""
+    soonest, held = timetable.soonest(Stage.RETRIEVAL), bool(timetable.default.retrieval.expire)
+    other = [office for office, terms in timetable.offices.items() if bool(terms.retrieval.expire) is not held]
+    free = deliveries.c.office.in_(other) if held else deliveries.c.office.not_in(other)
+    return free if soonest is None else or_(free, submissions.c.accepted_at <= at - soonest)
+
+
 class SqlWatch:
     """The `Watch` of a SqlStore."""
 
@@ -104,28 +112,45 @@ class SqlWatch:
         self._access = access
 
     def candidates(self, timetable: Timetable, at: datetime) -> Iterator[Sequence[DeliveryId]]:
-        soonest = timetable.soonest
-        old = submissions.c.accepted_at <= at - (soonest or timedelta(0))
-        opened = _SEEN.add_columns(literal(False).label("awaited")).where(old, ~_TOLD_ALL)
-        for state in _OPEN if soonest is not None else ():
-            yield from self._pages(opened.where(deliveries.c.state == state), timetable, at)
-        asked = _SEEN.add_columns(literal(True).label("awaited")).join(awaited, _IS_AWAITED)
-        handed = deliveries.c.state == DeliveryState.DELIVERED.value
-        yield from self._pages(asked.where(old, handed), timetable, at)
-
-    def _pages(self, query: Select[Any], timetable: Timetable, at: datetime) -> Iterator[Sequence[DeliveryId]]:
         """Judge what is read a page at a time: a backlog of which there is nothing to tell never meets the writer."""
-        query = page = query.order_by(deliveries.c.submission, deliveries.c.id)
-        while True:
-            with self._access.read() as connection:
-                found = connection.execute(page.limit(_PAGE)).all()
-                seen = _watched(connection, found)
+        for seen in chain(self._open(timetable, at), self._handed_over(timetable, at)):
             due = [it.delivery.id for it in seen if to_be_told(it, timetable, at)]
             if due:
                 yield due
-            if len(found) < _PAGE:
+
+    def _open(self, timetable: Timetable, at: datetime) -> Iterator[Sequence[Watched]]:
+        soonest = timetable.soonest(Stage.RELAY, Stage.DELIVERY)
+        if soonest is None:
+            return
+        opened = _SEEN.add_columns(literal(False).label("awaited")).where(
+            submissions.c.accepted_at <= at - soonest, ~_TOLD_ALL
+        )
+        for state in _OPEN:
+            query = page = opened.where(deliveries.c.state == state).order_by(deliveries.c.submission, deliveries.c.id)
+            while True:
+                with self._access.read() as connection:
+                    found = connection.execute(page.limit(_PAGE)).all()
+                    seen = _watched(connection, found)
+                yield seen
+                if len(found) < _PAGE:
+                    break
+                page = query.where(beyond(found[-1].submission, found[-1].id))
+
+    def _handed_over(self, timetable: Timetable, at: datetime) -> Iterator[Sequence[Watched]]:
+        # A page of what is awaited is cut before anything is joined to it: else SQLite walks all that was delivered.
+        page = select(awaited.c.submission).where(awaited.c.expired_at.is_(None)).order_by(awaited.c.submission)
+        handed = _SEEN.add_columns(literal(True).label("awaited")).where(
+            deliveries.c.state == DeliveryState.DELIVERED.value, _late_or_free(timetable, at)
+        )
+        after = ""
+        while True:
+            with self._access.read() as connection:
+                of = connection.execute(page.where(awaited.c.submission > after).limit(_PAGE)).scalars().all()
+                seen = _watched(connection, connection.execute(handed.where(deliveries.c.submission.in_(of))).all())
+            yield seen
+            if len(of) < _PAGE:
                 return
-            page = query.where(beyond(found[-1].submission, found[-1].id))
+            after = of[-1]
 
     def tell(
         self, deliveries: Sequence[DeliveryId], timetable: Timetable, wants: Callable[[str], bool]
