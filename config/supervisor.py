@@ -29,7 +29,7 @@ from config.worker import SOUND, Child, Course, Place, Worker
 
 log = structlog.get_logger(__name__)
 
-READY_WITHIN: Final = 60.0  # seconds in which a worker must be ready
+READY_WITHIN: Final = 60.0  # seconds in which a worker must be ready, or have ended if it was told to before
 FIRST_WITHIN: Final = 600.0  # and in which the very first must, when nobody knows yet how long it takes
 ENDED_WITHIN: Final = 600.0  # and in which one that was told to end must have ended
 
@@ -214,8 +214,8 @@ class Supervisor:
         log.info(
             "supervisor.worker-ready", worker=child.number, pid=child.pid, after=round(monotonic() - child.born, 3)
         )
-        if not self._stopping and child not in self._leaving:
-            child.until = float("inf")
+        told = self._stopping or child in self._leaving
+        child.until = monotonic() + ENDED_WITHIN if told else float("inf")
         if child is self._successor:
             self._successor = None
             self._retire(child.number)
@@ -290,7 +290,7 @@ class Supervisor:
             place.child = None
 
     def _end(self, child: Child) -> None:
-        child.until = monotonic() + ENDED_WITHIN
+        child.until = monotonic() + (ENDED_WITHIN if child.ready else READY_WITHIN)
         os.kill(child.pid, signal.SIGTERM)  # not reaped yet, so that the number is still its own
 
     def _hurry(self) -> None:

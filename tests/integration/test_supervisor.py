@@ -288,6 +288,32 @@ def test_new_settings_that_come_before_anybody_is_ready_are_tried_beside_the_old
     assert it.stop() == 0
 
 
+ENDLESS = """
+supervisor.READY_WITHIN = 3.0
+
+def work(worker, again):
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+    if again % 2:
+        Path(f"born-{again}").touch()
+        time.sleep(1000)
+    worker.ready()
+    until_told()
+"""
+
+
+def test_a_successor_that_hangs_while_it_starts_is_in_nobodys_way_for_long(supervised, tmp_path):
+    """It has taken nothing in: neither corrected settings nor a stop have to wait for it as for one that serves."""
+    it = supervised(ENDLESS)
+    it.ready(2)
+    it.again()
+    it.until((tmp_path / "born-1").exists)
+    it.again()
+    it.until(lambda: it.have(2, 2))
+    it.again()
+    it.until((tmp_path / "born-3").exists)
+    assert it.stop() == 1, "it had to be killed"
+
+
 # Whoever dies once is not started again for a thousand seconds.
 SICK = """
 from config import worker
