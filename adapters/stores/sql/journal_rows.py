@@ -149,6 +149,10 @@ def _require_kinds(row: Row[Any], kinds: Kinds) -> None:
 
 
 def _legible_entry(connection: Connection, number: int) -> Entry:
+    try:
+        return _entry(connection.execute(select(events).where(events.c.id == number)).one())
+    except _ODD as error:
+        _require_strange(error)
     told = _columns(connection, events, events.c.id == number, _EVENT)
     place = {name: told.pop(name) for name in ("batch", "position", "leaf")}
     return Entry(id=number, event=EventRecord(**told), **place)
