@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 from broker.errors import IllegalTransition
+from broker.model import SubmissionId
 from broker.ports import Filter, Ledger, Record
 from broker.proof import check
 from broker.states import DeliveryEvent, DeliveryState, follow
@@ -19,6 +21,7 @@ from tests.crash.campaign.load import Load
 from tests.crash.promises import EVENT, Promise
 
 PAGE = 1000
+READERS = 4  # threads: most of the time goes into waiting for the database
 VERIFIED = 50  # of so many receipts one is verified whole; all are compared octet for octet
 SHOWN = 10  # breaches of a promise that are told
 
@@ -71,8 +74,8 @@ class _Auditor:
         self.schema = packaged.text("receipts/upo.xsd")
 
     def breaches(self) -> Iterator[Breach]:
-        for record in self._records():
-            yield from self._record(record)
+        for record, document in self._records():
+            yield from self._record(record, document)
         for document, times in self.by_document.items():
             if times > 1:
                 yield Promise.ONE, f"{document}: {times} submissions"
@@ -81,20 +84,22 @@ class _Auditor:
         for wrong in [*self.field.shelves.wrong, *map(repr, self.field.dms.bugs), *map(repr, self.field.tls_dms.bugs)]:
             yield Promise.KNOWN, wrong
 
-    def _records(self) -> Iterator[Record]:
+    def _records(self) -> Iterator[tuple[Record, bytes | None]]:
         after = ""
-        while page := self.ledger.list(Filter(most=PAGE, after=after)):
-            for listed in page:
-                shown = self.ledger.show(listed.submission.id)
-                assert shown is not None
-                yield shown
-            after = page[-1].submission.id
+        with ThreadPoolExecutor(READERS) as readers:
+            while page := self.ledger.list(Filter(most=PAGE, after=after)):
+                yield from readers.map(self._read, [it.submission.id for it in page])
+                after = page[-1].submission.id
 
-    def _record(self, record: Record) -> Iterator[Breach]:
+    def _read(self, of: SubmissionId) -> tuple[Record, bytes | None]:
+        shown = self.ledger.show(of)
+        assert shown is not None
+        return shown, self.ledger.document(of)
+
+    def _record(self, record: Record, document: bytes | None) -> Iterator[Breach]:
         account, submission = self.account, record.submission
         account.submissions += 1
         self.by_document[submission.digest] += 1
-        document = self.ledger.document(submission.id)
         if document is None or digest(document) != submission.digest:
             yield Promise.KEPT, f"{submission.id}: its document is not kept"
         elif account.submissions % VERIFIED == 0:
