@@ -44,8 +44,12 @@ class Post:
         with self._lock:
             self.number = self.made
 
-    def next(self, chance: random.Random) -> Submission | None:
-        """Return another letter, None when there were enough."""
+    def next(self, chance: random.Random, sender: str) -> Submission | None:
+        """Return another letter, None when there were enough.
+
+        Each client is a sender of its own: of one sender a thousand refusals an hour are kept, and the auditor looks
+        for every one.
+        """
         with self._lock:
             if self.made >= self.number:
                 return None
@@ -57,7 +61,7 @@ class Post:
         document = sign(text, self._field.pki.person, now, QUALIFIED) if sound else text
         with self._lock:
             (self.sound if sound else self.unsound).add(digest(document))
-        return Submission(document=document, box=office.box)
+        return Submission(document=document, box=office.box, sender=sender)
 
 
 def answer_of(document: str, reply: Reply) -> Answer | None:
@@ -80,11 +84,11 @@ class Load:
         self.post = Post(field, number)
         self.failed: list[Exception] = []
         self._stop = Event()
-        runs: list[Callable[[random.Random], None]] = [self._by_soap] * clients
+        runs: list[Callable[[random.Random, str], None]] = [self._by_soap] * clients
         if field.rabbit is not None:
             runs += [self._by_rabbit] * 2
         self._threads = [
-            Thread(target=self._guarded, args=(run, random.Random(f"{seed}-{n}")), name=f"client-{n}")
+            Thread(target=self._guarded, args=(run, random.Random(f"{seed}-{n}"), f"client-{n}"), name=f"client-{n}")
             for n, run in enumerate(runs)
         ]
 
@@ -109,15 +113,15 @@ class Load:
         if kind is None and self.failed:
             raise self.failed[0]
 
-    def _guarded(self, run: Callable[[random.Random], None], chance: random.Random) -> None:
+    def _guarded(self, run: Callable[[random.Random, str], None], chance: random.Random, name: str) -> None:
         try:
-            run(chance)
+            run(chance, name)
         except Exception as bug:  # noqa: BLE001 - it goes to the thread that asserts
             self.failed.append(bug)
             self._stop.set()
 
-    def _by_soap(self, chance: random.Random) -> None:
-        while not self._stop.is_set() and (letter := self.post.next(chance)) is not None:
+    def _by_soap(self, chance: random.Random, name: str) -> None:
+        while not self._stop.is_set() and (letter := self.post.next(chance, name)) is not None:
             for _ in range(1 + (chance.random() < REPEATS)):
                 self._send(letter, chance)
 
@@ -136,16 +140,17 @@ class Load:
             assert time.monotonic() < until, "nobody answers"
             time.sleep(chance.uniform(0.02, 0.3))
 
-    def _by_rabbit(self, chance: random.Random) -> None:
+    def _by_rabbit(self, chance: random.Random, name: str) -> None:
         assert self.field.rabbit is not None
-        _RabbitClient(self, self.field.rabbit.url, f"answers-{chance.randrange(1 << 32):x}", chance).run(self._stop)
+        _RabbitClient(self, self.field.rabbit.url, name, chance).run(self._stop)
 
 
 class _RabbitClient:
     """Sends with confirms, a few letters ahead of their answers, and reads the answers on the same thread."""
 
-    def __init__(self, load: Load, url: str, answers: str, chance: random.Random) -> None:
-        self._load, self._answers, self._chance = load, answers, chance
+    def __init__(self, load: Load, url: str, name: str, chance: random.Random) -> None:
+        self._load, self._name, self._chance = load, name, chance
+        self._answers = f"answers-{name}"
         self._parameters = pika.URLParameters(url)
         self._waiting: dict[str, Submission] = {}  # sent, or to be sent, and not answered
         self._confirmed: set[str] = set()
@@ -179,7 +184,7 @@ class _RabbitClient:
 
     def _publish(self, channel) -> None:
         if self._more and len(self._waiting) < AHEAD:
-            letter = self._load.post.next(self._chance)
+            letter = self._load.post.next(self._chance, self._name)
             if letter is None:
                 self._more = False
             else:
