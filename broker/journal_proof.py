@@ -18,7 +18,7 @@ from broker.evidence import Indication
 from broker.journal import Batch, Entry, head_of, leaf_of
 from broker.journal_doubt import is_open
 from broker.journal_head import Published, SealVerdict, is_sealed_of, judge_seal, judge_stamp
-from broker.journal_json import Json, batch_json, batch_of, entry_json, entry_of, text, whole
+from broker.journal_json import Json, batch_json, batch_of, digest, entry_json, entry_of, text, whole
 from broker.journal_late import WINDOW, late_events
 from broker.journal_tree import MOST, inclusion_path, proven_root
 from broker.verify import TrustSnapshot
@@ -27,7 +27,6 @@ _KIND: Final = "goniec-journal-proof-"
 _FORMAT: Final = f"{_KIND}1"
 LARGEST: Final = 32_000_000
 """Octets of a proof."""
-_HASH_OCTETS: Final = 32
 _DEPTH: Final = MOST.bit_length()
 
 
@@ -189,12 +188,9 @@ def _objects(told: Mapping[str, Any], name: str) -> list[Json]:
 
 def _path(told: Mapping[str, Any]) -> list[bytes]:
     value = told.get("path", [])
-    if not isinstance(value, list) or len(value) > _DEPTH or not all(isinstance(one, str) for one in value):
+    if not isinstance(value, list) or len(value) > _DEPTH:
         raise ValueError("path: not a list of hashes")
-    path = [bytes.fromhex(one) for one in value]
-    if any(len(one) != _HASH_OCTETS for one in path):
-        raise ValueError("path: not a list of hashes")
-    return path
+    return [digest({"path": one}, "path") for one in value]
 
 
 def _require_included(one: Entry, submission: str, path: Sequence[bytes], batches: Mapping[int, Batch]) -> None:
