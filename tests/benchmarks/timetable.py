@@ -1,7 +1,8 @@
 """A real broker under a load that comes by a timetable, and beside it what the simulation says of the same timetable.
 
-What a document costs is measured in the same run, with the broker as busy as it gets; what the simulation adds is how
-long documents wait for each other.  No office takes anything meanwhile.
+What a document costs is measured in the same run: of the core, one over the most documents a second that it managed
+(other work on the machine is in that); of the store, transactions by hand.  What the simulation adds is how long
+documents wait for each other.  No office takes anything meanwhile.
 """
 
 from __future__ import annotations
@@ -13,9 +14,9 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from config.demo.offices import offices
-from tests.benchmarks import costs, machine, queueing
+from tests.benchmarks import costs, machine, queueing, singletons
 from tests.benchmarks.arrivals import Load
-from tests.benchmarks.brokers import Workplace, running
+from tests.benchmarks.brokers import Workplace, bare_store, running
 from tests.benchmarks.documents import letters
 from tests.benchmarks.senders import send
 
@@ -42,19 +43,35 @@ class Beside:
     p99_simulated: float
 
 
+def _store(place: Workplace, engine: str) -> costs.Costs:
+    """Return what acceptances cost the store just now."""
+    with bare_store(place, engine) as (store, database):
+        hand = singletons.Hand(store, engine, None if database is None else database.cpu)
+        line = next(singletons.lines(singletons.transactions(hand, place.size.groups // 8)))
+    if line.server_fixed is None or line.server_each is None:
+        return replace(costs.SQLITE, transaction=line.fixed / 1e3, acceptance=max(line.each, 0.0) / 1e3)
+    flush = max(line.fixed - line.server_fixed, 0.0)
+    return replace(
+        costs.POSTGRES,
+        transaction=max(line.server_fixed, 0.0) / 1e3,
+        acceptance=max(line.server_each, 0.0) / 1e3,
+        flush=flush / 1e3,
+    )
+
+
 def check(place: Workplace) -> Iterator[Beside]:
     """Measure a broker at several loads, and simulate each."""
     chosen = offices()[:12]
     rough = 150.0  # documents a second, more than there will be
     prepared = letters(int(place.size.seconds * rough), chosen, place.pki, place.at)
-    known = {"sqlite": costs.SQLITE, "postgres": costs.POSTGRES}
     for engine in place.engines:
         place.tell(f"by timetable, {engine} …")
+        known = _store(place, engine)
         with running(place, engine, chosen, prepared) as it:
             it.bench.pause(True)
             it.bench.level(8, place.size.documents // 4)
             most = it.bench.level(16, place.size.documents)
-            costly = replace(known[engine], document=most.cpu / 1e3)
+            costly = replace(known, document=1 / most.rate, octet=0.0)
             for part in place.size.loads:
                 load = Load(rate=part * most.rate, seconds=place.size.seconds)
                 due = [arrival.at for arrival in load.arrivals()]
