@@ -15,6 +15,7 @@ from config.demo.site import children
 from tests.crash.campaign.field import DEADLINE, LEASE, Field, Machine
 
 HOUR: Final = 3600
+WITHOUT_WORKERS: Final = 60  # seconds at most in which none of them is there
 WRITES: Final = ("rw/write", "rw/pwrite")
 FLUSHES: Final = ("sync/fsync", "sync/fdatasync")
 
@@ -48,7 +49,12 @@ def a_worker_is_killed(field: Field) -> None:
     """Of those behind one address, the one that has served the longest."""
     (machine,) = field.machines
     assert machine.process is not None
-    os.kill(children(machine.process.pid)[0], signal.SIGKILL)
+    until = time.monotonic() + WITHOUT_WORKERS
+    while not (serving := children(machine.process.pid)):
+        assert machine.alive, "the process that watches over the workers has ended"
+        assert time.monotonic() < until, "the workers that were killed are not replaced"
+        time.sleep(0.05)
+    os.kill(serving[0], signal.SIGKILL)
 
 
 def a_node_is_replaced(field: Field) -> None:
