@@ -29,7 +29,7 @@ class Costs:
     transaction: float  # of the store, for a transaction with nothing in it: where a line meets groups of 1 to 32
     acceptance: float  # and for each acceptance in it: the line's slope
     acceptance_octet: float  # and for each octet of its content, the reading at the delivery included
-    claim: float  # and for each claim, with what is read for it; on PostgreSQL over 2,500 offices: 1.7 ms of it for them
+    claim: float  # and for each claim, with what is read for it; on PostgreSQL 1.7 ms of it for 2,500 offices
     record: float  # and for each outcome
     flush: float  # that a transaction waits while the store works on others: a flush of 4 kB on the busy disk
     batch: float  # of whoever chains the journal, for a batch
