@@ -25,15 +25,15 @@ class Costs:
     octet: float  # CPU of a node for each octet more: the slope between documents of 9 kB and of 5 MB
     handover: float  # CPU of a node for a delivery of a small document: likewise
     handover_octet: float  # and for each octet more
-    later: float  # CPU of a node for saying "try later": what of a document is done before (SOAP, HTTP, find)
-    transaction: float  # of the store, for a transaction with nothing in it: where a line meets groups of 1 to 32
+    later: float  # CPU of a node for saying "try later": SOAP, HTTP and find, of docs/reference/performance.md
+    transaction: float  # of the store, for one with nothing in it: where the line through groups of 1 and 16 begins
     acceptance: float  # and for each acceptance in it: the line's slope
     acceptance_octet: float  # and for each octet of its content, the reading at the delivery included
     claim: float  # and for each claim, with what is read for it; on PostgreSQL 1.7 ms of it for 2,500 offices
     record: float  # and for each outcome
     flush: float  # that a transaction waits while the store works on others: a flush of 4 kB on the busy disk
     batch: float  # of whoever chains the journal, for a batch
-    token: float  # of a PKCS#11 token for a signature (SoftHSM, RSA-2048)
+    token: float  # of a PKCS#11 token for a signature: a receipt's time in SoftHSM less that by a file, RSA-2048
 
     def intake(self, octets: int) -> float:
         """Return a node's CPU time for a document until its receipt."""
@@ -61,10 +61,10 @@ SQLITE: Final = Costs(
     record=0.05e-3,
     flush=0.0,
     batch=53e-3,
-    token=4e-3,
+    token=3.5e-3,
 )
 """One file: whoever writes holds all of it until it is flushed, so `flush` is part of `transaction`: wall times, of a
-minute in which the machine had less to do.
+minute in which the machine had less to do.  `acceptance_octet` is that of a disk that writes 250 MB a second, assumed.
 """
 
 POSTGRES: Final = Costs(
@@ -80,7 +80,7 @@ POSTGRES: Final = Costs(
     record=0.29e-3,
     flush=4e-3,
     batch=87e-3,
-    token=4e-3,
+    token=3.5e-3,
 )
 """The store's figures are CPU of the server's processes, reads included: its cores are the lanes."""
 
