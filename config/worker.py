@@ -17,7 +17,7 @@ from config.settings import Settings
 log = structlog.get_logger(__name__)
 
 LONGEST_PAUSE: Final = 30.0  # before a worker that dies again and again is started
-SOUND: Final = 60.0  # a worker that was ready and lived so long did not die of how it was started
+SOUND: Final = 10.0  # seconds: a worker that was ready and lived so long did not die of how it was started
 
 _DOUBLED: Final = 5  # times that a pause is doubled: then it is the longest
 
