@@ -57,7 +57,7 @@ def test_a_campaign_finds_what_is_said_to_be_delivered_without_the_offices_answe
 @pytest.mark.parametrize("engine", ["sqlite", "postgresql"])
 def test_workers_behind_one_address_that_are_killed_in_turn_keep_every_promise(engine: str) -> None:
     subprocess.run([sys.executable, SCRIPTS / "debian.py", "fiu"], check=True)
-    campaign = in_turn(engine, minutes=0.3, seed=secrets.randbits(32))
+    campaign = in_turn(engine, minutes=0.5, seed=secrets.randbits(32))
     print(campaign)  # noqa: T201 - the report
     assert campaign.kept, str(campaign)
     assert campaign.faults.total() >= 3

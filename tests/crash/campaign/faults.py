@@ -9,13 +9,16 @@ import time
 from collections.abc import Callable
 from typing import Final
 
+import psutil
+
 from adapters.testkit.dms_conduct import GOOD, Conduct, Manner
 from adapters.testkit.proxy import Mood, Proxy
 from config.demo.site import children
 from tests.crash.campaign.field import DEADLINE, LEASE, Field, Machine
 
 HOUR: Final = 3600
-WITHOUT_WORKERS: Final = 60  # seconds at most in which none of them is there
+SERVED: Final = 12  # seconds: longer than the supervisor wants to see before it starts the next without a pause
+WITHOUT_WORKERS: Final = 120  # seconds at most in which none has served so long
 WRITES: Final = ("rw/write", "rw/pwrite")
 FLUSHES: Final = ("sync/fsync", "sync/fdatasync")
 
@@ -46,15 +49,26 @@ def all_nodes_are_killed(field: Field) -> None:
 
 
 def a_worker_is_killed(field: Field) -> None:
-    """Of those behind one address, the one that has served the longest."""
+    """Of those behind one address, the one that has served the longest, once it has served for a while.
+
+    One that is killed as soon as it is there is started again with pauses: that would be another test.
+    """
     (machine,) = field.machines
     assert machine.process is not None
     until = time.monotonic() + WITHOUT_WORKERS
-    while not (serving := children(machine.process.pid)):
+    while not (serving := [pid for pid in children(machine.process.pid) if _age(pid) > SERVED]):
         assert machine.alive, "the process that watches over the workers has ended"
         assert time.monotonic() < until, "the workers that were killed are not replaced"
         time.sleep(0.05)
     os.kill(serving[0], signal.SIGKILL)
+
+
+def _age(pid: int) -> float:
+    """Return how many seconds ago a process began."""
+    try:
+        return time.time() - psutil.Process(pid).create_time()
+    except psutil.NoSuchProcess:
+        return 0.0
 
 
 def a_node_is_replaced(field: Field) -> None:
