@@ -21,6 +21,7 @@ from tests.benchmarks.documents import large_letter
 ROOT = Path(__file__).parents[2]
 
 
+@pytest.mark.timeout(600)
 def test_a_quick_run_measures_transactions_claims_seals_and_a_broker_beside_its_simulation(tmp_path):
     subprocess.run([sys.executable, str(ROOT / "scripts" / "debian.py"), "softhsm"], check=True)
     command = [sys.executable, "-m", "tests.benchmarks.scaling", "--quick", "--json", "--engine", "sqlite"]
