@@ -102,9 +102,14 @@ def taken_from_a_queue_and_killed(ground, rabbitmq, queue_name, _tmp_path, bugs)
     time.sleep(0.5)  # whatever the process has to say to RabbitMQ before the commit, it has said now
     node.kill()
     partner.until(lambda: partner.look(consumers=True) == 0)
+    empty = False
+    while not empty:  # what a node has taken and not yet answered is not in the queue: it is when the node has ended
+        node = town.serve()
+        partner.until(lambda: partner.look(consumers=True) == 1)
+        partner.until(lambda: partner.look() == 0)
+        node.stop()
+        empty = partner.look() == 0
     node = town.serve()
-    partner.until(lambda: partner.look(consumers=True) == 1)
-    partner.until(lambda: partner.look() == 0)
     town.settle()
     node.stop()
     partner.read(lambda: partner.look_for_answers() == 0)
