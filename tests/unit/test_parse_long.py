@@ -87,6 +87,16 @@ def test_what_is_not_in_its_encoding_is_told_alike_short_or_long(data: bytes, co
         assert start() == short
 
 
+@pytest.mark.parametrize("codec", ["utf-16-le", "utf-16-be"])
+def test_a_long_text_in_utf_16_is_read_whole_and_its_markup_is_counted(codec: str) -> None:
+    mark = "\ufeff".encode(codec)
+    text = POLISH * LONG
+    assert read(mark + f"<a>{text}</a>".encode(codec), Limits()).text == text
+    many = "<a>" + ("<b>" + "x" * 1_000 + "</b>") * 1_600 + "</c>"  # its octets look like markup in no other encoding
+    assert said(mark + many.encode(codec), elements=1_500).startswith("parse.too-many-elements")
+    assert said(mark + many.encode(codec), markup=3_000).startswith("parse.too-much-markup")
+
+
 # ── elements that are told before they are there ──
 
 
@@ -95,10 +105,22 @@ def test_too_many_elements_in_a_long_text_are_told_before_it_is_parsed() -> None
     with pytest.raises(TooLarge) as no:
         _cap_elements((one * 101).decode(), Limits(elements=100))
     assert (no.value.code, no.value.facts) == ("parse.too-many-elements", {"limit": "100"})
+    with pytest.raises(TooLarge):
+        _cap_elements('<?xml version="1.0"?>' + (one * 101).decode(), Limits(elements=100))
     _cap_elements((one * 100).decode(), Limits(elements=100))
     broken = b"<a>" + one * 30_000 + b"</c>"
     assert said(broken).startswith("parse.too-many-elements")
     assert said(b'<?xml version="1.0"?>' + broken).startswith("parse.too-many-elements")
+
+
+@pytest.mark.parametrize("behind", ["", "<?x ?>", "<!-- -->"])
+@pytest.mark.parametrize("before", ["", '<?xml version="1.0"?>'])
+def test_ends_are_counted_over_all_pieces_up_to_what_could_hold_one(monkeypatch, before: str, behind: str) -> None:
+    monkeypatch.setattr(broker.parse, "_LOOK", 10)
+    text = before + "<a>" + "<b>x</b>" * 101 + "and so on, for some pieces more"
+    with pytest.raises(TooLarge):
+        _cap_elements(f"{text}{behind}</a>", Limits(elements=100))
+    _cap_elements(f"{text}{behind}</a>", Limits(elements=102))
 
 
 @pytest.mark.parametrize(
