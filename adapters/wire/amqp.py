@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
+from threading import local
 from time import monotonic
 from typing import Any, Final
 
@@ -33,19 +34,30 @@ HEADERS: Final = 100_000  # bytes; a message's headers go in one frame, of 131,0
 QUORUM: Final = {"x-queue-type": "quorum", "x-delivery-limit": 1_000_000}
 
 
+# Tables and lists within one another in a message's headers: nobody needs three.
+_DEEPEST: Final = 16
+_DEPTH = local()
+
+
 def _forgiving(decode: Callable[[bytes, int], tuple[Any, int]]) -> Callable[[bytes, int], tuple[Any, int]]:
-    """Read a header's time that is beyond the calendar as None, where pika raises.
+    """Read a header's time that is beyond the calendar, and what stands too deep, as None, where pika raises.
 
     Otherwise one such message would cut every line it is handed to, and nobody could ever put it aside.
     """
 
     def decode_value(encoded: bytes, offset: int) -> tuple[Any, int]:
+        kind, depth = encoded[offset : offset + 1], getattr(_DEPTH, "now", 0)
+        if kind in {b"A", b"F"} and depth == _DEEPEST:  # both begin with their length (AMQP 0-9-1 §4.2.5)
+            return None, offset + 5 + int.from_bytes(encoded[offset + 1 : offset + 5])
+        _DEPTH.now = depth + 1
         try:
             return decode(encoded, offset)
         except (ValueError, OverflowError, OSError):
-            if encoded[offset : offset + 1] != b"T":
+            if kind != b"T":
                 raise
             return None, offset + 9
+        finally:
+            _DEPTH.now = depth
 
     return decode_value
 

@@ -243,10 +243,24 @@ class Raw(int):
         return made
 
 
+def nested(kind: bytes, times: int) -> bytes:
+    """Lists (A) or tables (F) within one another, as few octets as they can be."""
+    octets = b"V"
+    for _ in range(times):
+        inside = octets if kind == b"A" else b"\0" + octets
+        octets = kind + struct.pack(">I", len(inside)) + inside
+    return octets
+
+
 @pytest.mark.parametrize(
     "octets",
-    [b"T" + b"\xff" * 8, b"F" + struct.pack(">I", 11) + b"\x01a" + b"T" + b"\x7f" * 8],
-    ids=["time-out-of-calendar", "within-a-table"],
+    [
+        b"T" + b"\xff" * 8,
+        b"F" + struct.pack(">I", 11) + b"\x01a" + b"T" + b"\x7f" * 8,
+        nested(b"A", 2_000),
+        nested(b"F", 2_000),
+    ],
+    ids=["time-out-of-calendar", "within-a-table", "lists-in-lists", "tables-in-tables"],
 )
 def test_a_header_that_the_library_cannot_decode_does_not_hold_the_queue(harness, desk, monkeypatch, octets):
     def encode(pieces, value):
