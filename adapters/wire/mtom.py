@@ -2,13 +2,13 @@
 
 A part is handed out once and only once.  Twice would let a small message grow into a large one; never would
 mean that something the sender sent was silently dropped.
-Sources: RFC 2046 §5.1 (multipart), RFC 2387 (related), XOP 1.0 (W3C 2005), SOAP 1.2 MTOM (W3C 2005).
+Where the parts stand is found in `adapters/wire/multipart.py`.
+Sources: RFC 2387 (related), RFC 2392 (`cid:`), XOP 1.0 (W3C 2005), SOAP 1.2 MTOM (W3C 2005).
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
 from secrets import token_hex
@@ -18,16 +18,11 @@ from lxml import etree
 
 from adapters.wire.base64_text import decode, encode
 from adapters.wire.media import MediaType, media_type
+from adapters.wire.multipart import Part, cut
 from adapters.wire.soap import WHITE, Version
 from broker.errors import Malformed
 
 XOP_INCLUDE = "{http://www.w3.org/2004/08/xop/include}Include"
-MOST_PARTS = 64
-LONGEST_PART_HEADER = 8_192  # bytes
-
-_BOUNDARY = re.compile(r"[0-9A-Za-z'()+_,./:=? -]{0,69}[0-9A-Za-z'()+_,./:=?-]")
-_LINE_END = re.compile(rb"--|[ \t]*\r\n")
-_BINARY = frozenset({"binary", "8bit", "7bit", ""})
 
 
 class Parts:
@@ -64,34 +59,29 @@ class Package:
     parts: Parts
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Part:
-    identifier: str
-    type: str
-    encoding: str
-    content: memoryview
-
-
-def unpack(body: bytes, kind: MediaType) -> Package:
+def unpack(body: bytes, kind: MediaType, found: Sequence[Part] | None = None) -> Package:
     """Take a multipart/related body apart without copying its parts.
 
-    `kind` is the message's Content-Type.  The package's type is what the envelope would be sent as without
-    MTOM (`start-info`, or the root part's `type`).  Raises Malformed (`soap.multipart`, `soap.content-type`).
+    `kind` is the message's Content-Type, `found` where its parts stand if that is known.  The package's type is what
+    the envelope would be sent as without MTOM (`start-info`, or the root part's `type`).  Raises Malformed
+    (`soap.multipart`, `soap.content-type`) or TooLarge (`soap.too-many-parts`).
     """
-    found = _split(body, kind.get("boundary"))
+    found = cut(body, kind.get("boundary")) if found is None else found
     start = kind.get("start").strip().removeprefix("<").removesuffix(">")
     at = next((i for i, part in enumerate(found) if part.identifier == start), -1) if start else 0
     root, others = found[at], [part for i, part in enumerate(found) if i != at]
-    parts = {part.identifier: (part.encoding, part.content) for part in others}
-    if at < 0 or len(parts) != len(others) or "" in parts or root.encoding not in _BINARY:
+    view = memoryview(body)
+    parts = {part.identifier: (part.encoding, view[part.start : part.end]) for part in others}
+    if at < 0 or len(parts) != len(others) or "" in parts or root.encoding == "base64":
         raise Malformed("soap.multipart", place="Content-ID")
+    envelope = bytes(view[root.start : root.end])
     inner = media_type(root.type) if root.type else MediaType(name="application/xop+xml")
     if inner.name != "application/xop+xml":
-        return Package(envelope=bytes(root.content), type=inner, parts=Parts(parts))
+        return Package(envelope=envelope, type=inner, parts=Parts(parts))
     plain = media_type(inner.get("type") or kind.get("start-info") or "text/xml")
     merged = {**kind.parameters, **inner.parameters, **plain.parameters}
     kept: dict[str, str] = {name: merged[name] for name in ("action", "charset") if name in merged}
-    return Package(envelope=bytes(root.content), type=MediaType(name=plain.name, parameters=kept), parts=Parts(parts))
+    return Package(envelope=envelope, type=MediaType(name=plain.name, parameters=kept), parts=Parts(parts))
 
 
 def inline(element: etree._Element, parts: Parts) -> None:
@@ -156,55 +146,3 @@ def pack(version: Version, envelope: bytes, parts: Mapping[str, bytes], action: 
 def _part(boundary: bytes, identifier: str, kind: str, content: bytes) -> bytes:
     head = f"Content-Type: {kind}\r\nContent-Transfer-Encoding: binary\r\nContent-ID: <{identifier}>\r\n\r\n"
     return b"".join((b"--", boundary, b"\r\n", head.encode(), content, b"\r\n"))
-
-
-def _split(body: bytes, boundary: str) -> list[_Part]:
-    """Cut the body at its boundary lines (RFC 2046 §5.1.1); each begins with CRLF, which is not content."""
-    if not _BOUNDARY.fullmatch(boundary):
-        raise Malformed("soap.multipart", place="boundary")
-    line = b"--" + boundary.encode()
-    view = memoryview(body)
-    found: list[_Part] = []
-    at = 0 if body.startswith(line) else _next(body, line, 0) + 2
-    while (after := _LINE_END.match(body, at + len(line))) is not None and after[0] != b"--":
-        end = _next(body, line, after.end() - 2)
-        if len(found) == MOST_PARTS:
-            raise Malformed("soap.multipart", place="boundary")
-        found.append(_read_part(body, view, after.end(), end))
-        at = end + 2
-    if after is None or not found:
-        raise Malformed("soap.multipart", place="boundary")
-    return found
-
-
-def _next(body: bytes, line: bytes, start: int) -> int:
-    """Return where the next boundary line's CRLF stands; text that only begins like one is content."""
-    at = start
-    while (at := body.find(b"\r\n" + line, at)) >= 0:
-        if _LINE_END.match(body, at + 2 + len(line)):
-            return at
-        at += 2
-    raise Malformed("soap.multipart", place="boundary")
-
-
-def _read_part(body: bytes, view: memoryview, start: int, end: int) -> _Part:
-    blank = start if body.startswith(b"\r\n", start) else body.find(b"\r\n\r\n", start, start + LONGEST_PART_HEADER)
-    if blank < 0 or blank >= end:
-        raise Malformed("soap.multipart", place="part")
-    head = {"content-id": "", "content-type": "", "content-transfer-encoding": ""}
-    if blank > start:
-        unfolded = re.sub(r"\r\n[ \t]+", " ", body[start:blank].decode("latin-1"))
-        for line in unfolded.split("\r\n"):
-            name, colon, value = line.partition(":")
-            if not colon:
-                raise Malformed("soap.multipart", place="part")
-            head[name.strip().lower()] = value.strip()
-    encoding = head["content-transfer-encoding"].lower()
-    if encoding not in _BINARY and encoding != "base64":
-        raise Malformed("soap.multipart", place="Content-Transfer-Encoding")
-    return _Part(
-        identifier=head["content-id"].removeprefix("<").removesuffix(">"),
-        type=head["content-type"],
-        encoding=encoding,
-        content=view[blank + (2 if blank == start else 4) : end],
-    )

@@ -8,13 +8,13 @@ Sources: SOAP 1.1 (W3C Note, 2000) §4; SOAP 1.2 part 1 §5, part 2 §7.5.2 (sta
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
 from lxml import etree
 
-from broker.errors import Malformed
+from broker.errors import Malformed, TooLarge
 from broker.parse import Limits
 from broker.parse import read as read_xml
 from broker.xml_text import legal
@@ -182,6 +182,30 @@ def demand_understood(message: Message, understood: Collection[str]) -> None:
         if required and addressed(message.version, block) and block.tag not in understood:
             name = name_of(block)
             raise Malformed("soap.must-understand", place=f"/Envelope/Header/{name}", facts={"name": name})
+
+
+def demand_brief(message: Message, most: int) -> None:
+    """Raise TooLarge (`soap.header-too-large`) if all but the Body's one element has more than so many characters.
+
+    Names, texts, attributes, comments; what is read of an envelope beside its document stands there.
+    """
+    left = most
+    for node in _around(message):
+        name = node.tag if isinstance(node.tag, str) else ""
+        left -= len(name) + len(node.text or "") + len(node.tail or "")
+        left -= sum(len(key) + len(value) for key, value in node.items())
+        if left < 0:
+            raise TooLarge("soap.header-too-large", place="/Envelope", facts={"limit": str(most)})
+
+
+def _around(message: Message) -> Iterator[etree._Element]:
+    """Give every element, comment and instruction of an envelope but the Body's one element and what is in it."""
+    body = elements(message.root)[-1]
+    yield message.root
+    yield body
+    for child in (*message.root, *body):
+        if child is not body and child is not message.body:
+            yield from child.iter()
 
 
 def read_fault(message: Message) -> ReceivedFault | None:

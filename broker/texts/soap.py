@@ -138,4 +138,23 @@ TEXTS: dict[str, Text] = {
         hint_pl="Do wysłania komunikatu wystarczą Host, Content-Type, Content-Length i SOAPAction.",
         hint_en="Host, Content-Type, Content-Length and SOAPAction are enough to send a message.",
     ),
+    "soap.part-too-large": Text(
+        number=723,
+        pl="Jedna z części komunikatu (MTOM) jest większa niż {limit} bajtów.",
+        en="One of the parts of the message (MTOM) is larger than {limit} bytes.",
+        hint_pl="Duży dokument należy wysłać jako osobną część (xop:Include), binarnie, albo bez MTOM.",
+        hint_en="Send a large document as a part of its own (xop:Include), in binary, or without MTOM.",
+    ),
+    "soap.too-many-parts": Text(
+        number=724,
+        pl="Komunikat (MTOM) ma więcej niż {limit} części.",
+        en="The message (MTOM) has more than {limit} parts.",
+        hint_pl="Załączniki można umieścić w samym dokumencie, w Base64.",
+        hint_en="Attachments may stand in the document itself, in Base64.",
+    ),
+    "soap.header-too-large": Text(
+        number=725,
+        pl="Koperta SOAP bez dokumentu (nagłówki) jest dłuższa niż {limit} znaków.",
+        en="The SOAP envelope without its document (the headers) is longer than {limit} characters.",
+    ),
 }

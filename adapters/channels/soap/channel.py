@@ -7,6 +7,7 @@ import socket
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from functools import partial
 from threading import Event
 from typing import Any
@@ -92,7 +93,7 @@ class SoapChannel:
             service.name: Endpoint(
                 service=service,
                 channel=around.name,
-                limits=around.limits,
+                limits=around.limits if service.documents else replace(around.limits, payload=0),
                 accept=accept,
                 gate=gate,
                 turns=turns,

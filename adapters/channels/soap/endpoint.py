@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import re
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import partial
 
 import structlog
 
@@ -22,6 +23,7 @@ from adapters.channels.soap.shares import Turns
 from adapters.wire import soap, wss
 from adapters.wire.media import MediaType, media_type
 from adapters.wire.mtom import Parts, unpack
+from adapters.wire.multipart import Multipart, Part
 from adapters.wire.soap import SOAP11, SOAP12, WSA, WSSE, Message, Version
 from broker.errors import Malformed, Rejection, Unavailable
 from broker.parse import Limits
@@ -35,6 +37,8 @@ Work = Callable[[], bytes]
 
 ALLOWANCE = 262_144
 """Bytes that an envelope may have around its document."""
+
+PARTED = "multipart/related"
 
 # Read and obeyed as far as they concern us.
 _UNDERSTOOD = frozenset(
@@ -76,19 +80,30 @@ class Service:
     wsdl: str  # where its description is, below `schemas/`
     schemas: Mapping[str, str]  # what the description imports: name after ?xsd= → where it is
     operations: Mapping[str, Operation]  # by the element in the Body, in Clark notation
+    documents: bool = True  # whether its messages bring documents: else an envelope is all that there may be
 
 
 class Request:
     """A message as it came over HTTP.  Its body can be taken once, so that nobody keeps it by accident."""
 
-    __slots__ = ("_body", "action", "content_type", "key", "received_at")
+    __slots__ = ("_body", "action", "content_type", "key", "parts", "received_at")
 
-    def __init__(self, *, body: bytes, content_type: str, action: str, received_at: datetime, key: str = "") -> None:
+    def __init__(
+        self,
+        *,
+        body: bytes,
+        content_type: str,
+        action: str,
+        received_at: datetime,
+        key: str = "",
+        parts: Sequence[Part] | None = None,
+    ) -> None:
         self._body = body
         self.content_type = content_type
         self.action = action  # the SOAPAction header
         self.received_at = received_at
         self.key = key  # SHA-256 of the certificate that the client has shown in TLS
+        self.parts = parts  # where they stand in the body, if that was seen while it arrived
 
     def take(self) -> bytes:
         """Hand the body over."""
@@ -99,6 +114,27 @@ class Request:
 def largest(limits: Limits) -> int:
     """Return how many bytes a message may have: the largest document in Base64 (lines of 76), and its envelope."""
     return limits.payload // 3 * 4 * 78 // 76 + ALLOWANCE
+
+
+def room(limits: Limits, encoding: str) -> int:
+    """Return how many bytes a part of a message may have: the largest document, and an envelope.
+
+    In Base64 that is as much as a whole message may have.  The envelope is a part like others: with MTOM a document
+    that is large stands beside it, or in it as XML.
+    """
+    return largest(limits) if encoding == "base64" else limits.payload + ALLOWANCE
+
+
+def arriving(content_type: str, limits: Limits) -> Multipart | None:
+    """Return what keeps the limits of a message's parts while it arrives; None if it is not in parts.
+
+    Raises Malformed (`soap.multipart`).  Whether the Content-Type is one at all is seen when the message is read.
+    """
+    try:
+        kind = media_type(content_type)
+    except Malformed:
+        return None
+    return Multipart(kind.get("boundary"), partial(room, limits)) if kind.name == PARTED else None
 
 
 def around(limits: Limits) -> Limits:
@@ -185,6 +221,7 @@ class Endpoint:
         """Read a message and let go of it; its partner's turn is held by `turn` until the work is done."""
         message, parts, kind = self._open(request)
         about.version = message.version
+        soap.demand_brief(message, ALLOWANCE)
         if kind.name != message.version.media_type:
             raise Malformed("soap.content-type", place="Content-Type")
         operation = self.service.operations.get("" if message.body is None else str(message.body.tag))
@@ -225,8 +262,8 @@ class Endpoint:
         kind = media_type(request.content_type)
         parts = Parts()
         body = request.take()
-        if kind.name == "multipart/related":
-            package = unpack(body, kind)
+        if kind.name == PARTED:
+            package = unpack(body, kind, request.parts)
             body, kind, parts = package.envelope, package.type, package.parts
         if kind.name not in {SOAP11.media_type, SOAP12.media_type}:
             raise Malformed("soap.content-type", place="Content-Type")

@@ -1,13 +1,14 @@
 """The HTTP face: takes a request's bytes in, within caps of size, time and memory, and hands them to a thread.
 
-Nothing here looks into a message.  The caps are kept while the body arrives, not after it.
+Nothing here looks into a message but for where its parts begin and end.  The caps are kept while the body arrives,
+not after it.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import replace
 from io import BytesIO
@@ -23,12 +24,14 @@ from starlette.types import Receive, Scope, Send
 
 from adapters.channels.soap import faults
 from adapters.channels.soap.description import Description
-from adapters.channels.soap.endpoint import Endpoint, Request, announced, largest
+from adapters.channels.soap.endpoint import Endpoint, Request, announced, arriving, largest
 from adapters.channels.soap.sender import Gate
 from adapters.channels.soap.server import LINGER_BYTES, LINGER_SECONDS
 from adapters.channels.soap.settings import SoapSettings
 from adapters.channels.soap.shares import Bench, Line, Lines, Memory
+from adapters.wire.multipart import Part
 from broker.errors import Malformed, Rejection, TooLarge, Unavailable
+from broker.parse import Limits
 from broker.partner import Partner
 from broker.ports import Clock
 
@@ -174,13 +177,14 @@ class Face:
         try:
             try:
                 self._judge_head(request)
-                await self._receive(request, body, self._most(endpoint, line))
+                parts = await self._receive(request, body, self._limits(endpoint, line))
                 message = Request(
                     body=body.take(),
                     content_type=request.headers.get("content-type", ""),
                     action=request.headers.get("soapaction", ""),
                     received_at=self._clock(),
                     key=line.key,
+                    parts=parts,
                 )
                 line.working = True
                 async with self._bench.room(body.size):
@@ -202,14 +206,14 @@ class Face:
     def _judge_head(self, request: HttpRequest) -> None:
         if len(request.scope["headers"]) > self._settings.fields:
             raise TooLarge("soap.fields", facts={"limit": str(self._settings.fields)})
-        if request.headers.get("content-encoding", "identity").strip().lower() != "identity":
+        encodings = request.headers.getlist("content-encoding")
+        if any(encoding.strip().lower() != "identity" for encoding in encodings):
             raise Malformed("soap.content-encoding", place="Content-Encoding")
 
-    def _most(self, endpoint: Endpoint, line: Line) -> int:
-        """Return how many bytes a message on this connection may have; raise Unauthorised if nobody may send on it."""
-        sizes = [partner.size for partner in self._gate.expected(line.key)]
-        most = largest(endpoint.limits)
-        return min(most, largest(replace(endpoint.limits, payload=max(sizes)))) if sizes and all(sizes) else most
+    def _limits(self, endpoint: Endpoint, line: Line) -> Limits:
+        """Return the caps on a document that comes by this connection; raise Unauthorised if nobody may send on it."""
+        limits, sizes = endpoint.limits, [partner.size for partner in self._gate.expected(line.key)]
+        return replace(limits, payload=min(limits.payload, max(sizes))) if sizes and all(sizes) else limits
 
     def _counted(self, line: Line, partner: Partner | None) -> bool:
         """Count the connection for a partner that has proven itself by its message; return False if it has too many."""
@@ -217,10 +221,15 @@ class Face:
             return True
         return self._lines.prove(line, f"partner {partner.id}", partner.connections)
 
-    async def _receive(self, request: HttpRequest, body: _Body, most: int) -> None:
-        """Take the whole body in.  Raises TooLarge, Malformed (too slow) or Unavailable (no memory for it)."""
+    async def _receive(self, request: HttpRequest, body: _Body, limits: Limits) -> Sequence[Part] | None:
+        """Take the whole body in, and return where its parts stand if it is in parts.
+
+        Raises TooLarge, Malformed (too slow, not to be taken apart) or Unavailable (no memory for it).
+        """
+        most = largest(limits)
         if int(request.headers.get("content-length", "0")) > most:
             raise TooLarge("soap.too-large", facts={"limit": str(most)})
+        parted = arriving(request.headers.get("content-type", ""), limits)
         loop, patience = asyncio.get_running_loop(), self._settings.patience
         start = loop.time()
         try:
@@ -228,10 +237,13 @@ class Face:
                 async for chunk in request.stream():
                     if body.add(chunk) > most:
                         raise TooLarge("soap.too-large", facts={"limit": str(most)})
+                    if parted is not None:
+                        parted.add(chunk)
                     deadline.reschedule(start + patience + body.size / self._settings.slowest)
         except TimeoutError:
             waited = str(round(loop.time() - start))
             raise Malformed("soap.too-slow", facts={"seconds": waited}) from None
+        return None if parted is None else parted.end()
 
     def _refuse(self, request: HttpRequest, no: Rejection) -> Response:
         log.info("soap.refused", channel=self._channel, code=no.code, place=no.place)

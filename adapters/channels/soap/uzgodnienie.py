@@ -72,6 +72,7 @@ def service(around: Surroundings) -> Service:
             )
             for element, (name, read) in asked.items()
         },
+        documents=False,
     )
 
 
