@@ -166,6 +166,24 @@ class SignatureReport:
     counter_signatures: tuple[SignatureReport, ...] = ()
 
 
+class Stance(StrEnum):
+    """What a second verifier says of what our own has found to hold."""
+
+    AGREES = "agrees"
+    DISAGREES = "disagrees"
+    NONE = "no-opinion"  # a shape that it cannot read
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SecondOpinion:
+    """What a second verifier says of all signatures of a document together (`broker/second_opinion.py`)."""
+
+    by: str  # which verifier
+    stance: Stance
+    reason: str = ""  # a word of the verifier's vocabulary; empty when it agrees
+    place: str = ""  # the signature that decided: "ds:Signature[2]"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
     """What all signatures of a document are worth together: the weakest of them.
@@ -183,6 +201,7 @@ class Report:
     signatures: tuple[SignatureReport, ...] = ()
     revocation: str = "off"  # the policy under which paths were judged: named, never silent
     judged_at: datetime | None = None  # the moment for which certificates were judged
+    second_opinion: SecondOpinion | None = None  # None: nobody was asked
 
     @property
     def awaits(self) -> bool:

@@ -122,6 +122,7 @@ class Intake:
                 self.pressure().demand_room_for(admitted.target.office)
             acceptance = self._custody(admitted)
             receipt = self.store.accept(acceptance)
+        opinion = admitted.report.second_opinion
         if receipt.submission == acceptance.submission.id:
             bound.info(
                 "intake.accepted",
@@ -130,6 +131,8 @@ class Intake:
                 form=str(admitted.form.key),
                 row=admitted.target.row,
                 notes=acceptance.submission.notes,
+                second_opinion=opinion.stance if opinion else "",
+                unread=opinion.reason if opinion else "",
                 proof=envelope.proof,
                 trial=envelope.trial,
             )

@@ -52,6 +52,7 @@ from config.recheck import Recheck
 from config.reconcile import Desk
 from config.rotation import Configured, Rotation
 from config.schedule import Chore
+from config.second_opinion import seconded
 from config.settings import NodesSection, Settings
 from config.snapshot import Snapshot
 from config.sources import Problems, limits_of, load_catalogue, load_routing, load_trust, shelf_of
@@ -273,7 +274,8 @@ def assemble(settings: Settings, listen: Listen = opened) -> Broker:
         clock=clock.now,
     )
     parse = Parse(limits=made.limits)
-    verify = Verify(trust=made.trust, evidence=known.evidence, ask=known.ask, policy=_policy(settings))
+    first = Verify(trust=made.trust, evidence=known.evidence, ask=known.ask, policy=_policy(settings))
+    verify = seconded(first, settings)
     registrar = Registrar(seal=made.seal, ids=made.ids, environment=settings.environment, issuer=_issuer(settings))
     intake = Intake(
         store=store,

@@ -36,6 +36,9 @@ class Counting:
         self._outcomes = figures.counter(
             "delivery_outcomes_total", "Outcomes of attempts to deliver.", ("office", "outcome"), most=20_000
         )
+        self._seconds = figures.counter(
+            "second_opinions_total", "What the second verifier said of signatures that hold.", ("opinion", "reason")
+        )
         self._took = figures.histogram(
             "intake_seconds", "How long intake took for a document, whatever came of it.", _BOUNDS
         )
@@ -53,6 +56,10 @@ class Counting:
             self._intake.add(_INTAKE[what])
             if what == "put-off":
                 self._put_off.add(str(event.get("condition", "other")))
+            elif event.get("second_opinion"):
+                self._seconds.add(str(event["second_opinion"]), str(event.get("unread", "")))
+        elif name == "verify.disagreed":
+            self._seconds.add("disagrees", str(event.get("reason", "")))
         elif part == "delivery" and what in _OUTCOMES:
             self._outcomes.add(str(event.get("office", "")), what)
 

@@ -64,3 +64,4 @@ class Trust(KindSettings):
     fetch_ca: Path | None = None  # PEM: whom to believe about https servers; the system's authorities by default
     recheck: Length = timedelta(minutes=1)  # how often what was let in under a grace is judged again
     unresolved: Length = timedelta(days=7)  # and after which time it is told that this has led to nothing
+    second_opinion: bool = False  # what our own verifier finds to hold, signxml must not contradict

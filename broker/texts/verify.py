@@ -630,6 +630,13 @@ TEXTS: dict[str, Text] = {
         hint_pl="Certyfikat nie wskazuje, gdzie o to zapytać, wskazane miejsce nie jest dopuszczone u operatora brokera, albo certyfikat już wygasł. Proszę podpisać innym certyfikatem albo zwrócić się do operatora; czekanie nie pomoże.",
         hint_en="The certificate names no place to ask, or one that the broker's operator has not allowed, or it has ended meanwhile. Sign with another certificate, or ask the operator; waiting does not help.",
     ),
+    "verify.second-opinion": Text(
+        number=399,
+        pl="Dwa niezależne programy sprawdzające nie zgadzają się co do podpisu: nasz go potwierdza, drugi nie.",
+        en="Two independent verifiers disagree about the signature: ours finds that it holds, the other does not.",
+        hint_pl="Nie znaczy to, że dokument zmieniono; jeden z programów może się mylić. Operator brokera został powiadomiony: proszę zwrócić się do niego albo podpisać dokument na nowo innym programem.",
+        hint_en="That does not mean that the document was changed; one of the two may be wrong. The broker's operator has been told: ask there, or sign the document anew with another program.",
+    ),
     # ── guesses at the cause ──
     "verify.hint-changed": Text(
         number=390,

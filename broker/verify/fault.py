@@ -117,6 +117,7 @@ _BY_VERDICT: Final[Mapping[SubIndication, tuple[str, ...]]] = {
         "timestamp-too-many",
         "signing-time-future",
         "signing-time-old",
+        "second-opinion",
     ),
     SubIndication.SIGNED_DATA_NOT_FOUND: ("reference-target-missing",),
     SubIndication.CRYPTO_CONSTRAINTS_FAILURE: (

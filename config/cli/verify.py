@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from broker.evidence import Report, RevocationReport, SignatureReport
     from broker.verify import TrustSnapshot
     from broker.verify.settlement import Brought
+    from config.settings import Settings
 
 
 @click.command("verify")
@@ -77,6 +78,11 @@ if TYPE_CHECKING:
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="A public key or certificate, PEM, for the basic profile.",
 )
+@click.option(
+    "--second-opinion",
+    is_flag=True,
+    help="Ask a second verifier (signxml) about what holds; so does a configuration with `second_opinion = true`.",
+)
 @files
 def command(
     as_json: bool,
@@ -91,6 +97,7 @@ def command(
     ocsps: tuple[Path, ...],
     profile: str,
     keys: tuple[Path, ...],
+    second_opinion: bool,
     files: tuple[Path, ...],
 ) -> None:
     """Verify documents, or all files below a folder.
@@ -100,12 +107,15 @@ def command(
     """
     from broker.verify import examine
     from broker.verify.trust import public_keys
+    from config.settings import load
     from config.sources import of_file
 
     if keys and profile != "basic":
         raise click.UsageError("--key goes with --profile basic")
     policy = _policy(revocation, brings=bool(crls or ocsps), no_path=no_path)
-    trust, now = _trust(pems, platforms, config, policy), moment(at)
+    settings = load(config) if config else None
+    trust, now = _trust(pems, platforms, settings, policy), moment(at)
+    second = _second(asked=second_opinion or (settings is not None and settings.trust.second_opinion))
     brought = _brought(crls, ocsps, now, trust)
     given = [of_file(key, _checked(lambda pem: public_keys([pem]))) for key in keys]
     if not (trust.anchors or no_path or given):
@@ -124,6 +134,7 @@ def command(
                 brought,
                 partial(examine, trust=trust, at=now, profile=_profile(profile), path=not no_path, keys=given),
             ),
+            second,
         )
         answer = _answer(file, report, reason)
         answers.append(answer)
@@ -166,6 +177,17 @@ def _examined(brought: Brought | None, examine: Callable[..., Report], root: Any
     return examine(root, known=brought.known)
 
 
+def _second(*, asked: bool) -> Callable[[Report, bytes], Report]:
+    """Return what puts a second opinion on a document into its report, if one is asked for."""
+    if not asked:
+        return lambda report, _document: report
+    from broker.parse import Limits
+    from broker.second_opinion import second
+    from config.second_opinion import verifier
+
+    return partial(second, verifier=verifier(Limits()))
+
+
 def _profile(name: str) -> Any:
     return name
 
@@ -180,21 +202,24 @@ def _checked(check: Callable[[bytes], object]) -> Callable[[bytes], bytes]:
     return through
 
 
-def _trust(pems: tuple[Path, ...], platforms: tuple[Path, ...], config: Path | None, revocation: str) -> TrustSnapshot:
+def _trust(
+    pems: tuple[Path, ...], platforms: tuple[Path, ...], settings: Settings | None, revocation: str
+) -> TrustSnapshot:
     """Return the anchors of a configuration and those named: a local CA's, or podpis zaufany's."""
     from broker.evidence import Level
     from broker.verify import TrustSnapshot, anchors
-    from config.settings import load
     from config.sources import load_trust, of_file
 
-    configured = load_trust(load(config)) if config else TrustSnapshot()
+    configured = load_trust(settings) if settings else TrustSnapshot()
     seal = partial(anchors, level=Level.TRUSTED_PROFILE, platform_seal=True)
     named = [one for pem in pems for one in of_file(pem, anchors)]
     named += [one for pem in platforms for one in of_file(pem, seal)]
     return replace(configured, anchors=(*configured.anchors, *named), revocation=revocation)
 
 
-def _judge(payload: bytes, revocation: str, examine: Callable[[Any], Report]) -> tuple[Report, str]:
+def _judge(
+    payload: bytes, revocation: str, examine: Callable[[Any], Report], second: Callable[[Report, bytes], Report]
+) -> tuple[Report, str]:
     """Return the report on a document and its reason in words.
 
     What cannot be parsed has failed, and so has a document without a signature: here somebody asks what its
@@ -213,7 +238,7 @@ def _judge(payload: bytes, revocation: str, examine: Callable[[Any], Report]) ->
         revocation=revocation,
     )
     try:
-        report = examine(read(payload, Limits()))
+        report = second(examine(read(payload, Limits())), payload)
     except Rejection as no:
         return failed(code=no.code, place=no.place), explain(no)
     if not report.signatures and not report.code:
@@ -247,6 +272,10 @@ def _in_words(file: Path, report: Report, reason: str) -> None:
             say(f"  hint: {advice}")
     for one in report.signatures:
         _signature(one, "  ")
+    if report.second_opinion:
+        it = report.second_opinion
+        about = ", ".join(filter(None, (it.reason, it.place)))
+        say(f"  second opinion ({it.by}): {it.stance}{f' ({about})' if about else ''}")
 
 
 def _signature(one: SignatureReport, indent: str) -> None:

@@ -40,7 +40,7 @@ def test_there_is_a_document_for_every_code_that_a_document_alone_can_give() -> 
     needs_more = {
         code
         for code in VERDICTS
-        # A counter-signature and a time-stamp decide nothing, revocation needs evidence, and a claimed time a policy: each has tests of its own.
+        # A counter-signature and a time-stamp decide nothing, revocation needs evidence, a claimed time a policy, a disagreement somebody who disagrees: each has tests of its own.
         if code == "verify.counter-signature-elsewhere"
         or code.startswith(
             (
@@ -50,6 +50,7 @@ def test_there_is_a_document_for_every_code_that_a_document_alone_can_give() -> 
                 "verify.revoked",
                 "verify.ca-",
                 "verify.on-hold",
+                "verify.second-opinion",
             )
         )
     }

@@ -1,0 +1,1 @@
+"""Other people's verifiers of signatures, behind `broker.second_opinion.SecondVerifier`."""
