@@ -157,4 +157,11 @@ TEXTS: dict[str, Text] = {
         pl="Koperta SOAP bez dokumentu (nagłówki) jest dłuższa niż {limit} znaków.",
         en="The SOAP envelope without its document (the headers) is longer than {limit} characters.",
     ),
+    "soap.http": Text(
+        number=726,
+        pl="Żądanie nie jest poprawnym HTTP/1.1, jest dwuznaczne albo ma za długi nagłówek.",
+        en="The request is not HTTP/1.1, has two meanings, or a head that is too long.",
+        hint_pl="Proszę podać Content-Length albo Transfer-Encoding: chunked, nie oba.",
+        hint_en="Send Content-Length or Transfer-Encoding: chunked, not both.",
+    ),
 }

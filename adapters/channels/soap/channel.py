@@ -109,6 +109,7 @@ class SoapChannel:
             notes=Notes(around.name, time.monotonic),
             partners=around.partners,
             patience=settings.patience,
+            most=largest(around.limits),
             stop=stop,
         )
         listening, self._socket = self._socket, None  # the server closes it

@@ -204,10 +204,15 @@ class Face:
             return Response(status_code=400)
 
     def _judge_head(self, request: HttpRequest) -> None:
+        """Refuse a head that is too much, or that two readers could read in two ways (RFC 9112 §6.3, §11.2)."""
+        headers = request.headers
         if len(request.scope["headers"]) > self._settings.fields:
             raise TooLarge("soap.fields", facts={"limit": str(self._settings.fields)})
-        encodings = request.headers.getlist("content-encoding")
-        if any(encoding.strip().lower() != "identity" for encoding in encodings):
+        if "content-length" in headers and "transfer-encoding" in headers:
+            raise Malformed("soap.http", place="Transfer-Encoding")
+        if len(headers.getlist("content-type")) > 1:
+            raise Malformed("soap.content-type", place="Content-Type")
+        if any(encoding.strip().lower() != "identity" for encoding in headers.getlist("content-encoding")):
             raise Malformed("soap.content-encoding", place="Content-Encoding")
 
     def _limits(self, endpoint: Endpoint, line: Line) -> Limits:

@@ -25,6 +25,7 @@ RETRY_AFTER = timedelta(seconds=30)  # when nobody asked for another wait
 
 _BLAME = {"soap.version": Blame.VERSION, "soap.must-understand": Blame.MUST_UNDERSTAND}
 _STATUS = {
+    "soap.http": 400,
     "soap.not-found": 404,
     "soap.method": 405,
     "soap.too-slow": 408,

@@ -12,6 +12,7 @@ import resource
 import socket
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from http import HTTPStatus
 from threading import Event
 from typing import Any, Final
 
@@ -20,9 +21,12 @@ import uvicorn
 from starlette.types import ASGIApp
 from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
 
+from adapters.channels.soap import faults
+from adapters.channels.soap.endpoint import announced
 from adapters.channels.soap.notes import Notes
 from adapters.channels.soap.shares import RETRY_AFTER, Line, Lines, place, share, sort_of
 from adapters.channels.soap.tls import client_key
+from broker.errors import Malformed, Rejection, TooLarge
 from broker.partner import Credential, Partners, Proof
 
 log = structlog.get_logger(__name__)
@@ -31,7 +35,8 @@ _FULL: Final = (
     b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: %d\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
     % RETRY_AFTER.seconds
 )
-_BAD: Final = b"HTTP/1.1 %d %s\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+_NO: Final = b"HTTP/1.1 %d %s\r\nContent-Type: %s\r\nContent-Length: %d\r\nConnection: close\r\n\r\n%s"
+SPARE: Final = 1_000_000  # bytes of a message beside twice its body: its head, and what its chunks are wrapped in
 LINGER_BYTES: Final = 16_000_000
 LINGER_SECONDS: Final = 3.0
 LAST_WORD: Final = 1.0  # seconds in which a stop lets an open connection begin one more message
@@ -48,6 +53,7 @@ class Terms:
     notes: Notes
     partners: Callable[[], Partners]
     patience: float  # seconds
+    most: int  # bytes that the body of a message may have
     stop: Event
 
 
@@ -60,6 +66,7 @@ class Watchful(H11Protocol):
         self.line: Line | None = None  # set by TLS, which is there first
         self._watch: asyncio.TimerHandle | None = None
         self._deaf = 0  # bytes that a refused client has gone on to send, beginning at 1
+        self._came = 0  # bytes of the message under way, as they came over the wire
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -93,26 +100,53 @@ class Watchful(H11Protocol):
             return
         if self.transport.is_closing():
             return
+        self._came = len(data) if self._idle() else self._came + len(data)
+        if self._came > 2 * self._terms.most + SPARE:  # extensions of chunks (RFC 9112 §7.1.1), for it is no body
+            self._break_off(TooLarge("soap.too-large", facts={"limit": str(self._terms.most)}))
+            return
         super().data_received(data)
         if self._terms.stop.is_set():
             self.be_last()
         cycle: RequestResponseCycle | None = self.cycle
         if cycle is None or cycle.response_complete:
             self._arm()  # a request's head has begun and is not complete
-        else:
+        elif not cycle.disconnected:  # that it was broken off just now has a deadline of its own
             self._disarm()
 
     def send_400_response(self, msg: str) -> None:
-        """Refuse what is no HTTP, or a head over the cap.
+        """Refuse what is no HTTP, or a head over the cap."""
+        del msg  # h11's words; there is nothing in them for a SOAP client
+        self._break_off(Malformed("soap.http"))
+
+    def _break_off(self, no: Rejection) -> None:
+        """Refuse a request in the middle, unless it has its answer, and listen to no other.
 
         What the client goes on to send is read for a while and dropped: closing at once would reset the connection,
         and the client would never read the answer.
         """
-        del msg  # h11's words; there is nothing in them for a SOAP client
-        self.transport.write(_BAD % (400, b"Bad Request"))
+        cycle: RequestResponseCycle | None = self.cycle
+        content_type, answered = "", False
+        if cycle is not None and not cycle.response_complete:
+            content_type = dict(cycle.scope["headers"]).get(b"content-type", b"").decode("latin-1")
+            answered = cycle.response_started
+            cycle.disconnected = True  # the application has no more to say
+            cycle.message_event.set()
+        if not answered:
+            answer = faults.refusal(no, announced(content_type))
+            words = HTTPStatus(answer.status).phrase.encode()
+            self.transport.write(
+                _NO % (answer.status, words, answer.content_type.encode(), len(answer.body), answer.body)
+            )
+            if self._terms.notes.may_say("requests that are no HTTP"):
+                log.info("soap.refused", channel=self._terms.notes.channel, code=no.code, place=no.place)
         self._deaf = 1
         self._disarm()
         self._watch = self.loop.call_later(min(LINGER_SECONDS, self._terms.patience), self.transport.close)
+
+    def _idle(self) -> bool:
+        """Whether there is no request of which the whole head has come and that has no answer yet."""
+        cycle: RequestResponseCycle | None = self.cycle
+        return cycle is None or cycle.response_complete
 
     def on_response_complete(self) -> None:
         self._disarm()
@@ -126,8 +160,7 @@ class Watchful(H11Protocol):
             cycle.default_headers = [*cycle.default_headers, _CLOSE]
 
     def shutdown(self) -> None:
-        cycle: RequestResponseCycle | None = self.cycle
-        idle = cycle is None or cycle.response_complete
+        idle = self._idle()
         if not (idle and self.conn.trailing_data[0]):  # the head of a message has begun to arrive
             super().shutdown()
         if idle:
