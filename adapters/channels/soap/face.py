@@ -205,9 +205,11 @@ class Face:
 
     def _judge_head(self, request: HttpRequest) -> None:
         """Refuse a head that is too much, or that two readers could read in two ways (RFC 9112 §6.3, §11.2)."""
-        headers = request.headers
-        if len(request.scope["headers"]) > self._settings.fields:
+        headers, fields = request.headers, request.scope["headers"]
+        if len(fields) > self._settings.fields:
             raise TooLarge("soap.fields", facts={"limit": str(self._settings.fields)})
+        if sum(len(name) + len(value) for name, value in fields) > self._settings.head:
+            raise Malformed("soap.http", place="head")  # one that came at once: h11 caps what comes little by little
         if "content-length" in headers and "transfer-encoding" in headers:
             raise Malformed("soap.http", place="Transfer-Encoding")
         if len(headers.getlist("content-type")) > 1:
