@@ -10,20 +10,17 @@ import base64
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 from lxml import etree
-from signxml import DigestAlgorithm, SignatureMethod
-from signxml.verifier import SignatureConfiguration, XMLVerifier
 
+from adapters.verifiers import signxml as signxml_adapter
+from broker.evidence import SecondOpinion, Stance
 from broker.parse import Limits, read
 
 DS = "{http://www.w3.org/2000/09/xmldsig#}"
-XPATH = "http://www.w3.org/TR/1999/REC-xpath-19991116"
-INCLUSIVE = ("http://www.w3.org/TR/2001/REC-xml-c14n-20010315", "http://www.w3.org/2006/12/xml-c14n11")
 
 
 def signatures(root: etree._Element) -> list[etree._Element]:
@@ -86,58 +83,15 @@ def xmlsec1(document: bytes, signers: list[x509.Certificate]) -> bool | None:
 
 
 def signxml(document: bytes, signers: list[x509.Certificate]) -> bool | None:
-    """Whether signxml accepts the one signature; None for a shape that it is known not to read."""
-    root = read(document, Limits())
-    if signxml_cannot_read(root):
-        return None
-    number = len(list(signatures(root)[0].iterfind(f"{DS}SignedInfo/{DS}Reference")))
-    config = SignatureConfiguration(
-        require_x509=True,
-        expect_references=number,
-        signature_methods=frozenset(SignatureMethod),
-        digest_algorithms=frozenset(DigestAlgorithm),
-    )
-    try:
-        XMLVerifier().verify(document, x509_cert=signers[0], expect_config=config, validate_schema=False)
-    except Exception:  # noqa: BLE001 - it lets foreign exceptions through
-        return False
-    return True
+    """Whether signxml, as it is the broker's second verifier, accepts every signature; None as above."""
+    said = signxml_says(document, signers)
+    return None if said.reason in signxml_adapter.CANNOT else said.stance is Stance.AGREES
 
 
-SIGNXML_CANNOT = {
-    "several": "several signatures: it looks at the first alone",
-    "counters": "counter-signatures: it finds signatures wherever they stand",
-    "xpath": "the XPath transform",
-    "comments": "methods with comments: it digests them, though a Reference into the document leaves them out",
-    "instructions": "instructions outside the root: it forgets that they are digested",
-    "inclusive": "inclusive canonicalisation where a default namespace is inherited: it falls into a trap of lxml",
-}
-"""What signxml does not read of the shapes that we take, and why."""
-
-
-def signxml_cannot_read(root: etree._Element) -> str:
-    """Return why signxml has no opinion, a key of the table above, or an empty text."""
-    return next(_reasons(root), "")
-
-
-def _reasons(root: etree._Element) -> Iterator[str]:
-    found = signatures(root)
-    if len(found) != 1:
-        yield "several"
-        return
-    transforms = list(found[0].iter(f"{DS}Transform"))
-    algorithms = {it.get("Algorithm") or "" for it in (*transforms, *found[0].iter(f"{DS}CanonicalizationMethod"))}
-    if any(it is not found[0] for it in root.iter(f"{DS}Signature")):
-        yield "counters"
-    if XPATH in algorithms:
-        yield "xpath"
-    if any(it.endswith("WithComments") for it in algorithms) and next(root.iter(etree.Comment), None) is not None:
-        yield "comments"
-    if any(next(root.itersiblings(etree.PI, preceding=way), None) is not None for way in (True, False)):
-        yield "instructions"
-    inclusive = any(it.startswith(INCLUSIVE) for it in algorithms) or len(transforms) < 2
-    if inclusive and any(None in it.nsmap for it in root.iter(etree.Element)):
-        yield "inclusive"
+def signxml_says(document: bytes, signers: list[x509.Certificate]) -> SecondOpinion:
+    """Return its words; without a look at what our own verifier finds."""
+    asked = [signxml_adapter.Asked(certificate=it) for it in signers]
+    return signxml_adapter.opinion(read(document, Limits()), len(document), asked)
 
 
 def decoded(written: etree._Element) -> bytes | None:

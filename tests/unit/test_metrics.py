@@ -204,3 +204,20 @@ def test_how_long_intake_took_is_counted_also_when_it_failed(counting, registry)
     with pytest.raises(Unavailable), counting.timed():
         raise Unavailable("later")
     assert samples_of(registry)["intake_seconds_count", ()] == 2
+
+
+def test_second_opinions_are_counted_where_they_let_a_document_in_and_where_they_do_not(counting, registry):
+    for event in (
+        {"event": "intake.accepted", "level": "info"},
+        {"event": "intake.accepted", "level": "info", "second_opinion": "agrees", "unread": ""},
+        {"event": "intake.accepted", "level": "info", "second_opinion": "no-opinion", "unread": "comments"},
+        {"event": "verify.disagreed", "level": "error", "reason": "digest"},
+        {"event": "verify.refused", "level": "info", "code": "verify.second-opinion"},
+    ):
+        counting.see(event)
+    found = {labels: value for (name, labels), value in samples_of(registry).items() if name == "second_opinions_total"}
+    assert found == {
+        (("opinion", "agrees"), ("reason", "")): 1,
+        (("opinion", "no-opinion"), ("reason", "comments")): 1,
+        (("opinion", "disagrees"), ("reason", "digest")): 1,
+    }

@@ -18,10 +18,11 @@ from adapters.testkit.responders import named_services
 from adapters.testkit.signer import sign
 from adapters.testkit.signing.recipe import QUALIFIED
 from broker.errors import Unavailable
-from broker.evidence import to_json
+from broker.evidence import SecondOpinion, Stance, to_json
 from broker.model import Envelope, SubmissionId
 from broker.parse import Limits, Parse
 from broker.ports import Filter
+from broker.second_opinion import Seconded
 from broker.verify import Anchor, TrustSnapshot, Verify
 from broker.verify.revocation import HOLD, OCSP, Evidence, Settled, Status
 from config.recheck import Recheck
@@ -78,10 +79,9 @@ class Scene:
             store=self.store,
             ledger=ledger or self.store,
             parse=parse,
-            judge=self.verify.again,
+            **{"judge": self.verify.again, **about},
             clock=lambda: self.now,
             patience=timedelta(days=7),
-            **about,
         )
 
     def run(self) -> list[str]:
@@ -223,3 +223,18 @@ def test_what_can_never_be_known_is_told_at_once_and_does_not_count_as_overturne
     scene.now = scene.person.certificate.not_valid_after_utc + HOUR
     scene.knows(said_at=scene.now)
     assert scene.run() == ["error verify.unresolved"]
+
+
+def test_what_the_second_verifier_contradicts_is_overturned_though_its_certificate_is_good(scene):
+    """Somebody has asked for a second opinion since it was let in."""
+
+    def contrary(_document, _signatures):
+        return SecondOpinion(by="somebody", stance=Stance.DISAGREES, reason="digest")
+
+    scene.now = NOON + 24 * HOUR
+    scene.knows(said_at=scene.now)
+    with capture_logs() as said:
+        scene.job(judge=Seconded(first=scene.verify, second=contrary).again)()
+    assert [it["event"] for it in said] == ["verify.disagreed", "verify.overturned"]
+    assert scene.events() == ["verify.overturned"]
+    assert json.loads(scene.store.show(scene.id).later_report)["second_opinion"]["stance"] == "disagrees"
