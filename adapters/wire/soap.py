@@ -184,6 +184,19 @@ def demand_understood(message: Message, understood: Collection[str]) -> None:
             raise Malformed("soap.must-understand", place=f"/Envelope/Header/{name}", facts={"name": name})
 
 
+_BODY = tuple("Body".encode(codec) for codec in ("ascii", "utf-16-le", "utf-16-be"))
+
+
+def demand_opened(octets: bytes, most: int) -> None:
+    """Raise TooLarge (`soap.header-too-large`) if no Body can begin in these octets, the first of an envelope.
+
+    Its name would stand there, for names cannot be escaped.  So that an envelope need not be there whole, nor be read:
+    `most` is what `demand_brief` lets it have, and less than these octets.
+    """
+    if not any(name in octets for name in _BODY):
+        raise TooLarge("soap.header-too-large", place="/Envelope/Header", facts={"limit": str(most)})
+
+
 def demand_brief(message: Message, most: int) -> None:
     """Raise TooLarge (`soap.header-too-large`) if all but the Body's one element has more than so many characters.
 

@@ -118,7 +118,7 @@ def test_a_body_announced_too_large_is_refused_before_it_is_sent(url: str) -> No
 
 
 def test_a_body_that_grows_too_large_is_refused_while_it_arrives(url: str, desk: Desk) -> None:
-    pieces = (b"x" * 100_000 for _ in range(40))
+    pieces = (ENVELOPE + b"x" * 100_000 for _ in range(40))
     reply = Box(url=url).post(pieces, "text/xml")  # type: ignore[arg-type]  # http.client sends chunks
     assert (reply.status, reply.code()) == (413, "soap.too-large")
     assert not desk.envelopes

@@ -198,6 +198,19 @@ def test_the_header_may_not_be_as_large_as_a_document(url: str, desk: Desk, ball
     assert not desk.envelopes
 
 
+@pytest.mark.parametrize("codec", ["utf-8", "utf-16-le", "utf-16-be"])
+def test_a_header_that_goes_on_and_on_is_refused_while_it_arrives(desk: Desk, codec: str) -> None:
+    """A Body must begin within four times what the envelope may have, in whatever encoding; then it may be long."""
+    mark = "" if codec == "utf-8" else "\ufeff"
+    head = f'{mark}<e:Envelope xmlns:e="{SOAP11.namespace}"><e:Header>'.encode(codec)
+    with serving(desk, limits=Limits(payload=5_000_000), patience=5) as url:
+        reply = said_to(url, [head, *[b"x" * 50_000] * 30], "text/xml")
+        assert (reply.status, reply.code()) == (413, "soap.header-too-large")
+        late = Submission(headers=b"<!--" + b"x" * (ALLOWANCE - 5_000) + b"-->", document=b"z" * 1_500_000)
+        sent = late.envelope(SOAP11).decode().replace(' encoding="UTF-8"', "")
+        assert post(url, (mark + sent).encode(codec), kind="text/xml").status == 200
+
+
 def test_what_stands_beside_the_document_in_the_body_counts_as_header(url: str, desk: Desk) -> None:
     around = envelope(b"").replace(b"</soap:Body>", b"<!--" + b"y" * ALLOWANCE + b"--></soap:Body>")
     assert post(url, around, kind="text/xml").code() == "soap.header-too-large"

@@ -38,6 +38,9 @@ Work = Callable[[], bytes]
 ALLOWANCE = 262_144
 """Bytes that an envelope may have around its document."""
 
+OPENING = 4 * ALLOWANCE
+"""Bytes of an envelope in which its Body must begin: a character may take four."""
+
 PARTED = "multipart/related"
 
 # Read and obeyed as far as they concern us.
@@ -268,6 +271,8 @@ class Endpoint:
         if kind.name not in {SOAP11.media_type, SOAP12.media_type}:
             raise Malformed("soap.content-type", place="Content-Type")
         _demand_charset(kind.get("charset").lower(), body)
+        if len(body) > OPENING:
+            soap.demand_opened(body[:OPENING], ALLOWANCE)
         return soap.read(body, around(self.limits)), parts, kind
 
 

@@ -1,7 +1,7 @@
 """The HTTP face: takes a request's bytes in, within caps of size, time and memory, and hands them to a thread.
 
-Nothing here looks into a message but for where its parts begin and end.  The caps are kept while the body arrives,
-not after it.
+Nothing here looks into a message but for where its parts, and its Body, begin.  The caps are kept while the body
+arrives, not after it.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import replace
-from io import BytesIO
+from io import SEEK_END, BytesIO
 
 import structlog
 from starlette.applications import Starlette
@@ -24,11 +24,20 @@ from starlette.types import Receive, Scope, Send
 
 from adapters.channels.soap import faults
 from adapters.channels.soap.description import Description
-from adapters.channels.soap.endpoint import Endpoint, Request, announced, arriving, largest
+from adapters.channels.soap.endpoint import (
+    ALLOWANCE,
+    OPENING,
+    Endpoint,
+    Request,
+    announced,
+    arriving,
+    largest,
+)
 from adapters.channels.soap.sender import Gate
 from adapters.channels.soap.server import LINGER_BYTES, LINGER_SECONDS
 from adapters.channels.soap.settings import SoapSettings
 from adapters.channels.soap.shares import Bench, Line, Lines, Memory
+from adapters.wire import soap
 from adapters.wire.multipart import Part
 from broker.errors import Malformed, Rejection, TooLarge, Unavailable
 from broker.parse import Limits
@@ -88,6 +97,13 @@ class _Body:
         self.size += len(chunk)
         self._buffer.write(chunk)
         return self.size
+
+    def first(self, count: int) -> bytes:
+        """Return so many of the bytes that came first."""
+        self._buffer.seek(0)
+        found = self._buffer.read(count)
+        self._buffer.seek(0, SEEK_END)
+        return found
 
     def take(self) -> bytes:
         """Hand the bytes over, and keep none."""
@@ -246,6 +262,8 @@ class Face:
                         raise TooLarge("soap.too-large", facts={"limit": str(most)})
                     if parted is not None:
                         parted.add(chunk)
+                    elif body.size > OPENING >= body.size - len(chunk):
+                        soap.demand_opened(body.first(OPENING), ALLOWANCE)
                     deadline.reschedule(start + patience + body.size / self._settings.slowest)
         except TimeoutError:
             waited = str(round(loop.time() - start))
