@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from broker import texts
 from broker.errors import Unroutable
 from broker.ports import Question
 from routing.table import Box, By, Row, Table, forms, regons, territories
@@ -27,7 +28,7 @@ class Finding:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Explanation:
-    """An answer and its reasons.  Either `refusal` is set, or row, box and office are."""
+    """An answer and its reasons.  Either `refusal` and its `reason` are set, or row, box and office are."""
 
     form: str
     at: str
@@ -42,6 +43,7 @@ class Explanation:
     office_name: str = ""
     notes: tuple[str, ...] = ()
     refusal: str = ""
+    reason: str = ""  # of the refusal, in English
     findings: tuple[Finding, ...] = ()
 
     @property
@@ -53,12 +55,12 @@ class Explanation:
 
 def explain(table: Table, question: Question) -> Explanation:
     """Return the table's answer to the question, a refusal included, and what each row said."""
-    row = box = office = name = refusal = ""
+    row = box = office = name = refusal = reason = ""
     notes: tuple[str, ...] = ()
     try:
         target = table.target(question)
     except Unroutable as no:
-        refusal = no.code
+        refusal, reason = no.code, texts.explain(no)
     else:
         row, box, office, name, notes = target.row, target.box, target.office, target.office_name, target.notes
 
@@ -84,6 +86,7 @@ def explain(table: Table, question: Question) -> Explanation:
         office_name=name,
         notes=notes,
         refusal=refusal,
+        reason=reason,
         findings=(*boxes, *rows),
     )
 

@@ -58,7 +58,7 @@ def command(
         say_json(told if explaining else {key: value for key, value in told.items() if key != "findings"})
         end(not answer.refusal)
     if answer.refusal:
-        complain(f"{answer.refusal}: {TEXTS[answer.refusal].en}")
+        complain(f"{answer.refusal}: {answer.reason}")
     say_facts(
         {
             "form": answer.form,

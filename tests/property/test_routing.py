@@ -176,6 +176,8 @@ def test_an_explanation_agrees_with_the_answer(table: Table, question: Question)
     told = explain(table, question)
     answered = answer(table, question)
     assert (told.row or told.refusal) == answered
+    assert bool(told.reason) == bool(told.refusal)
+    assert not set("{}?") & set(told.reason)  # of every fact there is a value
     reasons = [finding.reason for finding in told.findings]
     matched = [finding.row for finding in told.findings if finding.reason == "route.row-matched"]
     assert matched == ([answered] if told.row else [])

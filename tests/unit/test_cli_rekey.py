@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shutil
+import sqlite3
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -60,6 +62,19 @@ def test_all_content_goes_under_the_first_key_and_the_old_one_can_go(place):
     config = with_keys(place, "new")
     assert [document(config, letter) for letter in before] == [PLANTED] * 6
     assert answer("check", *config)["ok"]
+
+
+def test_while_somebody_reads_what_lay_in_clear_is_said_to_be_there_still(place):
+    with_keys(place)
+    keep(place)
+    config = with_keys(place, "new")
+    with closing(sqlite3.connect(place / "goniec.sqlite", isolation_level=None)) as broker:  # as one that serves
+        broker.execute("BEGIN")
+        broker.execute("SELECT count(*) FROM content").fetchone()
+        assert "run it again" in run("rekey", *config, status=2).stderr
+        broker.execute("ROLLBACK")
+        assert answer("rekey", *config) == {"rekeyed": True}
+        assert all(PLANTED not in file.read_bytes() for file in place.glob("goniec.sqlite*"))
 
 
 @pytest.mark.parametrize("keys", [(), ("new",)])

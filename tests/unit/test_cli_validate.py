@@ -116,8 +116,9 @@ def test_an_explained_route_says_why_the_other_rows_did_not_match(place):
 
 def test_a_document_that_leads_nowhere_is_a_no_with_its_reason(place):
     words = ["route", place / "letter.xml", "-c", place / "goniec.toml", "--box", "/nobody/SEKAP"]
-    assert answer(*words, status=1)["refusal"] == "route.unknown-box"
-    assert "route.unknown-box" in run(*words, status=1).stderr
+    told = answer(*words, status=1)
+    assert (told["refusal"], told["reason"]) == ("route.unknown-box", "There is no box /nobody/SEKAP.")
+    assert run(*words, status=1).stderr == "goniec: route.unknown-box: There is no box /nobody/SEKAP.\n"
 
 
 @pytest.mark.parametrize("code", ["malformed", "unknown-form", "invalid"])

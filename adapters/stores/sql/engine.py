@@ -20,6 +20,7 @@ from broker.errors import ConfigError
 from broker.ports import Clock
 
 BUSY = 10_000  # milliseconds that a transaction waits for another process's
+CHECKPOINT = 200  # milliseconds for which cutting the write-ahead log may hold up a writer
 READERS = 8  # connections kept for reading
 MORE_READERS = 32  # opened beyond that when many threads ask at once
 
@@ -123,6 +124,22 @@ def _begun(plain: Any) -> bool:
 
 def _begin(connection: Connection) -> None:
     connection.exec_driver_sql("BEGIN")
+
+
+def cut_log(engine: Engine) -> bool:
+    """Write SQLite's log into the file and cut it to nothing; return whether it could be.
+
+    Until then the log holds what was overwritten in the file, and the file what was overwritten in the log.  It cannot
+    be while somebody reads from it; a writer is held up for `CHECKPOINT` at most.
+    """
+    with contextlib.closing(engine.raw_connection()) as connection:
+        driver = connection.cursor()
+        driver.execute(f"PRAGMA busy_timeout={CHECKPOINT}")
+        try:
+            ((busy, _, _),) = driver.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+        finally:
+            driver.execute(f"PRAGMA busy_timeout={BUSY}")
+    return not busy
 
 
 _SERVER_NOW = select(func.clock_timestamp(type_=Moment))

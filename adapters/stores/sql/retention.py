@@ -9,7 +9,6 @@ holes, a few at a time, and cuts the file.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -20,7 +19,7 @@ from sqlalchemy import tuple_ as pair
 from adapters.stores.sql import rows
 from adapters.stores.sql.access import Access
 from adapters.stores.sql.columns import Moment
-from adapters.stores.sql.engine import now
+from adapters.stores.sql.engine import cut_log, now
 from adapters.stores.sql.errors import translated
 from adapters.stores.sql.partitions import Months
 from adapters.stores.sql.tables import (
@@ -44,7 +43,6 @@ from broker.retention import HELD, LIFTED, PRUNED, REFUSALS, Due, Look, Rule, Te
 from broker.states import FINAL
 
 PAGES = 1000  # of SQLite's file, moved in one transaction: some 20 ms
-CHECKPOINT = 200  # milliseconds for which cutting the write-ahead log may hold up a writer
 
 _CONTENT_OF = (content.c.submission == submissions.c.id) & (content.c.accepted_at == submissions.c.accepted_at)
 _BLANK = {"file_name": "", "reply_to": "", "case": "", "message_id": ""}
@@ -274,12 +272,5 @@ class SqlRetention:
         if self._access.write(SHRINK, PAGES):
             return True
         with translated():
-            self._cut_log()
+            cut_log(self._engine)
         return False
-
-    def _cut_log(self) -> None:
-        """Write SQLite's log into the file and cut it, if nobody reads from it now: a writer must not wait for long."""
-        with closing(self._engine.raw_connection()) as connection:
-            driver = connection.cursor()
-            driver.execute(f"PRAGMA busy_timeout={CHECKPOINT}")
-            driver.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()

@@ -19,7 +19,7 @@ from adapters.stores.sql import claims, custody, keys, layout, ledger, migrate, 
 from adapters.stores.sql.at_rest import AtRest, Content
 from adapters.stores.sql.copies import SqlCopies
 from adapters.stores.sql.deadlines import SqlWatch
-from adapters.stores.sql.engine import now, open_engine
+from adapters.stores.sql.engine import cut_log, now, open_engine
 from adapters.stores.sql.errors import translated
 from adapters.stores.sql.journal import SqlJournal
 from adapters.stores.sql.nodes import SqlNodes
@@ -49,6 +49,7 @@ Asked = TypeVar("Asked")
 Result = TypeVar("Result")
 
 REFUSALS_PER_HOUR = 1000
+_CUTS = 25  # tries to cut SQLite's log, of `CHECKPOINT` each: brokers read for milliseconds, a copy is made for longer
 
 ACCEPT = Work(rank=0, do=custody.accept, proof=True)
 REQUEUE = Work(rank=2, do=ledger.requeue)
@@ -306,7 +307,8 @@ class SqlStore:
     def rekey(self) -> Iterator[int]:
         """Write all content anew that is not under the first key, while brokers run; yield rows as they are seen to.
 
-        It may be broken off and begun again.  Keys under which nothing lies any more are needed no more.
+        It may be broken off and begun again.  Keys under which nothing lies any more are needed no more.  Raises
+        Unavailable if all is written anew, but what it replaces is still in SQLite's log or file.
         """
         if not self._at_rest.key:
             raise ConfigError(["encryption_keys: none is there to encrypt with"])
@@ -315,6 +317,13 @@ class SqlStore:
         while any(old for _, old in self._rewrite()):  # what a slow node has written meanwhile
             pass
         self.write(DROP_OLD_KEYS, self._at_rest.key)
+        if self._reading.dialect.name == "sqlite":
+            with translated():
+                if not any(cut_log(self._reading) for _ in range(_CUTS)):
+                    raise Unavailable(
+                        "all is written anew, but what it replaces is still in SQLite's log: somebody reads from it; "
+                        "run it again"
+                    )
 
     def _rewrite(self) -> Iterator[tuple[int, int]]:
         """Go through all content once; yield how many rows were seen and how many of them written anew."""
