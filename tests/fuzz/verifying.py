@@ -2,7 +2,7 @@
 
 The fuzzer has no key.  So whatever it makes of documents that were once signed, the canonical form that is accepted
 must be one that somebody signed, its signers must be those who signed it, and xmlsec1 (or signxml, where xmlsec1 is not
-installed) must accept it too.
+installed) must accept it too.  What stands second in a broker may contradict none of it.
 """
 
 from __future__ import annotations
@@ -14,8 +14,9 @@ from functools import cache
 from cryptography import x509
 from lxml import etree
 
+from adapters.verifiers.signxml import Signxml
 from broker.errors import Rejection
-from broker.evidence import Indication, Level, Report, to_json
+from broker.evidence import Indication, Level, Report, Stance, to_json
 from broker.model import Form, FormKey, Valid
 from broker.parse import Limits, Parse, read
 from broker.verify import Anchor, TrustSnapshot, Verify
@@ -102,6 +103,8 @@ def body(data: bytes) -> None:
     assert signers(report), "accepted, and nobody signed it"
     for signer in signers(report):
         assert (essence(content), frozenset([signer])) in truths(), "accepted, and nobody signed this"
+    said = Signxml()(document, report.signatures)
+    assert said.stance is not Stance.DISAGREES, "accepted by us, refused by the broker's second verifier"
     if document not in documents():
         _demand_agreement(document, report)
 

@@ -65,6 +65,7 @@ AWAITING = replace(
     indication=Indication.INDETERMINATE,
     sub_indication=SubIndication.TRY_LATER,
     code="verify.revocation-unknown",
+    hint="verify.hint-claimed-role",
     place="ds:Signature[1]",
 )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import re
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -21,11 +22,11 @@ from adapters.testkit.pki import Pki
 from adapters.testkit.signer import sign
 from adapters.testkit.signing.recipe import C14N, ENVELOPED, EXCLUSIVE, EXCLUSIVE_COMMENTS, QUALIFIED, XPATH
 from adapters.verifiers import signxml
-from adapters.verifiers.signxml import BY, CANNOT, UNREADABLE, Signxml
+from adapters.verifiers.signxml import BY, CANNOT, UNREADABLE, Asked, Signxml, opinion
 from broker import vocabulary
 from broker.errors import Unavailable
 from broker.evidence import Indication, SecondOpinion, SignatureReport, Stance
-from broker.parse import Limits
+from broker.parse import Limits, read
 from tests.corpus.kept import kept
 from tests.corpus.verify.prefixes import COVERED
 from tests.corpus.verify.scene import AT, FORM, FORM_WITH_ID, PKI, judged
@@ -58,6 +59,13 @@ def found(document: bytes) -> tuple[SignatureReport, ...]:
 
 def says(document: bytes, signatures: tuple[SignatureReport, ...] | None = None) -> SecondOpinion:
     return Signxml()(document, found(document) if signatures is None else signatures)
+
+
+def with_another_value(document: bytes) -> bytes:
+    """The document, its last signature's value changed in one bit."""
+    start = document.index(b">", document.rindex(b"<ds:SignatureValue")) + 1
+    other = b"A" if document[start : start + 1] != b"A" else b"B"
+    return document[:start] + other + document[start + 1 :]
 
 
 # ── the corpus ──
@@ -138,7 +146,9 @@ def test_it_agrees_where_lxml_and_it_would_go_wrong_alone(form: bytes, transform
 def test_text_behind_a_signature_belongs_to_what_is_signed():
     marked = sign(PLAIN, PKI.person, AT, QUALIFIED, rewrite=lambda text: text + "behind")
     assert b"</ds:Signature>behind</w:r>" in marked
-    assert says(marked) == AGREES
+    asked = [Asked(certificate=PKI.person.certificate)]
+    assert opinion(read(marked, Limits()), len(marked), asked) == AGREES
+    assert opinion(read(marked.replace(b"behind", b"beyond"), Limits()), len(marked), asked).reason == "digest"
 
 
 def test_whether_a_certificate_has_ended_is_not_its_question():
@@ -147,6 +157,17 @@ def test_whether_a_certificate_has_ended_is_not_its_question():
     old = Pki(at=long_ago, keys="ec-256", cas="ec-256")
     document = sign(PLAIN, old.person, long_ago)
     assert says(document, judged(document, path=False).signatures) == AGREES
+
+
+def test_what_else_is_said_about_the_key_is_not_its_question():
+    """Nobody signs a KeyValue, and nobody here believes one."""
+    document = sign(PLAIN, PKI.person, AT, key_value=True)
+    other = sign(PLAIN, PKI.other_person, AT, key_value=True)
+    value = re.compile(rb"<ds:KeyValue>.*</ds:KeyValue>", re.DOTALL)
+    (shown,) = value.findall(other)
+    mixed = value.sub(lambda _: shown, document)
+    assert mixed not in {document, other}
+    assert says(mixed) == AGREES
 
 
 def test_a_longer_document_is_read_as_well():
@@ -164,9 +185,7 @@ def test_a_changed_form_is_contradicted():
 
 
 def test_a_changed_value_is_contradicted():
-    start = SIGNED.index(b">", SIGNED.index(b"<ds:SignatureValue")) + 1
-    changed = SIGNED[:start] + bytes([SIGNED[start] ^ 1]) + SIGNED[start + 1 :]
-    said = says(changed, found(SIGNED))
+    said = says(with_another_value(SIGNED), found(SIGNED))
     assert (said.stance, said.reason) == (Stance.DISAGREES, "signature-value")
 
 
@@ -202,9 +221,7 @@ def test_other_references_than_ours_are_contradicted():
 
 
 def test_the_signature_that_is_wrong_is_named():
-    last = TWO.rindex(b"<ds:SignatureValue")
-    start = TWO.index(b">", last) + 1
-    said = says(TWO[:start] + bytes([TWO[start] ^ 1]) + TWO[start + 1 :], found(TWO))
+    said = says(with_another_value(TWO), found(TWO))
     assert (said.stance, said.place) == (Stance.DISAGREES, "ds:Signature[2]")
 
 
@@ -212,9 +229,7 @@ def test_a_signature_that_it_cannot_read_does_not_hide_one_that_is_wrong():
     spaced = sign(PLAIN, PKI.person, AT, QUALIFIED, transforms=(ENVELOPED, XPATH), xpath=SPACED)
     both = sign(spaced, PKI.other_person, AT, QUALIFIED)
     assert says(both) == SecondOpinion(by=BY, stance=Stance.NONE, reason="xpath", place="ds:Signature[1]")
-    last = both.rindex(b"<ds:SignatureValue")
-    start = both.index(b">", last) + 1
-    said = says(both[:start] + bytes([both[start] ^ 1]) + both[start + 1 :], found(both))
+    said = says(with_another_value(both), found(both))
     assert (said.stance, said.place) == (Stance.DISAGREES, "ds:Signature[2]")
 
 
@@ -261,8 +276,8 @@ def _named(signature: SignatureReport, sha256: str) -> SignatureReport:
 
 
 def test_what_would_cost_too_much_is_not_read(monkeypatch: pytest.MonkeyPatch):
-    """Each Reference costs the octets of the whole document, and a hundred for each element."""
-    weight = len(SIGNED) + 100 * sum(1 for _ in etree.fromstring(SIGNED).iter("*"))
+    """Each Reference makes it read the whole document once more."""
+    weight = signxml._weight(etree.fromstring(SIGNED), len(SIGNED))
     signatures = found(SIGNED)
     monkeypatch.setattr(signxml, "_MOST", 2 * weight)
     assert says(SIGNED, signatures) == AGREES
@@ -274,8 +289,26 @@ def test_what_would_cost_too_much_is_not_read(monkeypatch: pytest.MonkeyPatch):
     assert "costly" in CANNOT
 
 
-def test_a_letter_of_the_largest_size_is_not_too_costly_for_three_references():
-    assert signxml._MOST > 3 * 32_000_000
+@pytest.mark.parametrize(
+    ("document", "weight"),
+    [
+        (b"<r/>", 5 + 100),
+        (b"<r>x</r>", 5 + 100),
+        (b"<r><a/></r>", 5 + 200),
+        (b'<r a="1" b=""/>', 5 + 300),
+        (b"<r><!--x--><?p?></r>", 5 + 300),
+        (b'<r xmlns="u"/>', 5 + 100 + 1),
+        (b'<r xmlns="u" xmlns:a="a" xmlns:b="b"><a/><!--x--></r>', 5 + 300 + 2 * 9),
+        (b"<r>" + b'<a xmlns="u"/>' * 100 + b"</r>", 5 + 100 * 101 + 101 * 32 * 32),
+    ],
+)
+def test_a_document_weighs_its_octets_its_nodes_and_its_prefixes(document: bytes, weight: int):
+    assert signxml._weight(etree.fromstring(document), 5) == weight
+
+
+def test_a_letter_of_the_largest_size_is_read_for_three_references_and_a_large_form_too():
+    assert signxml._MOST > 3 * 33_000_000
+    assert signxml._MOST > 3 * (2_000_000 + 30_000 * (2 * 100 + 32 * 32))
 
 
 @pytest.mark.parametrize(
