@@ -2,13 +2,16 @@
 
 Nothing is fetched: what is not in the snapshot or beside the signature does not exist.  Paths are proposed here
 and not by the library, whose search is exponential on crafted bags of certificates: ours is capped in steps and
-in judgements.  Results are remembered as long as every certificate of the path is valid.
+in judgements.  What was found is remembered for as long as nothing begins or ends that a search could meet: whether
+a document passes must not depend on those before it.
 """
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import lru_cache
@@ -38,7 +41,7 @@ _REMEMBERED_LINKS: Final = 256
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Path:
-    """A way from a signer up to an anchor that holds from `since` to `until`.
+    """A way from a signer up to an anchor.
 
     `certificates` begin with the signer's and end with the anchor's; `issuers` tell, for all below the anchor, whose
     revocation lists speak of them (`issuer_key`).
@@ -47,8 +50,6 @@ class Path:
     certificates: tuple[Certificate, ...]
     issuers: tuple[str, ...]
     anchor: Anchor
-    since: datetime
-    until: datetime
 
     @property
     def subjects(self) -> tuple[str, ...]:
@@ -64,28 +65,39 @@ class Path:
 def find(
     signer: Certificate, beside: Sequence[Certificate], trust: TrustSnapshot, at: datetime, *, stamps: bool = False
 ) -> Path:
-    """Return the path of a signer's certificate at a moment; raise Fault.
+    """Return the first of the paths that hold (`find_all`); raise Fault."""
+    return next(find_all(signer, beside, trust, at, stamps=stamps))
 
-    `beside` are certificates that came with the signature: they help to build a path and are not trusted.  `stamps`:
-    it is a time-stamping unit, whose usage the caller has judged.
+
+def find_all(
+    signer: Certificate, beside: Sequence[Certificate], trust: TrustSnapshot, at: datetime, *, stamps: bool = False
+) -> Iterator[Path]:
+    """Yield the paths of a signer's certificate that hold at a moment, there is at least one; raise Fault.
+
+    `beside` are certificates that came with the signature: they help to build a path and are not trusted; in which
+    order they came does not matter.  `stamps`: it is a time-stamping unit, whose usage the caller has judged.  All
+    but the first are sought only when they are asked for (EN 319 102-1 §5.2.6.4: when the first does not stand).
     """
     if signer.authority:
         raise Fault("verify.certificate-is-ca")
     if not stamps and not signer.signs:
         raise Fault("verify.key-usage")
-    return build(signer, beside, trust, at)
+    yield from _build(signer, beside, trust, at)
 
 
 def build(end: Certificate, beside: Sequence[Certificate], trust: TrustSnapshot, at: datetime) -> Path:
-    """Return the path of any certificate, whatever it may be used for; raise Fault."""
+    """Return the first path of any certificate, whatever it may be used for; raise Fault."""
+    return next(_build(end, beside, trust, at))
+
+
+def _build(end: Certificate, beside: Sequence[Certificate], trust: TrustSnapshot, at: datetime) -> Iterator[Path]:
     if at < end.report.not_before:
         raise Fault("verify.certificate-not-yet-valid")
     if at > end.report.not_after:
         raise Fault("verify.certificate-expired")
-    found = _judge_of(trust).path(end, beside, at)
-    if not found.anchor.counts(at):  # it did when this path was found
-        raise Fault("verify.chain-untrusted")
-    return found
+    judge = _judge_of(trust)
+    yield judge.first(end, beside, at)
+    yield from judge.others(end, beside, at)
 
 
 @lru_cache(maxsize=8)
@@ -115,61 +127,99 @@ Proposal = tuple[_Root, tuple[_Link, ...]]
 """An anchor and the certificates below it, the signer's first."""
 
 
+Question = tuple[str, frozenset[tuple[str, bool]], int, int]
+"""Whose paths are sought, what came beside and whether it is in force, and what has begun and ended by then."""
+
+Remembered = TypeVar("Remembered")
+
+
 class _Judge:
     """Judges paths against one snapshot.  asn1crypto reads lazily and is not thread-safe: one path at a time."""
 
     def __init__(self, trust: TrustSnapshot) -> None:
-        self._trust = trust
         self._roots = [_root(anchor) for anchor in trust.anchors]
-        self._anchored = {issuer_key(root.certificate.x509) for root in self._roots}
-        self._pinned = {root.certificate.der: root for root in reversed(self._roots)}
+        self._anchored: dict[str, list[_Root]] = {}
+        self._pinned: dict[bytes, list[_Root]] = {}
+        for root in self._roots:
+            self._anchored.setdefault(issuer_key(root.certificate.x509), []).append(root)
+            self._pinned.setdefault(root.certificate.der, []).append(root)
         # Those above a signer come beside every document of its provider; under our lock one reading serves all.
         self._link = lru_cache(maxsize=_REMEMBERED_LINKS)(_link)
         self._links = [_link(load(it.public_bytes(Encoding.DER))) for it in trust.intermediates]
-        self._known: dict[tuple[str, frozenset[str]], Path] = {}
+        held = [it.certificate.report for it in self._roots] + [it.certificate.report for it in self._links]
+        services = [it for anchor in trust.anchors for it in anchor.services]
+        # A service counts until just before its end, a certificate until its end.
+        self._turns = sorted([*(it.not_before for it in held), *(at for it in services for at in (it.since, it.until))])
+        self._ends = sorted(it.not_after for it in held)
+        self._first: dict[Question, Path] = {}
+        self._others: dict[Question, tuple[Path, ...]] = {}
         self._lock = Lock()
 
-    def path(self, signer: Certificate, beside: Sequence[Certificate], at: datetime) -> Path:
-        # What came beside is part of the key: whether a document passes must not depend on those before it.
-        key = (signer.report.sha256, frozenset(certificate.report.sha256 for certificate in beside))
-        known = self._known.get(key)
-        if known is not None and known.since <= at <= known.until:
-            return known
-        with self._lock:
-            path = self._pin(signer) or self._search(signer, beside, at)
-            if len(self._known) >= _REMEMBERED:
-                self._known.clear()
-            self._known[key] = path
-        return path
+    def first(self, signer: Certificate, beside: Sequence[Certificate], at: datetime) -> Path:
+        """Return the first path that holds; raise Fault."""
+        return self._once(self._first, signer, beside, at, next)
 
-    def _pin(self, signer: Certificate) -> Path | None:
-        root = self._pinned.get(signer.der)
-        return _path([signer], root.anchor) if root else None
+    def others(self, signer: Certificate, beside: Sequence[Certificate], at: datetime) -> tuple[Path, ...]:
+        """Return the paths that hold behind the first."""
+        return self._once(self._others, signer, beside, at, _behind_first)
 
-    def _search(self, signer: Certificate, beside: Sequence[Certificate], at: datetime) -> Path:
+    def _once(
+        self,
+        known: dict[Question, Remembered],
+        signer: Certificate,
+        beside: Sequence[Certificate],
+        at: datetime,
+        take: Callable[[Iterator[Path]], Remembered],
+    ) -> Remembered:
+        asked = self._question(signer, beside, at)
+        found = known.get(asked)
+        if found is None:
+            with self._lock:
+                found = take(self._paths(signer, beside, at))
+                if len(known) >= _REMEMBERED:
+                    known.clear()
+                known[asked] = found
+        return found
+
+    def _question(self, signer: Certificate, beside: Sequence[Certificate], at: datetime) -> Question:
+        """Return all that an answer hangs on: with the same, a search would find the same."""
+        came = frozenset((it.sha256, it.not_before <= at <= it.not_after) for it in (one.report for one in beside))
+        return (signer.report.sha256, came, bisect_right(self._turns, at), bisect_left(self._ends, at))
+
+    def _paths(self, signer: Certificate, beside: Sequence[Certificate], at: datetime) -> Iterator[Path]:
+        """Yield the paths that hold; raise Fault."""
+        pinned = [root for root in self._pinned.get(signer.der, ()) if root.anchor.counts(at)]
+        if pinned:
+            yield _path([signer], pinned[0].anchor)
+            return
         try:
-            pool = self._links + [self._link(certificate) for certificate in beside]
-            return self._best(self._proposals(_link(signer), pool), at)
+            # Newest first, whichever came first: the order in KeyInfo is no part of what is signed.
+            came = sorted(beside, key=lambda it: (it.report.not_before, it.report.sha256), reverse=True)
+            pool = self._links + [self._link(certificate) for certificate in came]
+            yield from self._holding(self._proposals(_link(signer), pool, at), at)
         except Fault:
             raise
         except Exception as error:  # a library reads hostile octets: whatever it raises means no path
             raise Fault("verify.chain-unreadable") from error
 
     @staticmethod
-    def _best(proposals: Iterator[Proposal], at: datetime) -> Path:
-        """Return the first path that holds; raise Fault as the first that does not."""
+    def _holding(proposals: Iterator[Proposal], at: datetime) -> Iterator[Path]:
+        """Yield the paths that hold; if none does, raise Fault as the first that does not."""
         first: Fault | None = None
+        held = False
         for root, chain in islice(proposals, _TRIES):
             fault = _flaw(root, chain, at)
             if fault is None:
-                return _path([*(link.certificate for link in chain), root.certificate], root.anchor)
+                held = True
+                yield _path([*(link.certificate for link in chain), root.certificate], root.anchor)
             first = first or fault
-        raise first or Fault("verify.chain-untrusted")
+        if not held:
+            raise first or Fault("verify.chain-untrusted")
 
-    def _proposals(self, signer: _Link, pool: Sequence[_Link]) -> Iterator[Proposal]:
-        """Yield chains, signer first, that end below an anchor; shortest first; raise Fault if it is a maze."""
-        # A certificate of an anchor's very name and key adds nothing to the anchor.
-        issuers = [link for link in pool if link.name not in self._anchored]
+    def _proposals(self, signer: _Link, pool: Sequence[_Link], at: datetime) -> Iterator[Proposal]:
+        """Yield chains, signer first, that end below an anchor that counts, shortest first; raise Fault in a maze."""
+        # A certificate of the very name and key of an anchor that counts adds nothing to the anchor.
+        issuers = [link for link in pool if not any(it.anchor.counts(at) for it in self._anchored.get(link.name, ()))]
         above: dict[str, tuple[list[_Root], list[_Link]]] = {}  # asked once of each: comparing names costs most
         open_chains: deque[tuple[_Link, ...]] = deque([(signer,)])
         for _ in range(_STEPS):
@@ -178,7 +228,8 @@ class _Judge:
             chain = open_chains.popleft()
             top = chain[-1]
             if top.certificate.report.sha256 not in above:
-                above[top.certificate.report.sha256] = (_issuers(top, self._roots), _issuers(top, issuers))
+                roots = [it for it in _issuers(top, self._roots) if it.anchor.counts(at)]
+                above[top.certificate.report.sha256] = (roots, _issuers(top, issuers))
             roots, links = above[top.certificate.report.sha256]
             for root in roots:
                 yield root, chain
@@ -188,14 +239,20 @@ class _Judge:
         raise Fault("verify.chain-too-complex")
 
 
+def _behind_first(paths: Iterator[Path]) -> tuple[Path, ...]:
+    found = []
+    with suppress(Fault):  # in a maze the search ends early: those that it has found hold none the less
+        for path in islice(paths, 1, None):
+            found.append(path)  # noqa: PERF402 - list() would lose them
+    return tuple(found)
+
+
 def _issuers(link: _Link, among: Sequence[Above]) -> list[Above]:
     return [it for it in among if it.authority.is_potential_issuer_of(link.asn1)]
 
 
 def _flaw(root: _Root, chain: Sequence[_Link], at: datetime) -> Fault | None:
     """Judge one path; return what is wrong with it."""
-    if not root.anchor.counts(at):
-        return Fault("verify.chain-untrusted")
     for certificate in [root.certificate, *(link.certificate for link in chain[1:])]:
         if certificate.key is not None and not long_enough(certificate.key):
             return Fault("verify.chain-weak")
@@ -233,8 +290,6 @@ def _path(certificates: Sequence[Certificate], anchor: Anchor) -> Path:
         certificates=tuple(certificates),
         issuers=tuple(issuer_key(certificate.x509) for certificate in certificates[1:]),
         anchor=anchor,
-        since=max(certificate.report.not_before for certificate in certificates),
-        until=min(certificate.report.not_after for certificate in certificates),
     )
 
 

@@ -29,10 +29,9 @@ def _own(certificate: x509.Certificate) -> Certificate:
     return load(certificate.public_bytes(Encoding.DER))
 
 
-def test_a_path_holds_only_while_all_its_certificates_do() -> None:
+def test_a_path_ends_below_an_anchor_and_is_worth_what_that_is() -> None:
     found = path.find(load(PKI.person.der), (), TRUST, AT)
-    assert found.since == PKI.person.certificate.not_valid_before_utc
-    assert found.until == PKI.person.certificate.not_valid_after_utc
+    assert found.chain == (PKI.person.der, PKI.qualified_ca.credential.der)
     assert found.anchor.level is Level.QUALIFIED
 
 
@@ -41,7 +40,7 @@ def test_a_remembered_path_is_judged_anew_outside_its_time() -> None:
     person = PKI.personal(short, JAN)
     beside = [_own(certificate) for certificate in person.chain]
     signer = load(person.der)
-    assert path.find(signer, beside, TRUST, AT).until == short.credential.certificate.not_valid_after_utc
+    assert path.find(signer, beside, TRUST, AT).chain[1] == short.credential.der
     with pytest.raises(Fault, match="chain-expired"):
         path.find(signer, beside, TRUST, AT + 2 * DAY)
     assert path.find(signer, beside, TRUST, AT)
@@ -58,7 +57,7 @@ def test_a_path_is_judged_once_as_long_as_it_holds_and_so_many_are_remembered(mo
         assert path.find(signer, (), trust, AT).certificates[0] is signer
         assert len(judged_so_far) == times
     for at in (one.report.not_before, one.report.not_after):
-        assert path.find(one, (), trust, at).until == one.report.not_after
+        assert path.find(one, (), trust, at).certificates[0] is one
 
 
 def test_only_so_many_paths_are_tried(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -70,10 +69,10 @@ def test_only_so_many_paths_are_tried(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(path, "_flaw", fails)
     with pytest.raises(Fault, match="chain-weak"):  # the first says why
-        path._Judge._best(iter([(None, ())] * 1_000), AT)  # type: ignore[list-item]
+        list(path._Judge._holding(iter([(None, ())] * 1_000), AT))  # type: ignore[list-item]
     assert len(tried) == path._TRIES
     with pytest.raises(Fault) as caught:
-        path._Judge._best(iter(()), AT)
+        list(path._Judge._holding(iter(()), AT))
     assert caught.value.code == "verify.chain-untrusted"
 
 
