@@ -12,7 +12,7 @@ import re
 from collections import Counter
 from typing import Final
 
-from asn1crypto import core
+from asn1crypto import parser
 from cryptography import x509
 
 # In three steps, and no step ends with what the next may begin with: as one expression with white space allowed
@@ -22,6 +22,9 @@ _WRITTEN: Final = re.compile(r""""(?:\\.|[^"\\])*"|(?:\\.|[^,;+"\\])*""", re.DOT
 _END: Final = re.compile(r"\s*(?:[,;+]|\Z)")
 _HEX_ESCAPES: Final = re.compile(r"(?:\\[0-9a-fA-F]{2})+")
 _ESCAPE: Final = re.compile(r"\\(.)", re.DOTALL)
+# The types of strings in names (RFC 5280 §4.1.2.4, and IA5String of older attributes) by their universal tags, and how
+# their characters are written: as the names in certificates are read.
+_STRINGS: Final = {12: "utf-8", 19: "utf-8", 20: "utf-8", 22: "utf-8", 28: "utf-32-be", 30: "utf-16-be"}
 LONGEST: Final = 4096
 """Characters: what is longer is the name of nobody."""
 
@@ -63,12 +66,16 @@ def _value(written: str) -> str | None:
 
 
 def _der(digits: str) -> str | None:
-    """Return the text of a value written as hexadecimal DER (RFC 4514 §2.4)."""
+    """Return the text of a value written as hexadecimal DER (RFC 4514 §2.4), None if it is not one primitive string.
+
+    Whatever else can be written so has values that no library reads, or reads without trouble.
+    """
     try:
-        value = core.load(bytes.fromhex(digits), strict=True).native
-    except (ValueError, TypeError, KeyError):
+        class_, method, tag, _, content, _ = parser.parse(bytes.fromhex(digits), strict=True)
+        codec = _STRINGS.get(tag) if (class_, method) == (0, 0) else None
+        return None if codec is None else bytes(content).decode(codec)
+    except ValueError:
         return None
-    return value if isinstance(value, str) else None
 
 
 def _text(value: str | bytes) -> str:

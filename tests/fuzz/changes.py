@@ -28,6 +28,7 @@ NAMES = (
     f"{{{_XADES}}}SignedProperties",
     f"{{{_XADES}}}CounterSignature",
     f"{{{_XADES}}}UnsignedProperties",
+    f"{{{_DS}}}X509IssuerName",
     "{http://example.test/wzor/}Dokument",
     "{http://example.test/wzor/}Kwota",
 )
@@ -48,6 +49,8 @@ VALUES = (
     "http://example.test/",
     "999",
     "preserve",
+    "CN=#0c0141",
+    "CN=#0900,C=#1e020105",
 )
 ATTRIBUTES = (
     "Id",
@@ -183,6 +186,16 @@ def _spell(element: etree._Element, _: object, __: int, what: int) -> None:
     element.text = text[:at] + " \n"[what % 2] + text[at:]
 
 
+def _name_in_octets(_: object, elements: Sequence[etree._Element], where: int, what: int) -> None:
+    """Write a value of an issuer's name as hexadecimal DER: any type, of one octet or none, or of another's text."""
+    names = [it for it in elements if it.tag == f"{{{_DS}}}X509IssuerName"]
+    if names:
+        tag, octet = what.to_bytes(2, "little")
+        content = [b"", bytes([octet]), (names[-1].text or "").encode()[:100]][where // 7 % 3]
+        value = bytes([tag, len(content)]) + content
+        names[where % len(names)].text = f"CN=#{value.hex()}"
+
+
 CHANGES: tuple[Change, ...] = (
     _put_into,
     _copy_into,
@@ -197,4 +210,5 @@ CHANGES: tuple[Change, ...] = (
     _comment,
     _declare,
     _spell,
+    _name_in_octets,
 )

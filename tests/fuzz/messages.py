@@ -6,6 +6,7 @@ takes in must be what the partner signed, in every respect.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from functools import cache
 
@@ -123,6 +124,10 @@ def seeds() -> Iterator[bytes]:
             yield b"0" + kind + b"\n" + envelope
             for recipe in (ALL, NODE, ZEEP):
                 yield b"8" + kind + b"\n" + secure(envelope, partner(), NOON, recipe)
+            yield b"8" + kind + b"\n" + secure(envelope, partner(), NOON, token="pkipath")
+            by_name = secure(envelope, partner(), NOON, key_info="issuer-serial")
+            yield b"8" + kind + b"\n" + by_name
+            yield b"8" + kind + b"\n" + re.sub(rb"(<ds:X509IssuerName>)[^<]*", rb"\1CN=#0c0141,C=#0900", by_name)
         parts_kind, package = Submission().package(version)
         yield b"0" + parts_kind.encode() + b"\n" + package
         for parted in (SOAP11, SOAP12):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from base64 import b64decode, b64encode
 
@@ -11,12 +12,14 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ed25519
 from cryptography.hazmat.primitives.serialization import Encoding
+from hypothesis import given
+from hypothesis import strategies as st
 from lxml import etree
 
 from adapters.testkit.pki import JAN
 from adapters.testkit.wss import WSSE
 from adapters.testkit.wss_attacks import HOSTILE
-from broker.errors import Rejection, Unauthorised
+from broker.errors import Malformed, Rejection, Unauthorised
 from broker.partner import Credential as Proven
 from broker.partner import Proof, fingerprint
 from tests.corpus.verify.scene import AT, PKI
@@ -86,6 +89,57 @@ def test_a_path_without_a_certificate_or_with_very_many_is_refused() -> None:
         refused("wss.token", path(number))
 
 
+def in_token(octets: bytes, token: str) -> bytes:
+    """A message with these octets for its token, which nothing that is signed covers."""
+    message, pattern = signed(token=token, covers=("body",)), rb"(<wsse:BinarySecurityToken[^>]*>)[^<]*"
+    return re.sub(pattern, rb"\g<1>" + b64encode(octets), message)
+
+
+@pytest.mark.parametrize(
+    "octets",
+    [
+        b"",
+        b"\x30",
+        bytes.fromhex("300727800401610000"),  # an element of no known end: it cannot be written anew
+        bytes.fromhex("300728800401610000"),
+        bytes.fromhex("3080") * 500 + bytes(1_000),
+        BY.der,  # a certificate, and no path of any: its last piece is its signature
+        b"\x31\x82" + len(BY.der).to_bytes(2) + BY.der,  # a SET
+    ],
+    ids=["nothing", "cut off", "without end", "in pieces", "deep", "no path", "set"],
+)
+def test_what_is_no_path_of_certificates_is_refused(octets) -> None:
+    refused("wss.token", in_token(octets, "pkipath"))
+
+
+def test_the_end_of_a_path_is_read_as_it_stands_and_its_beginning_is_not_read() -> None:
+    def path(*values: bytes) -> bytes:
+        content = b"".join(values)
+        return b"\x30\x82" + len(content).to_bytes(2) + content
+
+    secured = read(in_token(path(bytes.fromhex("27800401610000"), BY.der), "pkipath"))
+    assert secured is not None
+    assert secured.der == BY.der
+    refused("wss.token", in_token(path(BY.der) + b"\0", "pkipath"))
+    refused("wss.token", in_token(path(BY.der, b"\x30"), "pkipath"))
+
+
+@given(
+    token=st.sampled_from(["pkipath", "x509v3"]),
+    octets=st.one_of(
+        st.binary(max_size=60),
+        st.tuples(st.binary(max_size=30), st.sampled_from([BY.der, BY.der[:-1], bytes.fromhex("2780")])).map(
+            lambda it: b"\x30\x82" + len(b"".join(it)).to_bytes(2) + b"".join(it)
+        ),
+    ),
+)
+def test_no_octets_of_a_token_raise_anything_but_a_refusal(token, octets) -> None:
+    with contextlib.suppress(Malformed, Unauthorised):
+        secured = read(in_token(octets, token))
+        assert secured is not None
+        assert secured.der == BY.der
+
+
 def test_a_key_of_another_kind_is_refused() -> None:
     own = ed25519.Ed25519PrivateKey.generate()
     issued = PKI.local_ca.issue(BY.certificate.subject, own, not_before=AT - MINUTE, not_after=AT + MINUTE)
@@ -113,6 +167,12 @@ def test_a_key_of_another_kind_is_refused() -> None:
         ("issuer-serial", rb"<ds:X509SerialNumber>", b"<ds:X509SerialNumber>-", "wss.key-info"),
         ("issuer-serial", rb"<ds:X509SerialNumber>", b"<ds:X509SerialNumber>1", "wss.token-missing"),
         ("issuer-serial", rb"<ds:X509IssuerName>", b"<ds:X509IssuerName>CN=another,", "wss.token-missing"),
+        (
+            "issuer-serial",
+            rb"<ds:X509IssuerName>[^<]*",
+            b"<ds:X509IssuerName>CN=#0900",
+            "wss.token-missing",
+        ),
         ("issuer-serial", rb"<ds:X509IssuerName>.*</ds:X509IssuerName>", b"", "wss.key-info"),
         ("x509-ski", rb"<ds:X509SKI>.*</ds:X509SKI>", b"", "wss.key-info"),
         ("x509-ski", rb"<ds:X509SKI>", b"<ds:X509CRL/><ds:X509SKI>", "wss.key-info"),

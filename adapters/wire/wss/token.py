@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import Final
 
-from asn1crypto import core
+from asn1crypto import parser
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 from lxml import etree
@@ -39,6 +39,7 @@ Known = Callable[[], Iterable[x509.Certificate]]
 
 _LONGEST_PATH: Final = 10  # certificates
 _LARGEST_PATH: Final = 100_000  # octets
+_SEQUENCE: Final = b"\x30"
 _SERIAL: Final = re.compile(r"[0-9]{1,60}", re.ASCII)
 
 _Test = Callable[[Certificate], bool]
@@ -122,22 +123,31 @@ def _read(der: bytes) -> Certificate:
     return read
 
 
-class _Path(core.SequenceOf):  # type: ignore[misc]  # asn1crypto has no types
-    """A PKIPath (X.509 §8.5): a certificate is issued by the one before it, so the last one is the signer's."""
-
-    _child_spec = core.Any
-
-
 def _end_of_path(der: bytes) -> bytes:
+    """Return the last certificate of a PKIPath: each is issued by the one before it (X.509 §8.5).
+
+    Its octets are cut out as they stand: what is written anew may be something else, or may not be written at all.
+    """
     if len(der) > _LARGEST_PATH:
         raise no("wss.token", "X509PKIPathv1")
     try:
-        path = [it.dump() for it in _Path.load(der, strict=True)]
-    except (ValueError, TypeError) as error:
+        _, _, _, header, content, _ = parser.parse(der, strict=True)
+        path = list(_pieces(content))
+    except ValueError as error:
         raise no("wss.token", "X509PKIPathv1") from error
-    if not 0 < len(path) <= _LONGEST_PATH:
+    if header[:1] != _SEQUENCE or not 0 < len(path) <= _LONGEST_PATH:
         raise no("wss.token", "X509PKIPathv1")
-    return bytes(path[-1])
+    return path[-1]
+
+
+def _pieces(content: bytes) -> Iterator[bytes]:
+    """Give the values that stand one after the other, and no more than one beyond what a path may have."""
+    for _ in range(_LONGEST_PATH + 1):
+        if not content:
+            return
+        end = parser.peek(content)
+        yield content[:end]
+        content = content[end:]
 
 
 # ── descriptions ─────────────────────────────────────────────────────────────────────────────────────────

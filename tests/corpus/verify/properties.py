@@ -40,6 +40,11 @@ expect(
     rewritten("(<ds:X509IssuerName>).*(</ds:X509IssuerName>)", r"\1CN=Somebody Else\2"),
     "name",
 )
+expect(
+    "signing-certificate-issuer",
+    rewritten("(<ds:X509IssuerName>).*(</ds:X509IssuerName>)", r"\1CN=#0900,OU=#0300,O=#2c030c0141\2"),
+    "name-that-is-no-string",
+)
 
 
 def _swapped() -> bytes:

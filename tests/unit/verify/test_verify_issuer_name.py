@@ -9,7 +9,7 @@ import pytest
 from cryptography import x509
 from cryptography.x509.name import _ASN1Type
 from cryptography.x509.oid import NameOID
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from adapters.testkit.signer import sign
@@ -79,6 +79,21 @@ def one(value: str | bytes) -> x509.Name:
         ("CN=#020141", one("A"), False),
         ("CN=#0500", one(" "), False),
         ("CN=#zz", one("#zz"), False),
+        ("CN=#0c02c485", one("ą"), True),
+        ("CN=#130141", one("A"), True),
+        ("CN=#1402c485", one("ą"), True),
+        ("CN=#160141", one("A"), True),
+        ("CN=#1c0400000105", one("ą"), True),
+        ("CN=#1e020105", one("ą"), True),
+        ("CN=#0c0c0161", one("\x01a"), False),  # cut off
+        ("CN=#0c01ff", one("ÿ"), False),
+        ("CN=#1e0141", one("A"), False),
+        ("CN=#4c0141", one("A"), False),  # of a class of somebody's own
+        ("CN=#8c0141", one("A"), False),
+        ("CN=#2c030c0141", one("A"), False),  # in pieces, as DER has no string
+        ("CN=#2c030c0141", one("\x0c\x01A"), False),
+        ("CN=#180f32303236303130313030303030305a", one("20260101000000Z"), False),  # a moment
+        ("CN=#1a0141", one("A"), False),  # VisibleString is in no name
         ('CN="A', one("A"), False),
         ("CN=A\\", one("A"), False),
         ("CN=A", one("A"), True),
@@ -95,6 +110,16 @@ def test_a_value_is_what_it_says_however_it_is_spelt(written: str, issuer: x509.
 @given(st.text(max_size=200))
 def test_no_text_makes_it_raise(written: str) -> None:
     names(written, ISSUER)
+
+
+@given(st.binary(max_size=40))
+@example(bytes.fromhex("0900"))  # a REAL, and an ObjectDescriptor, of which a library knows no value
+@example(bytes.fromhex("0700"))
+@example(bytes.fromhex("0800"))
+@example(bytes.fromhex("0300"))  # a BIT STRING without its first octet
+@example(bytes.fromhex("3080" * 2000))
+def test_no_octets_written_in_hexadecimal_make_it_raise(der: bytes) -> None:
+    assert not names(f"CN=#{der.hex()}", ISSUER)
 
 
 @given(st.text(st.characters(blacklist_categories=("Cs", "Cc")), min_size=1, max_size=16))
