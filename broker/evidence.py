@@ -8,7 +8,8 @@ enough for a box is decided in `broker/admit.py`.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, fields
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
@@ -151,11 +152,13 @@ class SignatureReport:
     code: str = ""  # empty when PASSED; else a code of `broker.texts`
     place: str = ""  # which Reference, element or certificate is at fault
     hint: str = ""  # code of a guess at the cause, e.g. `verify.hint-white-space`
+    facts: Mapping[str, str] = field(default_factory=dict)  # what fills the gaps of the code's text (`told`)
     shape: str = ""  # enveloped, enveloped-xpath, enveloping, counter-signature
     signature_method: str = ""
     references: tuple[ReferenceReport, ...] = ()
     certificate: CertificateReport | None = None
     path: tuple[str, ...] = ()  # subjects from the signer up to the anchor
+    tried: tuple[str, ...] = ()  # the same of a path that does not hold; then `path` is empty
     revocation: tuple[RevocationReport, ...] = ()  # of the path's certificates below the anchor; none if nobody asks
     level: Level = Level.NONE
     identity: Identity | None = None
@@ -197,6 +200,7 @@ class Report:
     code: str = ""
     place: str = ""
     hint: str = ""
+    facts: Mapping[str, str] = field(default_factory=dict)
     level: Level = Level.NONE
     signatures: tuple[SignatureReport, ...] = ()
     revocation: str = "off"  # the policy under which paths were judged: named, never silent
@@ -227,6 +231,18 @@ class Report:
 UNSIGNED = Report(indication=Indication.PASSED)
 
 
+LONGEST_FACT = 80  # characters
+
+
+def told(fact: str) -> str:
+    """Return what a document says, fit to be told: short, and nothing in it but what can be seen and read.
+
+    An Id or a URI may be of any length, and hold letters that turn the reading round what stands behind them.
+    """
+    short = fact if len(fact) <= LONGEST_FACT else fact[: LONGEST_FACT - 1] + "…"
+    return "".join(letter if letter.isprintable() else "\ufffd" for letter in short)
+
+
 def explanation(report: Report) -> dict[str, str]:
     """Return what fills the gaps of the text of `report.code`: the signature that decided, and its Reference.
 
@@ -239,12 +255,14 @@ def explanation(report: Report) -> dict[str, str]:
     }
     # Not simply the first that does not hold: one that is TOTAL-FAILED decides before others that are INDETERMINATE.
     for signature in [each for each in report.signatures if each.code and each.code == report.code][:1]:
-        facts |= {"signature": signature.id, "shape": signature.shape, "method": signature.signature_method}
+        facts |= {"signature": signature.id, "shape": signature.shape, "method": told(signature.signature_method)}
         if signature.certificate:
             facts |= {"subject": signature.certificate.subject, "issuer": signature.certificate.issuer}
-        for reference in [each for each in signature.references if not each.holds][:1]:
-            facts |= {"reference": reference.uri, "expected": reference.expected, "actual": reference.actual}
-    return facts
+        numbered = {f"ds:Reference[{number}]": each for number, each in enumerate(signature.references, start=1)}
+        named = [numbered[signature.place]] if signature.place in numbered else signature.references
+        for reference in [each for each in named if not each.holds][:1]:
+            facts |= {"reference": told(reference.uri), "expected": reference.expected, "actual": reference.actual}
+    return {**facts, **report.facts}
 
 
 def _plain(value: Any) -> Any:

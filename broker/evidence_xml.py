@@ -25,6 +25,7 @@ _ENTRIES: Final = {
     "references": "Reference",
     "transforms": "Transform",
     "path": "Subject",
+    "tried": "Subject",
     "revocation": "CertificateStatus",
     "time_stamps": "TimeStamp",
     "extensions": "Extension",
@@ -41,7 +42,7 @@ def to_xml(report: bytes) -> bytes:
 
 def _fill(parent: etree._Element, facts: Mapping[str, Any]) -> None:
     for name, value in facts.items():
-        if value not in ("", None, []):
+        if value not in ("", None, [], {}):
             _write(etree.SubElement(parent, _NS + _camel(name)), name, value)
 
 

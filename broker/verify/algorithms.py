@@ -72,7 +72,7 @@ _REFUSED_TRANSFORMS: Final[Mapping[str, str]] = MappingProxyType(
 
 def refused_transform(uri: str) -> Fault:
     """Return the fault for a transform that is not taken."""
-    return Fault(_REFUSED_TRANSFORMS.get(uri, "verify.transform-unknown"))
+    return Fault(_REFUSED_TRANSFORMS.get(uri, "verify.transform-unknown"), algorithm=uri)
 
 
 # ── digests ──────────────────────────────────────────────────────────────────────────────────────────────
@@ -91,7 +91,7 @@ def digest(uri: str) -> str:
         raise Fault("verify.digest-sha1")
     if uri == _MORE + "md5":
         raise Fault("verify.digest-md5")
-    raise Fault("verify.digest-unknown")
+    raise Fault("verify.digest-unknown", algorithm=uri)
 
 
 # ── signatures ───────────────────────────────────────────────────────────────────────────────────────────

@@ -9,21 +9,27 @@ outside what we take or can tell, is INDETERMINATE.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Final
 
-from broker.evidence import Indication, SubIndication
+from broker.evidence import Indication, SubIndication, told
 
 
 class Fault(Exception):
-    """A reason why a signature does not hold; `place` names a part of the signature, never a value."""
+    """A reason why a signature does not hold; `place` names a part of the signature, never a value.
 
-    def __init__(self, code: str, place: str = "", hint: str = "") -> None:
+    `facts` fill the gaps of the code's text: they may come from the document, and are made fit to be told here.
+    `tried` are the subjects of the path that breaks a rule, where one does.
+    """
+
+    def __init__(self, code: str, place: str = "", hint: str = "", *, tried: Sequence[str] = (), **facts: str) -> None:
         super().__init__(code, place)
         self.code = code
         self.place = place
         self.hint = hint
+        self.tried = tuple(tried)
+        self.facts = {name: told(fact) or "-" for name, fact in facts.items()}
 
     @property
     def sub_indication(self) -> SubIndication:

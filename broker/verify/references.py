@@ -143,7 +143,7 @@ class _Reference:
         parts = [part.tag for part in self._element.iterchildren(etree.Element)]
         expected = [DS + "DigestMethod", DS + "DigestValue"]
         if parts not in (expected, [DS + "Transforms", *expected]):
-            raise Fault("verify.signature-malformed")
+            raise Fault("verify.signature-malformed", part="ds:Reference")
         method, value = list(self._element.iterchildren(etree.Element))[-2:]
         name = algorithms.digest(method.get("Algorithm") or "")
         digest = written.octets(value)
@@ -162,7 +162,7 @@ class _Reference:
             raise Fault("verify.too-many-transforms")
         for held in self._element.iterfind(f"{DS}Transforms"):
             if [child.tag for child in held.iterchildren(etree.Element)] != [DS + "Transform"] * len(transforms):
-                raise Fault("verify.signature-malformed")
+                raise Fault("verify.signature-malformed", part="ds:Transforms")
         originals = self._original.iterfind(f"{DS}Transforms/{DS}Transform")
         for transform, original in zip(transforms, originals, strict=True):
             self._read_transform(transform, original)
@@ -196,7 +196,7 @@ class _Reference:
             self._whole = True
             return
         if not uri.startswith("#"):
-            raise Fault(_elsewhere(uri))
+            raise Fault(_elsewhere(uri), uri=uri)
         if uri.startswith("#xpointer("):
             raise Fault("verify.reference-xpointer")
         self._target = self._layout.ids.get(uri[1:])
@@ -249,9 +249,10 @@ def _require_signature_xpath(original: etree._Element) -> None:
 
 def method(element: etree._Element) -> Method:
     """Return the canonicalisation that a Transform or CanonicalizationMethod names; raise Fault."""
-    known = METHODS.get(element.get("Algorithm") or "")
+    uri = element.get("Algorithm") or ""
+    known = METHODS.get(uri)
     if known is None:
-        raise Fault("verify.c14n-unknown")
+        raise Fault("verify.c14n-unknown", algorithm=uri)
     children = list(element.iterchildren(etree.Element))
     if not children:
         return known

@@ -86,6 +86,7 @@ class _Judgement:
     covered: tuple[Covered, ...] = ()
     signer: Signer | None = None
     subjects: tuple[str, ...] = ()
+    tried: tuple[str, ...] = ()
     revocation: tuple[RevocationReport, ...] = ()
     level: Level = Level.NONE
     identity: Identity | None = None
@@ -147,7 +148,7 @@ class _Judgement:
         references.require_few(parts.signed_info)
         methods = list(parts.signed_info.iterchildren(DS + "CanonicalizationMethod"))
         if len(methods) != 1:
-            raise Fault("verify.signature-malformed", "ds:SignedInfo")
+            raise Fault("verify.signature-malformed", "ds:SignedInfo", part="ds:SignedInfo")
         try:
             how = references.method(methods[0])
             octets = self.case.canon.element(parts.signed_info, how, comments=how.comments)
@@ -159,7 +160,7 @@ class _Judgement:
         names = [child.tag for child in root.iterchildren(etree.Element)]
         expected = [DS + "CanonicalizationMethod", DS + "SignatureMethod"]
         if root.tag != SIGNED_INFO or names[:2] != expected or set(names[2:]) - {DS + "Reference"}:
-            raise Fault("verify.signature-malformed", "ds:SignedInfo")
+            raise Fault("verify.signature-malformed", "ds:SignedInfo", part="ds:SignedInfo")
         return how, octets, root
 
     def _check_coverage(self) -> None:
@@ -241,6 +242,7 @@ class _Judgement:
             self._rank(found)
             self._check_revocation(found)  # last: when only its evidence is missing, all else is established
         except Fault as fault:
+            self.tried = fault.tried
             fault = self.timing.excuse(fault) if self.timing else fault
             raise fault.at("ds:X509Certificate") from None
 
@@ -282,11 +284,13 @@ class _Judgement:
             code=fault.code if fault else "",
             place=fault.place if fault else "",
             hint=fault.hint if fault else self.hint,
+            facts=fault.facts if fault else {},
             shape=self._shape(),
             signature_method=self._method_uri(),
             references=tuple(it.report for it in self.covered),
             certificate=own.report if own else None,
             path=self.subjects,
+            tried=self.tried,
             revocation=self.revocation,
             level=Level.NONE if fault and fault.code not in AWAITED else self.level,
             # Whose signature it is, a signature that failed does not tell.

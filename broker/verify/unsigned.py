@@ -33,7 +33,7 @@ def require_nothing(layout: Layout, covering: Sequence[Covered]) -> None:
         for element in _unsigned(signature, layout.form):
             namespace = etree.QName(element).namespace or ""
             if namespace not in _SIGNING and not namespace.startswith(_ETSI):
-                raise Fault("verify.foreign-unsigned", "ds:Signature")
+                raise Fault("verify.foreign-unsigned", "ds:Signature", element=etree.QName(element).localname)
 
 
 def _unsigned(signature: etree._Element, form: etree._Element) -> Iterator[etree._Element]:

@@ -21,7 +21,7 @@ from tests.corpus.verify.scene import AT, FORM, PKI, judged
 TEXT = (Path(__file__).parents[3] / "schemas/receipts/verification-report.xsd").read_bytes()
 SCHEMA = etree.XMLSchema(etree.fromstring(TEXT))
 NS = f"{{{NAMESPACE}}}"
-LISTS = {"Signatures", "References", "Transforms", "Path", "TimeStamps", "Extensions", "CounterSignatures"}
+LISTS = {"Signatures", "References", "Transforms", "Path", "Tried", "TimeStamps", "Extensions", "CounterSignatures"}
 GOOD = {
     "good-qualified": lambda: sign(FORM, PKI.person, AT, QUALIFIED),
     "good-platform": lambda: sign_on_platform(FORM, PKI.platform, PKI.person.person, AT),
@@ -44,7 +44,7 @@ def plain(element: etree._Element, *, outer: str = "") -> object:
 
 def camel(value: object) -> object:
     if isinstance(value, dict):
-        kept = {key: it for key, it in value.items() if it not in ("", None, [])}
+        kept = {key: it for key, it in value.items() if it not in ("", None, [], {})}
         return {"".join(word.capitalize() for word in key.split("_")): camel(it) for key, it in kept.items()}
     return [camel(it) for it in value] if isinstance(value, list) else value
 
