@@ -8,7 +8,7 @@ enough for a box is decided in `broker/admit.py`.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from datetime import datetime
 from enum import StrEnum
@@ -119,7 +119,7 @@ class RevocationReport:
     certificate: str  # SHA-256
     status: str
     code: str = ""  # empty when good
-    source: str = ""  # ocsp or crl
+    source: str = ""  # ocsp or crl; certificate: it says itself that it will not be revoked (RFC 9608)
     url: str = ""
     produced_at: datetime | None = None
     this_update: datetime | None = None
@@ -133,13 +133,17 @@ class RevocationReport:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TimeStampReport:
-    """One signature time-stamp (XAdES-T).  It moves the moment of judgement only if it holds: if `code` is empty."""
+    """One signature time-stamp (XAdES-T).  It moves the moment of judgement only if it holds: if `code` is empty.
+
+    One that lacks nothing but evidence about its unit (`AWAITED`) says its moment too.
+    """
 
     at: datetime | None = None
     by: str = ""  # the time-stamping unit, RFC 4514
     policy: str = ""  # dotted
     code: str = ""
     hint: str = ""
+    silent_since: datetime | None = None  # nobody answers for the unit, or for its authorities
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -163,10 +167,17 @@ class SignatureReport:
     level: Level = Level.NONE
     identity: Identity | None = None
     signing_time: datetime | None = None  # claimed by the signer, UTC
-    judged_at: datetime | None = None  # the moment for which its certificate was judged: entry, or an earlier stamp's
+    judged_at: datetime | None = None  # for which its certificate was judged: entry, or the moment of an earlier stamp
     time_stamps: tuple[TimeStampReport, ...] = ()
     extensions: tuple[str, ...] = ()  # names of other unsigned properties (LT, LTA): seen, not judged
     counter_signatures: tuple[SignatureReport, ...] = ()
+
+
+def silence(reports: Iterable[RevocationReport | TimeStampReport]) -> datetime | None:
+    """Return since when nobody answers for those whose evidence is missing; None if somebody may yet, for any."""
+    missing = [it.silent_since for it in reports if it.code in AWAITED]
+    since = [it for it in missing if it is not None]
+    return min(since) if since and len(since) == len(missing) else None
 
 
 class Stance(StrEnum):
@@ -217,10 +228,15 @@ class Report:
 
     @property
     def silent_since(self) -> datetime | None:
-        """Since when nobody answers for a certificate whose status is missing; None if somebody may yet."""
-        missing = [it for signature in self.signatures for it in signature.revocation if it.code in AWAITED]
-        since = [it.silent_since for it in missing if it.silent_since is not None]
-        return min(since) if since and len(since) == len(missing) else None
+        """Since when nobody answers for a certificate whose status is missing; None if somebody may yet.
+
+        Also for those of a stamp by which a signature was judged though nobody knows yet whether its unit stands.
+        """
+        return silence(
+            it
+            for signature in self.signatures
+            for it in (*signature.revocation, *(it for it in signature.time_stamps if it.at == signature.judged_at))
+        )
 
     @property
     def identity(self) -> Identity | None:

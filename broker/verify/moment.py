@@ -3,7 +3,7 @@
 Without a time-stamp it is the moment of entry: then, at the latest, the signature was there.  A signature time-stamp
 that holds shows that it was there before, so the certificate is judged as of the stamp (EN 319 102-1 §5.5): one that
 has ended or was revoked since then does no harm.  A stamp that does not hold moves nothing and harms nothing, for it
-is not signed by the signer; the report tells of it.
+is not signed by the signer; the report tells of it.  The stamp's own unit is judged now, whatever it says (§5.4).
 
 The claimed SigningTime proves nothing, but a claim that cannot be true is a fault.
 """
@@ -11,30 +11,31 @@ The claimed SigningTime proves nothing, but a claim that cannot be true is a fau
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Final
 
 from lxml import etree
 
-from broker.evidence import AWAITED, TimeStampReport
+from broker.evidence import AWAITED, TimeStampReport, silence
 from broker.verify import references, revocation, timestamp, written
 from broker.verify.algorithms import INCLUSIVE
 from broker.verify.c14n import Canon
 from broker.verify.fault import Fault
 from broker.verify.names import DS, XADES
-from broker.verify.path import Path
 from broker.verify.revocation import Known
 from broker.verify.shape import Signature
+from broker.verify.timestamp import TimeStamp
 from broker.verify.trust import TrustSnapshot
 
 _STAMPS: Final = 4  # that are judged; each costs a signature and a path
 _PLACE: Final = "xades:SigningTime"
 _HOLDER: Final = f"{XADES}UnsignedProperties/{XADES}UnsignedSignatureProperties"
-_BY_TIME: Final = frozenset(
-    {"verify.certificate-expired", "verify.chain-expired", "verify.revoked", "verify.ca-revoked"}
+BY_TIME: Final = frozenset(
+    {"verify.certificate-expired", "verify.chain-expired", "verify.revoked", "verify.ca-revoked", "verify.on-hold"}
 )
+"""What an earlier moment may cure."""
 _SIGNATURE_STAMP: Final = XADES + "SignatureTimeStamp"
 
 
@@ -54,10 +55,10 @@ class Timing:
     stamps: tuple[TimeStampReport, ...] = ()
     others: tuple[str, ...] = ()  # local names of other unsigned properties: values of LT, stamps of LTA
 
-    def excuse(self, fault: Fault) -> Fault:
-        """Return the fault that counts: a certificate that was judged too late for want of a stamp's evidence waits."""
-        missing = next((it.code for it in self.stamps if it.code in AWAITED), "")
-        return Fault(missing) if missing and fault.code in _BY_TIME else fault
+    @property
+    def awaited(self) -> tuple[tuple[datetime, str], ...]:
+        """Earlier moments, and what is missing to prove them: evidence about the units of their stamps."""
+        return tuple((it.at, it.code) for it in self.stamps if it.code in AWAITED and it.at and it.at < self.at)
 
 
 def require(claimed: datetime | None, at: datetime, window: Window) -> None:
@@ -90,21 +91,29 @@ def _judged(
     for element in found[:_STAMPS]:
         try:
             said = timestamp.verify(_token(element), _stamped(signature, element, canon), _for_stamps(trust), entry)
-            _require_standing(said.path, entry, trust, known)
         except Fault as fault:
             yield TimeStampReport(code=fault.code, hint=fault.hint)
         else:
-            yield TimeStampReport(at=said.at, by=said.by, policy=said.policy)
+            yield _standing(said, entry, trust, known)
     if len(found) > _STAMPS:
         yield TimeStampReport(code="verify.timestamp-too-many")
 
 
-def _require_standing(path: Path, entry: datetime, trust: TrustSnapshot, known: Known) -> None:
-    """Raise Fault unless it is known that the unit's certificate stands, where the policy asks."""
-    reports = revocation.judge(path, known.evidence(), trust, entry)
+def _standing(said: TimeStamp, entry: datetime, trust: TrustSnapshot, known: Known) -> TimeStampReport:
+    """Return what a stamp says, if its unit stands at entry: its path still holds, and nothing of it was revoked."""
+    if entry > min(it.report.not_after for it in said.path.certificates):
+        return TimeStampReport(code="verify.timestamp-untrusted", hint="verify.chain-expired")
+    reports = revocation.judge(said.path, known.evidence(), trust, entry)
     if revocation.due(reports, entry):
-        known.ask(path)
-    revocation.require(reports)
+        known.ask(said.path)
+    stands = TimeStampReport(at=said.at, by=said.by, policy=said.policy)
+    try:
+        revocation.require(reports)
+    except Fault as fault:
+        if fault.code not in AWAITED:
+            return TimeStampReport(code=fault.code)
+        return replace(stands, code=fault.code, silent_since=silence(reports))
+    return stands
 
 
 def _token(element: etree._Element) -> bytes:

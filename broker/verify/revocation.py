@@ -20,6 +20,7 @@ from cryptography import x509
 from cryptography.x509.oid import AuthorityInformationAccessOID
 
 from broker.evidence import RevocationReport
+from broker.verify import short_term
 from broker.verify.certificate import Certificate, load
 from broker.verify.fault import Fault
 from broker.verify.path import Path
@@ -27,6 +28,8 @@ from broker.verify.trust import REVOCATION_OFF, TrustSnapshot
 
 OCSP: Final = "ocsp"
 CRL: Final = "crl"
+ITSELF: Final = "certificate"
+"""The source of what a certificate says about itself: that nobody will ever revoke it (`short_term.py`)."""
 HOLD: Final = "certificateHold"
 
 REVOKED: Final = "verify.revoked"
@@ -48,7 +51,8 @@ class Status:
     """What one piece of evidence says about one certificate, its signature and authority proven.
 
     `good` or revoked; `reason` as RFC 5280 §5.3.1 names it, empty if none is given; `produced_at` of an OCSP
-    answer, else as `this_update`; `digest` is the SHA-256 of the raw evidence (of all of it, joined, if a verdict
+    answer, else as `this_update`; `remembers`: certificates that ended then or later are not forgotten yet (RFC 6960
+    §4.4.4, ISO/IEC 9594-8 §9.5.2.9); `digest` is the SHA-256 of the raw evidence (of all of it, joined, if a verdict
     took several lists).
     """
 
@@ -60,6 +64,7 @@ class Status:
     next_update: datetime | None = None
     revoked_at: datetime | None = None
     reason: str = ""
+    remembers: datetime | None = None
     url: str = ""
     digest: str = ""
 
@@ -80,6 +85,7 @@ class RevocationList:
     revoked: Mapping[int, tuple[datetime, str]]
     this_update: datetime
     next_update: datetime | None
+    remembers: datetime | None = None
     url: str = ""
     digest: str = ""
 
@@ -95,6 +101,7 @@ class RevocationList:
             next_update=self.next_update,
             revoked_at=revoked_at,
             reason=reason,
+            remembers=self.remembers,
             url=self.url,
             digest=self.digest,
         )
@@ -102,10 +109,15 @@ class RevocationList:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settled:
-    """What evidence proves: the outcome of `settlement.settle`."""
+    """What evidence proves: the outcome of `settlement.settle`.
+
+    `unknown` are certificates (by SHA-256) of which somebody who may speak of them says that he does not know them:
+    that is neither good nor bad, and no silence either.
+    """
 
     statuses: tuple[Status, ...] = ()
     lists: tuple[RevocationList, ...] = ()
+    unknown: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -170,16 +182,19 @@ def _prevailing(one: Status, other: Status) -> Status:
     return one if one.this_update >= other.this_update else other
 
 
-def judge(path: Path, evidence: Evidence, trust: TrustSnapshot, at: datetime) -> tuple[RevocationReport, ...]:
+def judge(
+    path: Path, evidence: Evidence, trust: TrustSnapshot, at: datetime, *, entry: datetime | None = None
+) -> tuple[RevocationReport, ...]:
     """Return what is known of every certificate below the anchor, the signer's first; nothing if nobody asks.
 
-    An anchor is trusted as it is: a signer that is itself one needs no proof.  Raises nothing: whether it is
-    enough is asked by `require`.
+    `at` is the moment by which a revocation must not have begun; `entry` is that of the document's entry, if a stamp
+    proves an earlier `at`: what was known before the stamp must still be fresh by then.  An anchor is trusted as it
+    is: a signer that is itself one needs no proof.  Raises nothing: whether it is enough is asked by `require`.
     """
     if trust.revocation == REVOCATION_OFF:
         return ()
     return tuple(
-        _report(certificate, evidence, issuer, trust.freshness, at, signer=number == 0)
+        _report(certificate, evidence, issuer, trust.freshness, _When(at, entry or at), signer=number == 0)
         for number, (certificate, issuer) in enumerate(zip(path.certificates, path.issuers, strict=False))
     )
 
@@ -192,23 +207,38 @@ def require(reports: Sequence[RevocationReport]) -> None:
             raise Fault(code)
 
 
-def due(reports: Iterable[RevocationReport], at: datetime) -> bool:
+def due(reports: Iterable[RevocationReport], entry: datetime) -> bool:
     """Whether somebody should be asked: for evidence that is missing, too old or soon will be, or may be withdrawn."""
     return any(
         report.until is None
         or report.this_update is None
         or report.code == ON_HOLD  # it may be lifted at any moment
-        or (report.until - at) * _PORTION < report.until - report.this_update
+        or (report.until - entry) * _PORTION < report.until - report.this_update
         for report in reports
-        if report.code not in (REVOKED, CA_REVOKED)
+        if report.code not in (REVOKED, CA_REVOKED) and report.source != ITSELF
     )
 
 
+@dataclass(frozen=True, slots=True)
+class _When:
+    at: datetime
+    entry: datetime
+
+
 def _report(
-    certificate: Certificate, evidence: Evidence, issuer: str, freshness: timedelta, at: datetime, *, signer: bool
+    certificate: Certificate, evidence: Evidence, issuer: str, freshness: timedelta, when: _When, *, signer: bool
 ) -> RevocationReport:
     own = certificate.report
     status = evidence.status(certificate, issuer)
+    if signer and (status is None or status.good) and short_term.is_short(certificate, freshness):
+        return RevocationReport(
+            subject=own.subject,
+            certificate=own.sha256,
+            status="good",
+            source=ITSELF,
+            this_update=own.not_before,
+            until=own.not_after,
+        )
     silent = evidence.silent.get(own.sha256)
     if status is None:
         code = UNOBTAINABLE if own.sha256 in evidence.unasked else UNKNOWN
@@ -216,7 +246,7 @@ def _report(
             subject=own.subject, certificate=own.sha256, status="unknown", code=code, silent_since=silent
         )
     until = good_until(status, freshness, signer=signer)
-    said, code = _verdict(status, certificate, until, at, signer=signer)
+    said, code = _verdict(status, certificate, until, when, signer=signer)
     return RevocationReport(
         subject=own.subject,
         certificate=own.sha256,
@@ -236,17 +266,19 @@ def _report(
 
 
 def _verdict(
-    status: Status, certificate: Certificate, until: datetime, at: datetime, *, signer: bool
+    status: Status, certificate: Certificate, until: datetime, when: _When, *, signer: bool
 ) -> tuple[str, str]:
     """Return the word and the code, which is empty if all is well."""
-    if status.revoked_at is not None and status.revoked_at <= at:
+    if status.revoked_at is not None and status.revoked_at <= when.at:
         if status.final:
             return "revoked", REVOKED if signer else CA_REVOKED
         return "on-hold", ON_HOLD
-    if status.this_update > certificate.report.not_after:
+    ended = certificate.report.not_after
+    if status.this_update > ended and (status.remembers is None or status.remembers > ended):
         # Made after the certificate ended: by then its issuer may have forgotten the revocation (RFC 5280 §3.3).
         return "unknown", UNOBTAINABLE
-    if at > until:
+    # What was said later than `at` proves for ever that nothing had been revoked by then.
+    if status.this_update <= when.at and when.entry > until:
         return "stale", STALE
     return "good", ""
 

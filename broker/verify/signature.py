@@ -6,23 +6,23 @@ ends only what cannot be asked without it, so that a sender hears of the changed
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from itertools import islice
 from typing import Final
 
 from lxml import etree
 
-from broker.evidence import AWAITED, Identity, Indication, Level, RevocationReport, SignatureReport
+from broker.evidence import AWAITED, Indication, Level, SignatureReport
 from broker.verify import (
     algorithms,
     explain,
     identity,
+    key_info,
     moment,
-    path,
     references,
-    revocation,
     signature_value,
     signer,
     written,
@@ -33,17 +33,15 @@ from broker.verify.certificate import Certificate
 from broker.verify.fault import Fault, gravest
 from broker.verify.moment import Timing
 from broker.verify.names import DS, SIGNED_INFO
-from broker.verify.path import Path
 from broker.verify.references import Covered
 from broker.verify.revocation import Known
 from broker.verify.shape import Layout, Signature, counter_signatures, take_apart
-from broker.verify.signer import Policy, Signer
-from broker.verify.trust import REVOCATION_OFF, PublicKey, TrustSnapshot
+from broker.verify.signer import Fits, Policy, Signer
+from broker.verify.standing import Inquiry, Standing
+from broker.verify.trust import TrustSnapshot
 
-CLAIM_NOT_BELIEVED = "verify.hint-claimed-role"
 _LARGEST: Final = 1_000_000  # octets of a SignedInfo; real ones have some thousand
-_OTHERS: Final = 3  # keys that are tried for a hint: so many stand above a signer's
-WRONG_CERTIFICATE = "verify.hint-wrong-certificate"
+_OTHERS: Final = 3  # keys that are tried for another than the one that is bound: so many stand above a signer's
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -61,16 +59,21 @@ class Case:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Judged:
-    """One signature: its line in the report, what it covers, and the Reference that covers the form, if one does."""
+    """One signature: its line in the report, what it covers, and the Reference that covers the form, if one does.
+
+    `signed` are the elements inside signatures that it has signed, and those that others signed who countersign it:
+    SignedInfo and SignedProperties of each that holds, or of which only evidence of revocation is missing.
+    """
 
     report: SignatureReport
     covered: tuple[Covered, ...]
     covering: Covered | None
+    signed: tuple[etree._Element, ...]
 
 
 def judge(element: etree._Element, number: int, case: Case, *, of: Signature | None = None) -> Judged:
     """Judge the signature; `of` is the one that it countersigns."""
-    judgement = _Judgement(element, number, case, of)
+    judgement = _Judgement(element, number, case, of, timing=Timing(at=case.at), standing=Standing(at=case.at))
     judgement.run()
     return judgement.outcome()
 
@@ -81,18 +84,13 @@ class _Judgement:
     number: int
     case: Case
     of: Signature | None
+    timing: Timing
+    standing: Standing
     faults: list[Fault] = field(default_factory=list)
     parts: Signature | None = None
     covered: tuple[Covered, ...] = ()
     signer: Signer | None = None
-    subjects: tuple[str, ...] = ()
-    tried: tuple[str, ...] = ()
-    revocation: tuple[RevocationReport, ...] = ()
-    level: Level = Level.NONE
-    identity: Identity | None = None
-    timing: Timing | None = None
-    hint: str = ""
-    counters: tuple[SignatureReport, ...] = ()
+    counters: tuple[Judged, ...] = ()
 
     def run(self) -> None:
         """Ask every question."""
@@ -111,26 +109,22 @@ class _Judgement:
         self._try(self._check_coverage)
         scheme, value = self._scheme_and_value(signed_info, parts)
         beside = signer.certificates(parts)
-        self.signer = signer.find(
-            parts,
-            beside,
-            self.covered,
-            self.case.policy,
-            lambda key: signature_value.holds(key, scheme, value, octets),
-        )
+        fits = partial(signature_value.holds, scheme=scheme, value=value, signed=octets)
+        by = self.signer = signer.find(parts, beside, self.covered, self.case.policy, fits)
         try:
-            signature_value.check(self.signer.key, scheme, value, octets)
+            signature_value.check(by.key, scheme, value, octets)
         except Fault as fault:
+            self._require_no_other(beside, fits)
             self.faults.append(
-                self._with_hint(
-                    fault, beside, how, lambda key, signed: signature_value.holds(key, scheme, value, signed)
-                )
+                self._with_hint(fault, parts, how, lambda signed: signature_value.holds(by.key, scheme, value, signed))
             )
+        self._try(lambda: key_info.require(parts.key_info, by.key))
         self.timing = moment.find(parts, self.case.at, self.case.trust, self.case.known, self.case.guesses)
+        self.standing = Standing(at=self.timing.at)
         self._try(self._check_claim)
         self._try(lambda: self._believe(beside))
         self.counters = tuple(
-            judge(counter, place, self.case, of=parts).report
+            judge(counter, place, self.case, of=parts)
             for place, counter in enumerate(counter_signatures(self.element), start=1)
         )
 
@@ -170,6 +164,9 @@ class _Judgement:
                 raise Fault("verify.counter-signature-elsewhere", "ds:SignedInfo")
         elif not any(it.report.covers_form for it in self.covered):
             # If a Reference that was meant to cover it is refused, that is the reason and stands there already.
+            if not any(it.names_form for it in self.covered):
+                # Moved into the signature, which leaves itself out: it is the move that is told of.
+                self.faults = [it for it in self.faults if it.code != "verify.covers-nothing"]
             raise Fault("verify.root-not-covered", "ds:SignedInfo")
 
     def _explained(self, it: Covered) -> Fault:
@@ -203,18 +200,20 @@ class _Judgement:
             raise Fault("verify.signature-value-malformed", "ds:SignatureValue")
         return scheme, value
 
-    def _with_hint(
-        self, fault: Fault, beside: Sequence[Certificate], how: Method, holds: Callable[[PublicKey, bytes], bool]
-    ) -> Fault:
-        parts, by = self.parts, self.signer
-        if fault.code == "verify.signature-value-mismatch" and parts is not None and by is not None:
-            canon = self.case.guesses
-            octets = canon.element(parts.signed_info, how, comments=how.comments)
-            others = (it.key for it in beside if it is not by.certificate and it.key is not None)
-            if any(holds(other, octets) for other in islice(others, _OTHERS)):
-                fault.hint = WRONG_CERTIFICATE
-            else:
-                fault.hint = explain.value_mismatch(parts.signed_info, how, canon, lambda signed: holds(by.key, signed))
+    def _require_no_other(self, beside: Sequence[Certificate], fits: Fits) -> None:
+        """Raise Fault if the value holds, by the key of another certificate than the one that is bound.
+
+        Whose certificate is bound has signed nothing, and is nobody's signer (EN 319 102-1 §5.2.3.4).
+        """
+        own = self.signer.certificate if self.signer else None
+        others = (it.key for it in beside if it is not own and it.key is not None)
+        if any(fits(other) for other in islice(others, _OTHERS)):
+            self.signer = None
+            raise Fault("verify.signing-certificate-other", "xades:SigningCertificate")
+
+    def _with_hint(self, fault: Fault, parts: Signature, how: Method, holds: Callable[[bytes], bool]) -> Fault:
+        if fault.code == "verify.signature-value-mismatch":
+            fault.hint = explain.value_mismatch(parts.signed_info, how, self.case.guesses, holds)
         return fault.at("ds:SignatureValue")
 
     def _check_claim(self) -> None:
@@ -223,51 +222,26 @@ class _Judgement:
         if properties is not None:
             moment.require(properties.signing_time, self.case.at, self.case.policy.window)
 
-    @property
-    def _at(self) -> datetime:
-        return self.timing.at if self.timing else self.case.at
-
     def _believe(self, beside: Sequence[Certificate]) -> None:
         """Find the path, and say who signed and at which level; raise Fault."""
         own = self.signer.certificate if self.signer else None
         if own is None:  # by a key that the operator gave
-            self.level = Level.LOCAL if self.case.policy.path else Level.NONE
+            self.standing.level = Level.LOCAL if self.case.policy.path else Level.NONE
             return
-        self.identity = own.identity
+        self.standing.identity = own.identity
         if not self.case.policy.path:
             return
-        try:
-            found = path.find(own, [it for it in beside if it is not own], self.case.trust, self._at)
-            self.subjects = found.subjects
-            self._rank(found)
-            self._check_revocation(found)  # last: when only its evidence is missing, all else is established
-        except Fault as fault:
-            self.tried = fault.tried
-            fault = self.timing.excuse(fault) if self.timing else fault
-            raise fault.at("ds:X509Certificate") from None
-
-    def _rank(self, found: Path) -> None:
-        """Say at which level, and who signed where a platform's seal says it."""
         properties = self.signer.properties if self.signer else None
-        person = identity.claimed(properties.roles) if properties else None
-        if person is not None and found.anchor.platform_seal:
-            self.identity, self.level = person, Level.TRUSTED_PROFILE
-            return
-        if person is not None:
-            self.hint = CLAIM_NOT_BELIEVED
-        # The platform's seal without a person is no podpis zaufany: it says which machine signed, not who.
-        level = found.anchor.level_of(found.certificates[0].x509, self._at)
-        self.level = Level.LOCAL if level is Level.TRUSTED_PROFILE else level
-
-    def _check_revocation(self, found: Path) -> None:
-        """Judge by the evidence that is there, say what should be asked for, and raise Fault if it is not enough."""
-        case = self.case
-        if case.trust.revocation == REVOCATION_OFF:
-            return
-        self.revocation = revocation.judge(found, case.known.evidence(), case.trust, self._at)
-        if revocation.due(self.revocation, self._at):
-            case.known.ask(found)
-        revocation.require(self.revocation)
+        found = self.standing = Inquiry(
+            own=own,
+            beside=[it for it in beside if it is not own],
+            claimed=identity.claimed(properties.roles) if properties else None,
+            trust=self.case.trust,
+            known=self.case.known,
+            entry=self.case.at,
+        ).answer(self.timing)
+        if found.fault is not None:
+            raise found.fault.at("ds:X509Certificate")
 
     # ── the outcome ──
 
@@ -283,25 +257,36 @@ class _Judgement:
             sub_indication=fault.sub_indication if fault else None,
             code=fault.code if fault else "",
             place=fault.place if fault else "",
-            hint=fault.hint if fault else self.hint,
+            hint=fault.hint if fault else self.standing.hint,
             facts=fault.facts if fault else {},
             shape=self._shape(),
             signature_method=self._method_uri(),
             references=tuple(it.report for it in self.covered),
             certificate=own.report if own else None,
-            path=self.subjects,
-            tried=self.tried,
-            revocation=self.revocation,
-            level=Level.NONE if fault and fault.code not in AWAITED else self.level,
+            path=self.standing.subjects,
+            tried=self.standing.tried,
+            revocation=self.standing.revocation,
+            level=Level.NONE if fault and fault.code not in AWAITED else self.standing.level,
             # Whose signature it is, a signature that failed does not tell.
-            identity=None if fault and fault.indication is Indication.FAILED else self.identity,
+            identity=None if fault and fault.indication is Indication.FAILED else self.standing.identity,
             signing_time=properties.signing_time if properties else None,
-            judged_at=self._at,
-            time_stamps=self.timing.stamps if self.timing else (),
-            extensions=self.timing.others if self.timing else (),
-            counter_signatures=self.counters,
+            judged_at=self.standing.at,
+            time_stamps=self.timing.stamps,
+            extensions=self.timing.others,
+            counter_signatures=tuple(it.report for it in self.counters),
         )
-        return Judged(report=report, covered=self.covered, covering=covering)
+        return Judged(report=report, covered=self.covered, covering=covering, signed=tuple(self._signed(fault)))
+
+    def _signed(self, fault: Fault | None) -> Iterator[etree._Element]:
+        parts = self.parts
+        if parts is not None and (fault is None or fault.code in AWAITED):
+            yield parts.signed_info
+            # In the basic profile nothing else asks whether there are properties, and whether they are covered.
+            yield from (
+                it.target for it in self.covered if it.target is not None and it.target is parts.signed_properties
+            )
+        for counter in self.counters:
+            yield from counter.signed
 
     def _shape(self) -> str:
         if self.of is not None:

@@ -1,0 +1,97 @@
+"""What stands behind a signer's certificate at a moment: its path, the level, who signed, what is known of revocations.
+
+Of a moment that only a stamp could prove whose unit nobody can speak of yet, no verdict is passed; but whether it would
+cure what is wrong is not guessed either: all is judged for that moment too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from broker.evidence import AWAITED, Identity, Level, RevocationReport
+from broker.verify import moment, path, revocation
+from broker.verify.certificate import Certificate
+from broker.verify.fault import Fault
+from broker.verify.moment import Timing
+from broker.verify.path import Path
+from broker.verify.revocation import Known
+from broker.verify.trust import REVOCATION_OFF, TrustSnapshot
+
+CLAIM_NOT_BELIEVED = "verify.hint-claimed-role"
+
+
+@dataclass(slots=True, kw_only=True)
+class Standing:
+    """What was found for the moment `at`, as far as it could be asked, and what is wrong.
+
+    `subjects` are those of the path, from the signer up to the anchor; `tried` of one that does not hold.
+    """
+
+    at: datetime
+    subjects: tuple[str, ...] = ()
+    tried: tuple[str, ...] = ()
+    revocation: tuple[RevocationReport, ...] = ()
+    level: Level = Level.NONE
+    identity: Identity | None = None
+    hint: str = ""
+    fault: Fault | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Inquiry:
+    """Whose certificate is asked about: `beside` came with it, `claimed` is whom a platform's seal would speak for."""
+
+    own: Certificate
+    beside: Sequence[Certificate]
+    claimed: Identity | None
+    trust: TrustSnapshot
+    known: Known
+    entry: datetime
+
+    def answer(self, timing: Timing) -> Standing:
+        """Return what stands at the moment; what a stamp would cure waits until it is known whether its unit stands."""
+        now = self._as_of(timing.at)
+        if now.fault is not None and now.fault.code in moment.BY_TIME:
+            for at, missing in timing.awaited:
+                then = self._as_of(at)
+                if then.fault is None or then.fault.code in AWAITED:
+                    return replace(then, fault=Fault(missing))
+        return now
+
+    def _as_of(self, at: datetime) -> Standing:
+        found = Standing(at=at, identity=self.own.identity)
+        try:
+            self._fill(found)
+        except Fault as fault:
+            found.tried = fault.tried
+            found.fault = fault
+        return found
+
+    def _fill(self, found: Standing) -> None:
+        """Find the path, the level and what is known of revocations; raise Fault."""
+        way = path.find(self.own, self.beside, self.trust, found.at)
+        found.subjects = way.subjects
+        self._rank(way, found)
+        self._check_revocation(way, found)  # last: when only its evidence is missing, all else is established
+
+    def _rank(self, way: Path, found: Standing) -> None:
+        """Say at which level, and who signed where a platform's seal says it."""
+        if self.claimed is not None and way.anchor.platform_seal:
+            found.identity, found.level = self.claimed, Level.TRUSTED_PROFILE
+            return
+        if self.claimed is not None:
+            found.hint = CLAIM_NOT_BELIEVED
+        # The platform's seal without a person is no podpis zaufany: it says which machine signed, not who.
+        level = way.anchor.level_of(self.own.x509, found.at)
+        found.level = Level.LOCAL if level is Level.TRUSTED_PROFILE else level
+
+    def _check_revocation(self, way: Path, found: Standing) -> None:
+        """Judge by the evidence that is there, say what should be asked for, and raise Fault if it is not enough."""
+        if self.trust.revocation == REVOCATION_OFF:
+            return
+        found.revocation = revocation.judge(way, self.known.evidence(), self.trust, found.at, entry=self.entry)
+        if revocation.due(found.revocation, self.entry):
+            self.known.ask(way)
+        revocation.require(found.revocation)
