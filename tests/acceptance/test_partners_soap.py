@@ -62,6 +62,7 @@ def exchange(found: Found, tmp_path: Path) -> Exchange:
         "renewed": cast.client("renewed"),
         "notary": cast.client("notary"),
         "late": cast.client("late", until=-DAY),
+        "modest": cast.client("modest"),
         "stranger": cast.client("stranger", authority=elsewhere),
     }
     for name, credential in people.items():
@@ -85,6 +86,7 @@ def exchange(found: Found, tmp_path: Path) -> Exchange:
             },
             "partners.notary": {"certificates": ["notary.crt"], "boxes": ["/notary/box"]},
             "partners.late": {"certificates": ["late.crt"], "boxes": ["/late/box"]},
+            "partners.modest": {"certificates": ["modest.crt"], "rate": 0.5, "burst": 2},
         },
     )
     made = Exchange(town, cast, f"https://127.0.0.1:{port}/skrytka", people)
@@ -206,3 +208,20 @@ def test_a_partner_that_is_taken_out_of_the_configuration_is_refused_within_seco
     exchange.rewrite(lambda text: text.replace("[partners.notary]", "[partners.other]"))
     until(lambda: post(4, "notary", "notary").status != 200)
     assert post(4, "notary", "notary").code() == "partner.another"
+
+
+def test_a_partner_over_its_rate_is_told_when_to_come_back_and_others_are_served(exchange: Exchange) -> None:
+    """One process: with more of them each counts for itself (docs/how-to/run-many-nodes.md)."""
+
+    def modest(number: int) -> Reply:
+        submission = exchange.submission(number, sender="modest", reply_to=None)
+        return exchange.post(submission.envelope(SOAP11), "modest")
+
+    assert [modest(number).status for number in range(2)] == [200, 200]
+    held = modest(2)
+    assert (held.status, held.fault().receiver) == (503, True)
+    assert 1 <= int(held.headers["retry-after"]) <= 120
+    assert modest(0).status == 503  # a repeat is a message too
+    assert exchange.post(exchange.submission(3).envelope(SOAP11), "portal").status == 200
+    exchange.town.settle()
+    assert len(exchange.town.dms.received) == 3
