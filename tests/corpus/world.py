@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from functools import cached_property
 from pathlib import Path
 
 from adapters.testkit.pki import Pki
@@ -84,7 +85,7 @@ class World:
 
     def put(self, document: bytes, box: str = "/corpus/any", revocation: str = "off") -> Outcome:
         """Put a document into a box.  Anything else than yes, no or not yet is an error, and is raised."""
-        intake = self.broker.intake if revocation == "off" else self._requiring()
+        intake = self.broker.intake if revocation == "off" else self.requiring
         envelope = an_envelope(document, received_at=AT, to=Address(box=box), channel=revocation)
         try:
             intake.accept(envelope)
@@ -95,7 +96,8 @@ class World:
             return Outcome(code=report.code, indication=str(report.indication))
         return Outcome(code="accepted")
 
-    def _requiring(self) -> Intake:
+    @cached_property
+    def requiring(self) -> Intake:
         """Return an intake that requires proof that nothing was revoked, and knows the lists that are kept."""
         own = self.broker.intake
         assert isinstance(own.verify, Verify)
