@@ -22,7 +22,7 @@ from broker.errors import Malformed, TooLarge, Unavailable
 from broker.model import Document, Envelope
 from broker.vocabulary import VOCABULARY, apart
 
-__all__ = ["DS", "XADES", "Limits", "Parse", "again", "head", "read"]
+__all__ = ["DS", "XADES", "Limits", "Parse", "again", "enveloped", "head", "read"]
 
 DS: Final = "http://www.w3.org/2000/09/xmldsig#"
 XADES: Final = "http://uri.etsi.org/01903/"  # every version of XAdES begins so
@@ -285,13 +285,18 @@ def _form(root: etree._Element) -> etree._Element:
     """Return the root, or the one element that a root signature holds in its one `ds:Object` for content."""
     if root.tag != f"{{{DS}}}Signature":
         return root
-    contents = [held for held in root.iterchildren(f"{{{DS}}}Object") if not _is_about_the_signature(held)]
+    contents = enveloped(root)
     if len(contents) != 1 or contents[0].get("Encoding") is not None:
         return root
     held = contents[0]
     elements = list(held.iterchildren(etree.Element))
     stray = (held.text or "") + "".join(child.tail or "" for child in held)
     return elements[0] if len(elements) == 1 and not stray.strip() else root
+
+
+def enveloped(signature: etree._Element) -> list[etree._Element]:
+    """Return the `ds:Object`s of a signature that are there for content, not to tell about the signature."""
+    return [held for held in signature.iterchildren(f"{{{DS}}}Object") if not _is_about_the_signature(held)]
 
 
 def _is_about_the_signature(held: etree._Element) -> bool:

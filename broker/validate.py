@@ -10,10 +10,12 @@ from dataclasses import dataclass
 from lxml import etree
 
 from broker.errors import Invalid, UnknownForm
+from broker.evidence import told
 from broker.model import Document, Form, Valid
+from broker.parse import DS, enveloped
 from broker.ports import Catalogue
 
-_DS = "http://www.w3.org/2000/09/xmldsig#"
+_TEXT = "text()"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,13 +46,30 @@ class Validate:
         if form is not None:
             return form
         place = f"line {element.sourceline}"
-        if (namespace, name.localname) == (_DS, "Signature"):
-            # Parse hands over the signature itself when it envelopes no single element.
-            encoded = any(held.get("Encoding") for held in element.iterchildren(f"{{{_DS}}}Object"))
-            raise UnknownForm("validate.enveloped-base64" if encoded else "validate.no-form-in-signature", place=place)
+        if (namespace, name.localname) == (DS, "Signature"):
+            raise _no_single_form(element, place)
         raise UnknownForm(
             "validate.unknown-form", place=place, facts={"namespace": namespace or "-", "root": name.localname}
         )
+
+
+def _no_single_form(signature: etree._Element, place: str) -> UnknownForm:
+    """Return why there is no form: parse hands over the signature itself when it envelopes no single element."""
+    objects = enveloped(signature)
+    contents = [_content(held) for held in objects]
+    if not any(contents):
+        return UnknownForm("validate.no-form-in-signature", place=place)
+    if len(objects) == 1 and (contents[0] == [_TEXT] or objects[0].get("Encoding") is not None):
+        return UnknownForm("validate.enveloped-base64", place=place)
+    said = ", ".join(name for content in contents for name in content or ["ds:Object"])
+    return UnknownForm("validate.several-contents", place=place, facts={"contents": told(said)})
+
+
+def _content(held: etree._Element) -> list[str]:
+    """Return what an Object holds: its elements by their names, and text if there is any beside them."""
+    names = [str(etree.QName(child).localname) for child in held.iterchildren(etree.Element)]
+    stray = (held.text or "") + "".join(child.tail or "" for child in held)
+    return [*names, _TEXT] if stray.strip() else names
 
 
 def _refuse_split_values(element: etree._Element) -> None:

@@ -84,6 +84,37 @@ def test_a_root_that_no_form_has_is_named_to_the_sender():
     assert caught.value.place == "line 2"
 
 
+@pytest.mark.parametrize(
+    ("objects", "code", "contents"),
+    [
+        ("", "no-form-in-signature", None),
+        ("<o/>", "no-form-in-signature", None),
+        ("<o> </o><o/>", "no-form-in-signature", None),
+        ("<o><KeyInfo/></o>", "no-form-in-signature", None),
+        ("<o>PGEvPg==</o>", "enveloped-base64", None),
+        ("<o>PGEv<!-- -->Pg==</o>", "enveloped-base64", None),
+        ('<o Encoding="http://www.w3.org/2000/09/xmldsig#base64">PGEvPg==</o>', "enveloped-base64", None),
+        ('<o Encoding=""><n:letter/></o>', "enveloped-base64", None),
+        ("<o><n:letter/><n:other/></o>", "several-contents", "letter, other"),
+        ("<o><n:letter/></o><o><n:letter/></o>", "several-contents", "letter, letter"),
+        ("<o><n:letter/></o><o/>", "several-contents", "letter, ds:Object"),
+        ("<o><n:letter/>and text</o>", "several-contents", "letter, text()"),
+        ("<o>text before<n:letter/></o>", "several-contents", "letter, text()"),
+        ("<o>PGEvPg==</o><o>PGEvPg==</o>", "several-contents", "text(), text()"),
+        ("<o>" + "<n:letter/>" * 50 + "</o>", "several-contents", "letter, " * 9 + "letter,…"),
+    ],
+)
+def test_of_a_signature_that_holds_no_single_form_it_is_told_what_it_holds(objects, code, contents):
+    objects = objects.replace("<o", "<Object").replace("</o>", "</Object>")
+    payload = (
+        f"<Signature xmlns='http://www.w3.org/2000/09/xmldsig#' xmlns:n='urn:n'><SignedInfo/>{objects}</Signature>"
+    )
+    with pytest.raises(UnknownForm) as caught:
+        validate(payload.encode(), OneForm())
+    assert (caught.value.code, caught.value.facts.get("contents")) == (f"validate.{code}", contents)
+    assert (contents or "") in explain(caught.value, "pl")
+
+
 LETTER = (ROOT / "schemas" / "forms" / "pismo-ogolne" / "1410" / "examples" / "ok-prefixes.xml").read_bytes()
 
 
