@@ -3,7 +3,7 @@
 usage: submit.py WSDL FILE BOX SENDER PEM CA SIGNER COVERS VERSION
   PEM: the sender's key and certificate; CA: the one above the server's certificate
   SIGNER: the certificate by which replies are signed, or "-" if they are not
-  COVERS: "body" as zeep's BinarySignature does it (Body and Timestamp), or "headers" as well
+  COVERS: "body" as zeep's BinarySignature does it (Body and Timestamp), or "headers" as docs/reference/soap.md says
   VERSION: 1.1 or 1.2
 
 Runs with Debian's zeep and xmlsec, which share one libxml2 with Debian's lxml.
@@ -24,16 +24,16 @@ from zeep.wsse import signature as zeep_signature
 from zeep.wsse.signature import BinarySignature
 from zeep.wsse.utils import get_security_header
 
+PAGE = pathlib.Path(__file__).resolve().parents[3] / "docs" / "reference" / "soap.md"
 OB = "{http://wsdl.epuap.gov.pl/obiekty/}"
 
 
-class Signature(BinarySignature):
-    """What zeep has, with a Timestamp, with SHA-256, and with the reply judged by the server's certificate."""
+class SigningBody(BinarySignature):
+    """What zeep has, with a Timestamp and SHA-256."""
 
     def __init__(self, pem, signer):
         super().__init__(pem, pem, signature_method=xmlsec.Transform.RSA_SHA256, digest_method=xmlsec.Transform.SHA256)
         self.signer = signer
-        self.verified = False
 
     def apply(self, envelope, headers):
         timestamp = etree.SubElement(get_security_header(envelope), etree.QName(ns.WSU, "Timestamp"))
@@ -43,31 +43,32 @@ class Signature(BinarySignature):
         return super().apply(envelope, headers)
 
     def verify(self, envelope):
-        # A refusal is not signed where it is not known yet whom it goes to; it says nothing that must be believed.
-        if self.signer != "-" and envelope.find(f".//{{{ns.WSSE}}}Security") is not None:
+        if self.signer and envelope.find(f".//{{{ns.WSSE}}}Security") is not None:
             zeep_signature.verify_envelope(envelope, self.signer)
-            self.verified = True
         return envelope
 
 
-class SigningHeaders(Signature):
-    """zeep signs the Body and the Timestamp; here the header blocks join them, right before the Body does."""
+def printed():
+    """Return the class that the reference prints for senders, which signs the header blocks too."""
+    block = PAGE.read_text(encoding="utf-8").partition("#### zeep")[2].partition("```python\n")[2].partition("```")[0]
+    given = {}
+    exec(block.partition("\nclient = ")[0], given)
+    return given["Signature"]
 
-    def apply(self, envelope, headers):
-        sign_node = zeep_signature._sign_node
 
-        def with_headers(ctx, signature, target, digest_method=None):
-            if etree.QName(target).localname == "Body":
-                for block in envelope[0]:
-                    if etree.QName(block).namespace == OB[1:-1]:
-                        sign_node(ctx, signature, block, digest_method)
-            sign_node(ctx, signature, target, digest_method)
+def noting(signature):
+    """Return it with `verified`: whether an answer was signed, and held."""
 
-        zeep_signature._sign_node = with_headers
-        try:
-            return super().apply(envelope, headers)
-        finally:
-            zeep_signature._sign_node = sign_node
+    class Noting(signature):
+        verified = False
+
+        def verify(self, envelope):
+            signed = envelope.find(f".//{{{ns.WSSE}}}Security") is not None
+            answer = super().verify(envelope)
+            self.verified = bool(self.signer) and signed
+            return answer
+
+    return Noting
 
 
 def main(wsdl, file, box, sender, *rest):
@@ -75,7 +76,7 @@ def main(wsdl, file, box, sender, *rest):
     session = requests.Session()
     session.trust_env = False  # else REQUESTS_CA_BUNDLE would win over the next line
     session.verify = ca
-    wsse = (SigningHeaders if covers == "headers" else Signature)(pem, signer)
+    wsse = noting(printed() if covers == "headers" else SigningBody)(pem, signer.strip("-"))
     client = zeep.Client(wsdl, transport=zeep.Transport(session=session, operation_timeout=30), wsse=wsse)
     service = client.bind("pkSkrytkaService", "skrytka12" if version == "1.2" else "skrytka")
     headers = {
