@@ -6,6 +6,7 @@ settings name it and there is a private key in it.
 
 from __future__ import annotations
 
+import os
 import stat
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -27,22 +28,32 @@ _LOOKED_AT: Final = 1_000_000  # octets: no file of certificates and keys is lon
 _KEY: Final = b"PRIVATE KEY-----"
 
 
-def open_files(settings: Settings) -> list[str]:
-    """Return a line for each secret file that others can read, or put another in the place of."""
+def exposed(settings: Settings) -> list[str]:
+    """Return a line for everything that lies open: what a broker in production does not start with."""
+    return [*open_files(settings), *written_passwords(settings)]
+
+
+def open_files(settings: Settings, who: int | None = None) -> list[str]:
+    """Return a line for each secret file that others can read, or put another in the place of.
+
+    `who` is the number of the account that the broker runs as, by default the one that asks.
+    """
     found: dict[Path, str] = {}
     for place, path in _paths(settings):
         file = settings.path(path)
         if isinstance(path, SecretFile) or _holds_a_key(file):
             found.setdefault(file, place)
-    return [f"{place}: {problem}" for file, place in found.items() for problem in _openness(file)]
+    if settings.file is not None:
+        for place in _written(settings.file)[:1]:
+            found.setdefault(settings.file, place)
+    account = os.geteuid() if who is None else who
+    return [f"{place}: {problem}" for file, place in found.items() for problem in _openness(file, account)]
 
 
 def written_passwords(settings: Settings) -> list[str]:
     """Return a line for each address in the configuration's file, not in the environment, that holds a password."""
-    if settings.file is None:
-        return []
     hint = "holds a password, in a file that is read, copied and kept: name it by password_file or password_variable"
-    return [f"{place}: {hint}" for place, text in _texts(raw(settings.file)) if _has_password(text)]
+    return [f"{place}: {hint}" for place in (_written(settings.file) if settings.file else ())]
 
 
 # ── files ──
@@ -102,29 +113,62 @@ def _holds_a_key(file: Path) -> bool:
         return False
 
 
-def _openness(file: Path) -> list[str]:
+def _openness(file: Path, who: int) -> list[str]:
     try:
-        mode = stat.S_IMODE(file.stat().st_mode)
-        folders = [(one, stat.S_IMODE(one.stat().st_mode)) for one in file.resolve().parents]
+        kept = file.stat()
+        names = {name: name.lstat() for name in _way(file.absolute())}
     except OSError:  # likewise
         return []
     problems = []
-    if mode & _OTHERS:
+    if kept.st_mode & _OTHERS:
+        mode = stat.S_IMODE(kept.st_mode)
         problems.append(f"{file} is secret, and not its owner's alone (mode {mode:04o}): chmod 600")
-    # In a folder with the sticky bit, as /tmp has it, a file is replaced by its owner only.
+    if kept.st_uid not in {0, who}:
+        problems.append(
+            f"{file} is secret, and belongs to another account (uid {kept.st_uid}): chown it to the one that the "
+            "broker runs as, and run this as that one"
+        )
+    once = {(one.st_dev, one.st_ino): name for name, one in reversed(names.items())}  # a folder can have two names
     problems += [
-        f"{file} is secret, and others may put another in its place: {folder} is theirs to write (mode {its:04o})"
-        for folder, its in folders
-        if its & _WRITABLE and not its & stat.S_ISVTX
+        f"{file} is secret, and others may put another in its place: {name} is theirs {how}"
+        for name in reversed(once.values())
+        if (how := _theirs(names[name], who))
     ]
     return problems
+
+
+def _theirs(name: os.stat_result, who: int) -> str:
+    """Return how a folder or a link on the way to a file is somebody else's to change; "" if it is not."""
+    folder = stat.S_ISDIR(name.st_mode)
+    if name.st_uid not in {0, who} and (folder or stat.S_ISLNK(name.st_mode)):
+        return f"(uid {name.st_uid})"
+    # In a folder with the sticky bit, as /tmp has it, a name is given to something else by its owner only.
+    if folder and name.st_mode & _WRITABLE and not name.st_mode & stat.S_ISVTX:
+        return f"to write (mode {stat.S_IMODE(name.st_mode):04o})"
+    return ""
+
+
+def _way(path: Path) -> Iterator[Path]:
+    """Yield every name that leads to a file, its own too: as it is written, and behind each link.  Raises OSError."""
+    seen: set[Path] = set()
+    left = [path]
+    while left:
+        one = left.pop()
+        for name in (one, *one.parents):
+            if name in seen:
+                continue
+            seen.add(name)
+            yield name
+            if name.is_symlink():
+                left.append(name.parent / name.readlink())
 
 
 # ── passwords ──
 
 
-def _texts(values: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    return _walk("", values, str)
+def _written(file: Path) -> list[str]:
+    """Return the settings in a configuration's file whose value is an address with a password in it."""
+    return [place for place, text in _walk("", raw(file), str) if _has_password(text)]
 
 
 def _has_password(text: str) -> bool:

@@ -25,7 +25,7 @@ from broker.model import Envelope, Receipt
 from broker.ports import Accept, Channel
 from config import log as logs
 from config.bootstrap import Broker, assemble
-from config.exposure import open_files
+from config.exposure import exposed
 from config.listeners import Listeners
 from config.membership import Membership
 from config.operations import Operations
@@ -92,8 +92,8 @@ def logged(settings: Settings) -> Iterator[None]:
 
 
 def _insist_on_secrecy(settings: Settings) -> None:
-    """Raise ConfigError in production if others can read a key or a password, elsewhere say so in the log."""
-    found = open_files(settings)
+    """Raise ConfigError in production if a key or a password lies open, elsewhere say so in the log."""
+    found = exposed(settings)
     if found and settings.environment == "production":
         raise ConfigError(found)
     for problem in found:

@@ -19,8 +19,9 @@ def command(config: Path, as_json: bool, examples: bool) -> None:
 
     But for the store, if it is there: its layout, its encryption keys if it has any, and the offices for which
     documents still wait are held against the configuration: such an office must not be taken out of it.  Files of
-    keys and passwords that others can read are warnings, in production problems.  Warnings also tell what keeps a
-    partner from sending: a certificate that does not count now, a box or form of nobody.
+    keys and passwords that others can read, and passwords in the configuration itself, are warnings, in production
+    problems.  Warnings also tell what keeps a partner from sending: a certificate that does not count now or that TLS
+    refuses, a box or form of nobody.
 
     Exit status 0 if the broker could run with it, 1 if not, 2 if there is no such file.  Warnings do not count.
     """
@@ -35,7 +36,7 @@ def command(config: Path, as_json: bool, examples: bool) -> None:
         about_seals,
         about_ways_in,
     )
-    from config.exposure import open_files, written_passwords
+    from config.exposure import exposed
     from config.settings import load, load_sound
     from config.sources import examine_forms
     from config.upkeep import examine_store
@@ -48,8 +49,7 @@ def command(config: Path, as_json: bool, examples: bool) -> None:
     try:
         settings, problems = load_sound(config)
         if settings is not None:
-            (problems if settings.environment == "production" else warnings).extend(open_files(settings))
-            warnings += written_passwords(settings)
+            (problems if settings.environment == "production" else warnings).extend(exposed(settings))
             warnings += about_lists(settings)
             made = parts(settings)
             warnings += made.table().warnings

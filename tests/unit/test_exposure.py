@@ -4,6 +4,7 @@ that stand in the configuration."""
 from __future__ import annotations
 
 import importlib
+import os
 import shutil
 import subprocess
 import sys
@@ -45,6 +46,11 @@ NAMED = {
     ),
     "offices.y.key": (ENDS, f'{ENDS}y = {{ kind = "amqp", url = "amqps://h/", routing_key = "r", key = "it" }}\n'),
 }
+WRITTEN = (
+    ENDS,
+    '\n[channels.queue]\nkind = "amqp"\nurl = "amqp://u:hunter2@127.0.0.1/"\nproof = ["amqp-user"]\n[offices]\n',
+)
+PRODUCTION = ('# environment = "test"', 'environment = "production"')
 INTEGRATORS = """
 from pathlib import Path
 
@@ -133,6 +139,74 @@ def test_a_link_is_judged_by_what_it_leads_to(place):
     assert str(place / "elsewhere") in told
 
 
+def test_a_link_that_others_can_lead_elsewhere_is_told_though_its_file_is_safe(place):
+    loaded = settings.load(edited(place, ('# password_file = "seal.password"', 'password_file = "open/it"')))
+    (place / "open").mkdir()
+    (place / "open" / "it").symlink_to(place / "it")
+    assert open_files(loaded) == []
+    (place / "open").chmod(0o777)
+    (told,) = open_files(loaded)
+    assert told.startswith(f"seal.password_file: {place / 'open' / 'it'} is secret, and others may put another in")
+    assert f"{place / 'open'} is theirs to write (mode 0777)" in told
+
+
+def test_every_link_on_the_way_is_followed_also_one_of_a_folder(place):
+    loaded = settings.load(edited(place, ('# password_file = "seal.password"', 'password_file = "first/it"')))
+    for name in ("first", "middle", "last"):
+        (place / name).mkdir()
+    (place / "it").rename(place / "last" / "it")
+    (place / "middle" / "on").symlink_to("../last")
+    (place / "first" / "it").symlink_to("../middle/on/it")
+    assert open_files(loaded) == []
+    for name in ("first", "middle", "last"):
+        (place / name).chmod(0o775)
+        (told,) = open_files(loaded)
+        assert f"{name} is theirs to write (mode 0775)" in told
+        (place / name).chmod(0o755)
+
+
+def test_a_link_that_leads_in_a_circle_is_told_by_who_needs_the_file(place):
+    loaded = settings.load(edited(place, NAMED["seal.password_file"]))
+    (place / "it").unlink()
+    (place / "it").symlink_to("it")
+    assert open_files(loaded) == []
+
+
+def test_a_secret_file_of_another_account_is_told_whoever_runs_the_broker(place):
+    loaded = settings.load(edited(place, NAMED["seal.password_file"]))
+    who, stranger = os.geteuid(), os.geteuid() + 7
+    if who == 0:  # root alone may give a file away; anybody else is taken for another
+        os.chown(place / "it", stranger, -1)
+        told = open_files(loaded)
+    else:
+        told = open_files(loaded, who=stranger)
+    (line,) = [one for one in told if one.startswith(f"seal.password_file: {place / 'it'} is secret, and belongs to")]
+    assert f"uid {stranger if who == 0 else who}" in line
+
+
+def test_what_leads_to_a_secret_file_must_not_be_another_accounts_either(place):
+    """The owner of a folder or of a link puts what he likes in the place of what it leads to."""
+    loaded = settings.load(edited(place, ('# password_file = "seal.password"', 'password_file = "theirs/it"')))
+    (place / "theirs").mkdir()
+    (place / "theirs" / "it").symlink_to(place / "it")
+    who, stranger = os.geteuid(), os.geteuid() + 7
+    if who == 0:
+        for one in ("theirs", "theirs/it"):
+            os.chown(place / one, stranger, -1, follow_symlinks=False)
+    told = [one for one in open_files(loaded, who=who if who == 0 else stranger) if "put another in its place" in one]
+    owner = stranger if who == 0 else who
+    for one in ("theirs", "theirs/it"):
+        assert any(f"{place / one} is theirs (uid {owner})" in line for line in told)
+
+
+def test_what_is_roots_is_nobody_elses(place):
+    """A broker under an account of its own may have its keys from root."""
+    loaded = settings.load(edited(place, NAMED["seal.password_file"]))
+    if os.geteuid() == 0:
+        assert open_files(loaded, who=4_711) == []
+    assert open_files(loaded, who=os.geteuid()) == []
+
+
 def test_a_file_that_is_not_there_is_told_by_who_needs_it(place):
     loaded = settings.load(edited(place, NAMED["seal.password_file"]))
     (place / "it").unlink()
@@ -179,6 +253,17 @@ def test_a_password_in_the_environment_is_where_it_belongs(place, monkeypatch):
     assert written_passwords(loaded) == []
 
 
+def test_a_configuration_with_a_password_in_it_is_a_secret_file_itself(place):
+    file = edited(place, WRITTEN)
+    file.chmod(0o600)
+    assert open_files(settings.load(file)) == []
+    file.chmod(0o644)
+    (told,) = open_files(settings.load(file))
+    assert told == f"channels.queue.url: {file} is secret, and not its owner's alone (mode 0644): chmod 600"
+    edited(place, ("u:hunter2@", "u@"))
+    assert open_files(settings.load(file)) == []
+
+
 # ── check and serve ──
 
 
@@ -187,14 +272,36 @@ def test_check_warns_in_test_and_refuses_in_production(place):
     file = place / "goniec.toml"
     told = answer("check", "-c", file)
     assert [problem.partition(":")[0] for problem in told["warnings"]] == ["seal.file"]
-    edited(place, ('# environment = "test"', 'environment = "production"'))
+    edited(place, PRODUCTION)
     told = answer("check", "-c", file, status=1)
     assert [problem.partition(":")[0] for problem in told["problems"]] == ["seal.file"]
 
 
+def test_a_password_in_the_configuration_is_a_warning_in_test_and_a_problem_in_production(place):
+    file = edited(place, WRITTEN)
+    file.chmod(0o600)
+    told = answer("check", "-c", file)
+    assert [warning.partition(":")[0] for warning in told["warnings"]].count("channels.queue.url") == 1
+    told = answer("check", "-c", edited(place, PRODUCTION), status=1)
+    assert [problem.partition(":")[0] for problem in told["problems"]] == ["channels.queue.url"]
+    assert "hunter2" not in str(told)
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_broker_in_production_does_not_start_with_a_password_in_its_configuration(place, workers):
+    file = edited(place, WRITTEN, PRODUCTION, ("# workers = 1", f"workers = {workers}"))
+    file.chmod(0o600)
+    serve = [sys.executable, "-m", "config.cli", "serve", "-c", file]
+    done = subprocess.run(serve, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 2
+    assert "channels.queue.url: holds a password" in done.stderr
+    assert "hunter2" not in done.stderr + done.stdout
+    assert not (place / "goniec.sqlite").exists()
+
+
 def test_a_broker_in_production_does_not_start_with_a_key_that_others_can_read(place):
     (place / "pki" / "seal.bundle.pem").chmod(0o644)
-    file = edited(place, ('# environment = "test"', 'environment = "production"'))
+    file = edited(place, PRODUCTION)
     serve = [sys.executable, "-m", "config.cli", "serve", "-c", file]
     done = subprocess.run(serve, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 2
@@ -205,10 +312,17 @@ def test_a_broker_in_production_does_not_start_with_a_key_that_others_can_read(p
 
 def test_a_broker_in_test_says_so_in_its_log(place):
     (place / "pki" / "seal.bundle.pem").chmod(0o644)
+    file = edited(place, WRITTEN)
+    file.chmod(0o600)
     with capture_logs() as told:
-        running._insist_on_secrecy(settings.load(place / "goniec.toml"))
-    assert [(line["event"], line["log_level"]) for line in told] == [("serve.secret-exposed", "warning")]
+        running._insist_on_secrecy(settings.load(file))
+    lines = [(line["event"], line["log_level"], line["problem"].partition(": ")[0]) for line in told]
+    assert lines == [
+        ("serve.secret-exposed", "warning", "seal.file"),
+        ("serve.secret-exposed", "warning", "channels.queue.url"),
+    ]
     assert "seal.bundle.pem" in told[0]["problem"]
+    assert "hunter2" not in str(told)
 
 
 def test_no_kind_of_ours_names_a_secret_file_by_a_plain_path():
