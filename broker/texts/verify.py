@@ -156,6 +156,20 @@ TEXTS: dict[str, Text] = {
         hint_pl="Proszę podpisać z kanonizacją włączną (inclusive, Canonical XML 1.0) albo wymienić ten prefiks w InclusiveNamespaces/@PrefixList.",
         hint_en="Sign with inclusive canonicalisation (Canonical XML 1.0), or name the prefix in InclusiveNamespaces/@PrefixList.",
     ),
+    "verify.attribute-unsigned": Text(
+        number=346,
+        pl="Atrybut {attribute} stoi na elemencie podpisu, w którym mieści się to, co podpisano; działa na podpisaną treść, a podpis go nie obejmuje.",
+        en="An attribute {attribute} stands on an element of the signature around what is signed; it acts on the signed content, and the signature does not cover it.",
+        hint_pl="Proszę usunąć ten atrybut – podpisy pozostaną ważne – albo podpisać z kanonizacją włączną (inclusive, Canonical XML 1.0).",
+        hint_en="Remove the attribute – the signatures will still hold – or sign with inclusive canonicalisation (Canonical XML 1.0).",
+    ),
+    "verify.signature-in-text": Text(
+        number=347,
+        pl="Podpis stoi w środku tekstu formularza lub przed nim (wiersz {line}): część programów przeczytałaby tylko to, co stoi przed podpisem.",
+        en="The signature stands within a text of the form or before it (line {line}): some programs would read only what stands before the signature.",
+        hint_pl="Proszę przenieść podpis na koniec elementu głównego – pozostanie ważny – albo podpisać dokument na nowo.",
+        hint_en="Move the signature to the end of the root – it will still hold – or sign the document anew.",
+    ),
     # ── references ──
     "verify.no-references": Text(
         number=320,
@@ -410,6 +424,20 @@ TEXTS: dict[str, Text] = {
         hint_pl=_CERTIFICATE_PL,
         hint_en=_CERTIFICATE_EN,
     ),
+    "verify.key-info-unreadable": Text(
+        number=349,
+        pl="Klucza lub listy unieważnień zapisanych w KeyInfo podpisu nie można odczytać ({part}).",
+        en="A key or a list of revocations in the signature's KeyInfo cannot be read ({part}).",
+        hint_pl=_PROGRAM_PL,
+        hint_en=_PROGRAM_EN,
+    ),
+    "verify.key-value-mismatch": Text(
+        number=348,
+        pl="Klucz zapisany w KeyInfo podpisu ({part}) jest inny niż klucz z certyfikatu podpisującego.",
+        en="The key written in the signature's KeyInfo ({part}) is another than that of the signer's certificate.",
+        hint_pl=_SUSPECT_PL,
+        hint_en=_SUSPECT_EN,
+    ),
     # ── XAdES ──
     "verify.xades-missing": Text(
         number=360,
@@ -492,6 +520,13 @@ TEXTS: dict[str, Text] = {
         number=371,
         pl="Wystawca lub numer seryjny w podpisie nie zgadza się z certyfikatem.",
         en="Issuer or serial number in the signature do not agree with the certificate.",
+        hint_pl=_PROGRAM_PL,
+        hint_en=_PROGRAM_EN,
+    ),
+    "verify.signing-certificate-other": Text(
+        number=397,
+        pl="Podpis złożono kluczem innego z dołączonych certyfikatów niż ten, który wskazano.",
+        en="The signature was made with the key of another of the certificates given than the one it names.",
         hint_pl=_PROGRAM_PL,
         hint_en=_PROGRAM_EN,
     ),
@@ -684,12 +719,5 @@ TEXTS: dict[str, Text] = {
         number=396,
         pl="Podpis podaje osobę w ClaimedRole, ale nie jest to pieczęć platformy podpisu zaufanego, więc tej tożsamości nie uznano.",
         en="The signature names a person in a ClaimedRole, but it is not the seal of the podpis zaufany platform, so that identity was not believed.",
-    ),
-    "verify.hint-wrong-certificate": Text(
-        number=397,
-        pl="Podpis złożono kluczem innego z dołączonych certyfikatów niż ten, który wskazano.",
-        en="The signature was made with the key of another of the certificates given than the one it names.",
-        hint_pl=_PROGRAM_PL,
-        hint_en=_PROGRAM_EN,
     ),
 }

@@ -30,9 +30,9 @@ from broker.errors import Rejection
 from broker.parse import again
 from broker.verify.algorithms import INCLUSIVE, Method
 from broker.verify.fault import Fault
+from broker.verify.names import XML
 
-_XML: Final = "{http://www.w3.org/XML/1998/namespace}"
-_INHERITED_11: Final = frozenset({_XML + "lang", _XML + "space"})
+_INHERITED_11: Final = frozenset({XML + "lang", XML + "space"})
 
 _ELEMENT: Final = 100  # octets of text that an element costs as much as
 
@@ -164,9 +164,9 @@ def _hand_down(element: etree._Element, part: etree._Element, method: Method) ->
     """Give the part the `xml:…` attributes that the element inherits; raise Fault."""
     for above in element.iterancestors():
         for name, value in above.attrib.items():
-            if not name.startswith(_XML):
+            if not name.startswith(XML):
                 continue
-            if method.version11 and name == _XML + "base":
+            if method.version11 and name == XML + "base":
                 raise Fault("verify.c14n11-base")
             if name not in part.attrib and (not method.version11 or name in _INHERITED_11):
                 part.set(name, value)

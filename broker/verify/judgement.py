@@ -78,8 +78,9 @@ def _judge_document(
         judged = [judge(element, number, case) for number, element in enumerate(layout.signatures, start=1)]
         report = _together([it.report for it in judged], trust, at)
         if report.indication is Indication.PASSED or report.awaits:
-            unsigned.require_nothing(layout, [it.covering for it in judged if it.covering is not None])
-            _require_prefixes(judged, root)
+            covering = [it.covering for it in judged if it.covering is not None]
+            unsigned.require_nothing(layout, covering, {element for it in judged for element in it.signed})
+            _require_meaning(judged, root)
             return Judgement(report=report, content=_covered(judged, layout, canon))
     except Fault as fault:
         report = Report(
@@ -114,17 +115,17 @@ def _require_same(covered: etree._Element, claimed: etree._Element) -> None:
         raise Fault("verify.enveloping-form", "ds:Object")
 
 
-def _require_prefixes(judged: Sequence[Judged], root: etree._Element) -> None:
-    """Raise Fault if something that any of the signatures covers holds a prefix that it does not cover."""
+def _require_meaning(judged: Sequence[Judged], root: etree._Element) -> None:
+    """Raise Fault if what any of the signatures covers hangs on an attribute or a prefix that it does not cover."""
     seen = set()
     for number, one in enumerate(judged, start=1):
         for place, it in enumerate(one.covered, start=1):
             what = (it.target, it.method, it.out)
-            if what in seen:  # its octets were made once, and so they are read once
-                continue
-            seen.add(what)
             try:
-                prefixes.require_signed(it, root)
+                unsigned.require_no_attribute_around(it, one.covered, root)
+                if what not in seen:  # its octets were made once, and so they are read once
+                    seen.add(what)
+                    prefixes.require_signed(it, root)
             except Fault as fault:
                 raise fault.at(f"ds:Signature[{number}]/ds:Reference[{place}]") from None
 

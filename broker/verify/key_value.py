@@ -1,6 +1,7 @@
-"""The bare public key of a `ds:KeyValue` (XMLDSig 1.1 §4.5.2).
+"""The bare public key of a `ds:KeyValue` or a `dsig11:DEREncodedKeyValue` (XMLDSig 1.1 §4.5.2, §4.5.10).
 
-It carries no trust at all: used only where nobody asks for trust, to check the mathematics of a plain XMLDSig.
+It carries no trust at all.  It is held against the signer's certificate (`key_info.py`); and where nobody asks for
+trust, the mathematics of a plain XMLDSig are checked by it.
 """
 
 from __future__ import annotations
@@ -11,40 +12,69 @@ from typing import Final
 
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.serialization import load_der_public_key
 from lxml import etree
 
 from broker.verify import written
 from broker.verify.fault import Fault
-from broker.verify.names import DS
+from broker.verify.names import DS, DSIG11
 from broker.verify.trust import PublicKey
 
-_DSIG11: Final = "{http://www.w3.org/2009/xmldsig11#}"
+Numbers = rsa.RSAPublicNumbers | ec.EllipticCurvePublicNumbers
+
+_LARGEST: Final = 5_000  # octets of a key in DER: RSA of 16,384 bits takes half of that
 _CURVES: Final[Mapping[str, Callable[[], ec.EllipticCurve]]] = MappingProxyType(
     {
         "urn:oid:1.2.840.10045.3.1.7": ec.SECP256R1,
         "urn:oid:1.3.132.0.34": ec.SECP384R1,
         "urn:oid:1.3.132.0.35": ec.SECP521R1,
+        "urn:oid:1.3.36.3.3.2.8.1.1.7": ec.BrainpoolP256R1,
+        "urn:oid:1.3.36.3.3.2.8.1.1.11": ec.BrainpoolP384R1,
+        "urn:oid:1.3.36.3.3.2.8.1.1.13": ec.BrainpoolP512R1,
     }
 )
 
 
 def read(key_info: etree._Element | None) -> PublicKey | None:
-    """Return the key, or None if there is none of a kind that is taken; raise Fault if it cannot be read."""
-    if key_info is None:
-        return None
+    """Return the key of the first KeyValue, None if it is of no kind that is taken; raise Fault if it is unreadable."""
+    element = None if key_info is None else key_info.find(DS + "KeyValue")
     try:
-        numbers = key_info.find(f"{DS}KeyValue/{DS}RSAKeyValue")
-        if numbers is not None:
-            exponent, modulus = (_octets(numbers, DS + name) for name in ("Exponent", "Modulus"))
-            return rsa.RSAPublicNumbers(int.from_bytes(exponent, "big"), int.from_bytes(modulus, "big")).public_key()
-        point = key_info.find(f"{DS}KeyValue/{_DSIG11}ECKeyValue")
-        curve = None if point is None else point.find(_DSIG11 + "NamedCurve")
-        named = _CURVES.get("" if curve is None else curve.get("URI") or "")
-        if point is None or named is None:
-            return None
-        return ec.EllipticCurvePublicKey.from_encoded_point(named(), _octets(point, _DSIG11 + "PublicKey"))
+        said = None if element is None else _numbers(element)
+        return None if said is None else said.public_key()
     except (ValueError, UnsupportedAlgorithm) as error:
-        raise Fault("verify.certificate-unreadable", "ds:KeyValue") from error
+        raise Fault("verify.key-info-unreadable", "ds:KeyInfo", part="KeyValue") from error
+
+
+def numbers(element: etree._Element) -> Numbers:
+    """Return the numbers of the key that an element holds; raise whatever cryptography does (`certificate.HOSTILE`)."""
+    said = _of_der(element) if element.tag == DSIG11 + "DEREncodedKeyValue" else _numbers(element)
+    if said is None:
+        raise ValueError(element.tag)
+    return said
+
+
+def _of_der(element: etree._Element) -> Numbers | None:
+    octets = written.octets(element)
+    if octets is None or len(octets) > _LARGEST:
+        raise ValueError(element.tag)
+    key = load_der_public_key(octets)
+    return key.public_numbers() if isinstance(key, rsa.RSAPublicKey | ec.EllipticCurvePublicKey) else None
+
+
+def _numbers(element: etree._Element) -> Numbers | None:
+    """Return the numbers of the one key of a KeyValue, None if it is of no kind that is taken; raise ValueError."""
+    held = list(element.iterchildren(etree.Element))
+    if len(held) != 1:
+        return None
+    if held[0].tag == DS + "RSAKeyValue":
+        exponent, modulus = (int.from_bytes(_octets(held[0], DS + name), "big") for name in ("Exponent", "Modulus"))
+        return rsa.RSAPublicNumbers(exponent, modulus)
+    curve = held[0].find(DSIG11 + "NamedCurve")
+    named = _CURVES.get("" if curve is None else curve.get("URI") or "")
+    if held[0].tag != DSIG11 + "ECKeyValue" or named is None:
+        return None
+    point = _octets(held[0], DSIG11 + "PublicKey")
+    return ec.EllipticCurvePublicKey.from_encoded_point(named(), point).public_numbers()
 
 
 def _octets(above: etree._Element, tag: str) -> bytes:

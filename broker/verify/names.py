@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import Final
 
 DS: Final = "{http://www.w3.org/2000/09/xmldsig#}"
+DSIG11: Final = "{http://www.w3.org/2009/xmldsig11#}"
 XADES_ANY: Final = "http://uri.etsi.org/01903/"
 XADES: Final = "{http://uri.etsi.org/01903/v1.3.2#}"
+XML: Final = "{http://www.w3.org/XML/1998/namespace}"
 EXCLUSIVE_C14N: Final = "{http://www.w3.org/2001/10/xml-exc-c14n#}"
 
 SIGNATURE: Final = DS + "Signature"

@@ -44,6 +44,7 @@ class Covered:
     method: Method = INCLUSIVE
     out: tuple[int, ...] = ()  # positions of the signatures left out
     whole: bool = False  # the document or its root, not only a part
+    names_form: bool = False  # whether it is the form that it names, though it may not have been found to cover it
     fault: Fault | None = None
 
 
@@ -113,19 +114,18 @@ class _Reference:
                 expected="" if digest_value is None else "".join((written.text(digest_value) or "").split()),
                 actual=base64.b64encode(self._actual).decode("ascii"),
                 holds=fault is None,
-                covers_form=self._covers_form(),
+                covers_form=bool(self._octets) and self._names_form(),
             ),
             target=self._target,
             octets=self._octets,
             method=self._method or INCLUSIVE,
             out=self._out,
             whole=self._whole,
+            names_form=self._names_form(),
             fault=fault,
         )
 
-    def _covers_form(self) -> bool:
-        if not self._octets:
-            return False
+    def _names_form(self) -> bool:
         form = self._layout.form
         return self._whole if form is self._layout.root else self._target in (form, form.getparent())
 

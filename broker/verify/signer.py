@@ -66,7 +66,7 @@ def find(
             made_it = (it for it in beside if it.key is not None and fits(it.key))
             return _of(next(made_it, beside[0] if beside else None), None)
     properties = xades.read(parts, references)
-    return _of(_bound(parts, beside, references, properties), properties)
+    return _of(_bound(parts, beside, references, properties, fits), properties)
 
 
 def _of(owner: Certificate | None, properties: xades.Properties | None) -> Signer:
@@ -85,13 +85,17 @@ def _bare(parts: Signature, beside: Sequence[Certificate], policy: Policy, fits:
 
 
 def _bound(
-    parts: Signature, beside: Sequence[Certificate], references: Sequence[Covered], properties: xades.Properties
+    parts: Signature,
+    beside: Sequence[Certificate],
+    references: Sequence[Covered],
+    properties: xades.Properties,
+    fits: Fits,
 ) -> Certificate:
     """Return the certificate that the signature binds: without that, it could be swapped; raise Fault."""
     if not beside:
         raise Fault("verify.certificate-missing", "ds:KeyInfo")
-    if properties.certificate is not None:
-        return xades.bound(properties.certificate, beside)
+    if properties.certificates:
+        return xades.bound(properties.certificates, beside, lambda it: it.key is not None and fits(it.key))
     signed_key_info = any(it.target is parts.key_info and it.fault is None for it in references)
     if signed_key_info and len(beside) == 1:
         return beside[0]

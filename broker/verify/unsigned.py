@@ -1,28 +1,34 @@
 """What nobody has signed may stand in a document only where nobody reads it for what was signed (decision 0021).
 
 Asked last, of documents whose signatures hold.  Two places are left that no Reference need cover: around the root,
-where an instruction may send a reader to another stylesheet, and inside the signatures themselves.  And one kind of
-letters within what is covered: declarations of prefixes (`prefixes.py`).
+where an instruction may send a reader to another stylesheet, and inside the signatures themselves.  What stands there
+must be made of a signature's own elements, and must not act on what is covered: by an attribute of XML itself, which
+holds for all that is below it, or by parting a text.  And one kind of letters within what is covered: declarations of
+prefixes (`prefixes.py`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import Final
 
 from lxml import etree
 
 from broker.verify.fault import Fault
-from broker.verify.names import DS, EXCLUSIVE_C14N, OBJECT, QUALIFYING_PROPERTIES, SIGNED_INFO, SIGNED_PROPERTIES
+from broker.verify.names import DS, DSIG11, EXCLUSIVE_C14N, SIGNATURE, XML
 from broker.verify.references import Covered
 from broker.verify.shape import Layout
 
-_SIGNING: Final = frozenset({DS[1:-1], "http://www.w3.org/2009/xmldsig11#", EXCLUSIVE_C14N[1:-1]})
+_SIGNING: Final = frozenset({DS[1:-1], DSIG11[1:-1], EXCLUSIVE_C14N[1:-1]})
 _ETSI: Final = "http://uri.etsi.org/"  # XAdES of every version, and what is added to it
+_ID: Final = XML + "id"  # the one attribute of XML that says nothing of what is below it
 
 
-def require_nothing(layout: Layout, covering: Sequence[Covered]) -> None:
-    """Raise Fault if there is something that could be read and that no signature covers."""
+def require_nothing(layout: Layout, covering: Sequence[Covered], signed: Collection[etree._Element]) -> None:
+    """Raise Fault if there is something that could be read and that no signature covers.
+
+    `signed` are the elements inside the signatures that a signature which holds has signed.
+    """
     root = layout.root
     # URI="" means the document with the instructions around its root; the root's Id, or an Object's, does not.
     if all(it.target is not None for it in covering):
@@ -30,31 +36,45 @@ def require_nothing(layout: Layout, covering: Sequence[Covered]) -> None:
             if next(root.itersiblings(etree.PI, preceding=direction), None) is not None:
                 raise Fault("verify.instruction-unsigned", "processing-instruction()")
     for signature in layout.signatures:
-        for element in _unsigned(signature, layout.form):
-            namespace = etree.QName(element).namespace or ""
+        if (signature.tail or "").strip():
+            raise Fault("verify.signature-in-text", "ds:Signature", line=str(signature.sourceline))
+        for element in _unsigned(signature, {layout.form, *signed}):
+            name = etree.QName(element)
+            namespace = name.namespace or ""
             if namespace not in _SIGNING and not namespace.startswith(_ETSI):
-                raise Fault("verify.foreign-unsigned", "ds:Signature", element=etree.QName(element).localname)
+                raise Fault("verify.foreign-unsigned", "ds:Signature", element=name.localname)
 
 
-def _unsigned(signature: etree._Element, form: etree._Element) -> Iterator[etree._Element]:
-    """Yield the elements of a signature that neither it nor the counter-signature they belong to has signed."""
+def _unsigned(signature: etree._Element, signed: Collection[etree._Element]) -> Iterator[etree._Element]:
+    """Yield the elements of a signature that stand in none of the signed ones."""
     ahead = [signature]
     while ahead:
         for child in ahead.pop().iterchildren(etree.Element):
-            if child is form or child.tag == SIGNED_INFO or _is_signed_property(child):
-                continue
-            yield child
-            ahead.append(child)
+            if child not in signed:
+                yield child
+                ahead.append(child)
 
 
-def _is_signed_property(element: etree._Element) -> bool:
-    """Whether these are the signed properties of a signature, where they belong: nowhere else are they covered."""
-    above = element.getparent()
-    held = None if above is None else above.getparent()
-    return (
-        element.tag == SIGNED_PROPERTIES
-        and above is not None
-        and above.tag == QUALIFYING_PROPERTIES
-        and held is not None
-        and held.tag == OBJECT
-    )
+def require_no_attribute_around(it: Covered, all_covered: Sequence[Covered], root: etree._Element) -> None:
+    """Raise Fault if an attribute of XML itself holds for what a Reference covers, and its signature covers it not.
+
+    `xml:base`, `xml:lang` and `xml:space` hold for all that is below them, and exclusive C14N does not hand them down
+    (Exclusive C14N §3): whoever carries the document could put them around what is covered, and no digest would change.
+    """
+    if not it.method.exclusive or it.target is None:
+        return
+    covered = [root if other.target is None else other.target for other in all_covered]
+    for above in it.target.iterancestors():
+        acting = next((name for name in above.attrib if name.startswith(XML) and name != _ID), None)
+        if acting is not None and not _is_in(above, covered):
+            raise Fault("verify.attribute-unsigned", attribute=f"xml:{etree.QName(acting).localname}")
+
+
+def _is_in(element: etree._Element, covered: Collection[etree._Element]) -> bool:
+    """Whether the element stands in what is covered.  What covers a document leaves its signatures out."""
+    for above in (element, *element.iterancestors()):
+        if above in covered:
+            return True
+        if above.tag == SIGNATURE:
+            return False
+    return False

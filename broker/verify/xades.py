@@ -6,7 +6,7 @@ Read here: when the signer says it signed, which certificate it bound to the sig
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
@@ -26,6 +26,7 @@ from broker.verify.references import Covered
 from broker.verify.shape import Signature
 
 _PLACE: Final = "xades:SigningCertificate"
+_BINDINGS: Final = 10  # that are looked at: real signatures bind their own certificate and those of its path
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -33,7 +34,7 @@ class Properties:
     """What the signer signed about its own signature."""
 
     signing_time: datetime | None
-    certificate: etree._Element | None  # the first xades:Cert of SigningCertificate or SigningCertificateV2
+    certificates: tuple[etree._Element, ...]  # each xades:Cert of SigningCertificate or SigningCertificateV2
     roles: tuple[etree._Element, ...]  # xades:ClaimedRole
 
 
@@ -45,7 +46,7 @@ def read(signature: Signature, references: Sequence[Covered]) -> Properties:
     if not own or signature.qualifying.get("Target") != f"#{own}":
         raise Fault("verify.xades-target", "xades:QualifyingProperties/@Target")
     covering = [it for it in references if it.report.type == TYPE_SIGNED_PROPERTIES]
-    if any(it.target is not None and it.target is not signature.signed_properties for it in covering):
+    if any((it.whole or it.target is not None) and it.target is not signature.signed_properties for it in covering):
         raise Fault("verify.signed-properties-elsewhere", "xades:SignedProperties")
     signed = [it for it in covering if it.target is signature.signed_properties]
     if not signed:
@@ -74,13 +75,36 @@ def _properties(root: etree._Element) -> Properties:
     )
     return Properties(
         signing_time=written.moment(written.text(times[0]) or "") if times else None,
-        certificate=bindings[0].find(XADES + "Cert") if bindings else None,
+        certificates=tuple(bindings[0].iterchildren(XADES + "Cert")) if bindings else (),
         roles=tuple(roles),
     )
 
 
-def bound(binding: etree._Element, certificates: Sequence[Certificate]) -> Certificate:
-    """Return the certificate that the signer bound: by its digest, its issuer and its serial; raise Fault."""
+def bound(
+    bindings: Sequence[etree._Element], certificates: Sequence[Certificate], signs: Callable[[Certificate], bool]
+) -> Certificate:
+    """Return the certificate that the signer bound: by its digest, its issuer and its serial; raise Fault.
+
+    One of the bindings is the signer's, and others may be of its issuers, in any order (EN 319 132-1 §5.2.2): of
+    several, the signer's is the one that `signs` tells.  If it tells none, the first that is beside the signature.
+    """
+    first: tuple[etree._Element, Certificate] | None = None
+    for binding in bindings[:_BINDINGS]:
+        match = _match(binding, certificates)
+        if match is None:
+            continue
+        if len(bindings) == 1 or signs(match):
+            _check_issuer(binding, match)
+            return match
+        first = first or (binding, match)
+    if first is None:
+        raise Fault("verify.signing-certificate-mismatch", _PLACE)
+    _check_issuer(*first)
+    return first[1]
+
+
+def _match(binding: etree._Element, certificates: Sequence[Certificate]) -> Certificate | None:
+    """Return the certificate of the digest that a binding holds, None if it is not there; raise Fault."""
     digest = binding.find(XADES + "CertDigest")
     method = None if digest is None else digest.find(DS + "DigestMethod")
     value = None if digest is None else digest.find(DS + "DigestValue")
@@ -91,11 +115,7 @@ def bound(binding: etree._Element, certificates: Sequence[Certificate]) -> Certi
     except Fault as fault:
         raise fault.at(_PLACE) from None
     expected = written.octets(value)
-    match = next((it for it in certificates if hashlib.new(name, it.der).digest() == expected), None)
-    if match is None:
-        raise Fault("verify.signing-certificate-mismatch", _PLACE)
-    _check_issuer(binding, match)
-    return match
+    return next((it for it in certificates if hashlib.new(name, it.der).digest() == expected), None)
 
 
 def _check_issuer(binding: etree._Element, certificate: Certificate) -> None:
