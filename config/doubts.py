@@ -5,7 +5,7 @@ Nothing here is wrong by itself: a partner may be entered before its certificate
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Final
@@ -13,6 +13,8 @@ from typing import Final
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
+from adapters.trust import cache
+from adapters.trust.lists import Shelf
 from broker.errors import ConfigError
 from broker.model import OfficeId
 from broker.partner import Partner, Proof, fingerprint
@@ -20,6 +22,7 @@ from broker.verify import Anchor, TrustSnapshot, anchors, certificates
 from broker.verify.certificate import load
 from broker.verify.fault import Fault
 from broker.verify.path import find
+from broker.verify.trust import REVOCATION_REQUIRED
 from config.quarantine import missing
 from config.settings import Settings, raw
 from config.sources import of_file
@@ -78,6 +81,27 @@ def about_lists(settings: Settings) -> Iterator[str]:
     written = raw(settings.file).get("trust", {}).get("lists") if settings.file else None
     if written and not settings.trust.lists.signers:
         yield "trust.lists: without signers no trusted list is read"
+
+
+def about_caches(settings: Settings) -> Iterator[str]:
+    """Yield folders of caches that hold what is not theirs: perhaps a folder was named that is there for something."""
+    trust = settings.trust
+    if trust.revocation == REVOCATION_REQUIRED:
+        yield from _foreign("trust.cache", settings.path(trust.cache), cache.is_own)
+    if trust.lists.signers and not trust.lists.files:
+        yield from _foreign("trust.lists.cache", settings.path(trust.lists.cache), Shelf.is_own)
+
+
+def _foreign(setting: str, folder: Path, is_own: Callable[[Path], bool]) -> Iterator[str]:
+    try:
+        others = sorted(file.name for file in folder.iterdir() if not is_own(file))
+    except OSError:  # not made yet; whoever needs it tells that it cannot be
+        return
+    if others:
+        yield (
+            f"{setting}: {folder} holds what is none of the cache's ({others[0]}, {len(others)} in all): give it a "
+            "folder of its own"
+        )
 
 
 def about_seals(settings: Settings, chain: Sequence[x509.Certificate], at: datetime) -> Iterator[str]:

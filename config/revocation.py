@@ -40,10 +40,16 @@ def _tls(settings: Settings) -> ssl.SSLContext | None:
 def examine(settings: Settings) -> None:
     """Raise ConfigError with what is wrong with the settings; make nothing that stays."""
     fetcher(settings)
-    if settings.trust.revocation == REVOCATION_REQUIRED and not settings.trust.hosts:
-        raise ConfigError(
-            ["trust.hosts: must list the hosts of OCSP and CRL that may be called, or nothing is ever known"]
-        )
+    trust = settings.trust
+    if trust.revocation != REVOCATION_REQUIRED:
+        return
+    problems = []
+    if not trust.hosts:
+        problems.append("trust.hosts: must list the hosts of OCSP and CRL that may be called, or nothing is ever known")
+    if settings.path(trust.cache).resolve() == settings.path(trust.lists.cache).resolve():
+        problems.append("trust.cache: is the folder of trust.lists.cache too; each must have one of its own")
+    if problems:
+        raise ConfigError(problems)
 
 
 def keeper(settings: Settings, trust: Callable[[], TrustSnapshot]) -> Keeper | None:

@@ -3,6 +3,7 @@
 A file holds what was said about one certificate, or one issuer's list, with the path it was said about.  Nothing in
 it is believed: it is judged again when it is loaded, as of the moment at which it was fetched.  Its loss costs a
 fetch, so nothing is flushed.  Files are named by digest: no name of a certificate's holder stands in the folder.
+What bears no such name is not ours, and is left alone.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import contextlib
 import hashlib
 import json
 import os
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -27,6 +29,7 @@ from broker.verify.fault import Fault
 log = structlog.get_logger(__name__)
 
 ENDING: Final = ".evidence"
+_OWN: Final = re.compile(rf"[0-9a-f]{{64}}{re.escape(ENDING)}(\.[0-9a-f]{{8}})?")  # a file, or a part of one
 _LARGEST: Final = 64_000_000  # octets of a file: one list and what came before it
 
 
@@ -75,8 +78,8 @@ class Cache:
             self._file(key).unlink(missing_ok=True)
 
     def load(self) -> Iterator[Kept]:
-        """Yield what is kept, newest first; what cannot be read is removed."""
-        for file in sorted(self._folder.iterdir(), key=_age):
+        """Yield what is kept, newest first; what is ours and cannot be read is removed."""
+        for file in sorted(filter(is_own, self._folder.iterdir()), key=_age):
             kept = read(file) if file.name.endswith(ENDING) else None
             if kept is not None and self._file(kept.key) == file:
                 yield kept
@@ -86,6 +89,11 @@ class Cache:
 
     def _file(self, key: str) -> Path:
         return file_of(self._folder, key)
+
+
+def is_own(file: Path) -> bool:
+    """Whether a file bears such a name as the cache gives."""
+    return _OWN.fullmatch(file.name) is not None
 
 
 def file_of(folder: Path, key: str) -> Path:

@@ -116,6 +116,11 @@ class Shelf:
 
     # ── where they lie ──
 
+    @staticmethod
+    def is_own(file: Path) -> bool:
+        """Whether a file bears such a name as the cache gives."""
+        return file.name == _NAME or file.name.startswith(f"{_NAME}.")
+
     def contents(self) -> dict[str, bytes]:
         """Return the lists as they lie there, by territory; raise ConfigError at an operator's file."""
         if not self._files:

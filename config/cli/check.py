@@ -29,6 +29,7 @@ def command(config: Path, as_json: bool, examples: bool) -> None:
     from config import clock
     from config.bootstrap import parts
     from config.doubts import (
+        about_caches,
         about_lists,
         about_missing_offices,
         about_partners,
@@ -50,7 +51,7 @@ def command(config: Path, as_json: bool, examples: bool) -> None:
         settings, problems = load_sound(config)
         if settings is not None:
             (problems if settings.environment == "production" else warnings).extend(exposed(settings))
-            warnings += about_lists(settings)
+            warnings += [*about_lists(settings), *about_caches(settings)]
             made = parts(settings)
             warnings += made.table().warnings
             warnings += about_partners(made.partners().all, made.table(), made.catalogue, clock.now())

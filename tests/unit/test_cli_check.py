@@ -198,6 +198,23 @@ def test_trusted_lists_that_are_set_up_without_signers_are_a_warning(place):
     assert told["warnings"] == ["trust.lists: without signers no trusted list is read"]
 
 
+@pytest.mark.parametrize("setting", ["trust.cache", "trust.lists.cache"])
+@pytest.mark.parametrize("folder", ["pki", "new"])
+def test_a_cache_in_a_folder_that_is_there_for_something_is_a_warning(place, setting, folder):
+    lists = '[trust.lists]\nsigners = ["pki/qualified-ca.pem"]'
+    asked = {
+        "trust.cache": ("[trust]\n", f'[trust]\ncache = "{folder}"\nrevocation = "require"\nhosts = ["crl.example"]\n'),
+        "trust.lists.cache": ("[trust.lists]", f'{lists}\ncache = "{folder}"'),
+    }
+    (place / "new").mkdir()
+    for own in ("trusted-lists.zip", f"{'0' * 64}.evidence") if folder == "pki" else ():
+        (place / "pki" / own).touch()
+    told = answer("check", "-c", edited(place, asked[setting]))["warnings"]
+    said = [it for it in told if it.startswith(f"{setting}: ")]
+    assert len(said) == (folder == "pki")
+    assert all("holds what is none of the cache's (" in it for it in said)
+
+
 def test_a_seal_that_the_journals_check_would_not_believe_is_a_warning(place):
     own, before = PKI.seal.certificate, PKI.local_ca.credential.pem
     pinned = place / "pki" / "seals.pem"

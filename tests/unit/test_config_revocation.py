@@ -34,6 +34,15 @@ def test_who_asks_must_say_whom(tmp_path):
     assert problems(tmp_path, revocation="require").startswith("trust.hosts: must list the hosts")
 
 
+def test_two_caches_in_one_folder_are_refused(tmp_path):
+    (tmp_path / "caches").mkdir()
+    asked = {"revocation": "require", "hosts": ("crl.example",), "cache": "caches"}
+    same = problems(tmp_path, **asked, lists={"cache": tmp_path / "caches" / ".." / "caches"})
+    assert same.startswith("trust.cache: is the folder of trust.lists.cache too")
+    revocation.examine(settings(tmp_path, **asked, lists={"cache": "lists"}))
+    revocation.examine(settings(tmp_path, cache="caches", lists={"cache": "caches"}))  # nobody keeps evidence
+
+
 def test_a_host_that_is_none_is_told(tmp_path):
     assert problems(tmp_path, hosts=("http://crl.example",)).startswith("trust.hosts: 'http://crl.example'")
 

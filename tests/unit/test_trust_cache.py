@@ -97,9 +97,34 @@ def test_what_is_loaded_is_judged_as_of_when_it_was_fetched(tmp_path):
 @pytest.mark.parametrize("content", [b"", b"{}\n", b"[]\n", b"null\n", b'{"chain": [1]}\n', b"x" * 100, b"[" * 99_999])
 def test_what_is_no_evidence_is_removed(tmp_path, content):
     (tmp_path / f"{'0' * 64}.evidence").write_bytes(content)
-    (tmp_path / "half.evidence.1234").write_bytes(content)
+    (tmp_path / f"{'1' * 64}.evidence.0123abcd").write_bytes(content)
     assert list(Cache(tmp_path).load()) == []
     assert list(tmp_path.iterdir()) == []
+
+
+FOREIGN = [
+    "seal.key",
+    "half.evidence",
+    f"{'0' * 63}.evidence",
+    f"{'0' * 65}.evidence",
+    f"{'A' * 64}.evidence",
+    f"{'0' * 64}.evidence.bak",
+    f"{'0' * 64}.evidence.0123abcde",
+    f"{'0' * 64}.evidences",
+    f"x{'0' * 64}.evidence",
+    "trusted-lists.zip",
+]
+
+
+def test_what_is_not_of_the_cache_is_neither_read_nor_touched(tmp_path):
+    """Somebody has named the folder of the keys."""
+    Cache(tmp_path).keep(kept())
+    (own,) = tmp_path.iterdir()
+    for name in FOREIGN:
+        (tmp_path / name).write_bytes(own.read_bytes())
+    (tmp_path / f"{'2' * 64}.evidence").mkdir()
+    assert len(list(Cache(tmp_path).load())) == 1
+    assert {file.name for file in tmp_path.iterdir()} == {own.name, f"{'2' * 64}.evidence", *FOREIGN}
 
 
 def test_a_file_under_another_ones_name_is_not_read(tmp_path):
