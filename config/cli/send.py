@@ -18,6 +18,10 @@ if TYPE_CHECKING:
 
     from adapters.testkit.box import Reply
 
+_CUT = (
+    ": the connection ended in TLS's handshake or right behind it; perhaps --certificate is none that the broker knows "
+    "for a partner, or is not for clients (its operator sees why: soap.handshake-failed)"
+)
 EXISTING = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
@@ -80,6 +84,8 @@ def command(
         said = _accepted(reply) if reply.status == HTTPStatus.OK else _refused(reply)
     except ssl.SSLError as error:
         stop(f"{url}: TLS failed ({error.reason or error}); --ca, --certificate and --key say whom to believe and be")
+    except (BrokenPipeError, ConnectionResetError) as error:
+        stop(f"{url}: {error.strerror or error}{_CUT if url.startswith('https://') else ''}")
     except OSError as error:
         stop(f"{url}: {error.strerror or error}")
     except (ValueError, HTTPException, AssertionError, Rejection) as error:

@@ -140,6 +140,20 @@ def test_a_strangers_certificate_fails_in_the_handshake_and_the_log_says_why(
     assert not desk.envelopes
 
 
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+def test_a_client_whose_certificate_is_not_taken_hears_so_in_tls(
+    serve: Serve, cast: Cast, portal: Credential, version: ssl.TLSVersion
+) -> None:
+    url = serve(Register(a_partner("portal", portal)))
+    context = cast.context(cast.client("neighbour"))
+    context.maximum_version = version
+    with (
+        pytest.raises(ssl.SSLError, match="ALERT"),
+        context.wrap_socket(dial(url), server_hostname="127.0.0.1") as line,  # done in 1.3 before it is judged
+    ):
+        line.recv(1)
+
+
 @pytest.mark.parametrize(
     ("span", "code"),
     [({"until": -DAY}, "partner.expired"), ({"since": DAY, "until": 2 * DAY}, "partner.not-yet-valid")],

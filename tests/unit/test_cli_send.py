@@ -227,6 +227,14 @@ def test_a_server_that_nobody_vouches_for_gets_nothing(letter, keys):
     assert not desk.envelopes
 
 
+def test_who_is_turned_away_by_tls_is_told_that_it_may_be_its_certificate(letter, keys):
+    desk = Desk()
+    with tls_serving(desk, keys, Partners()) as url:  # where nobody is known
+        said = {run(*by_tls(letter, keys, url), status=2).stderr for _ in range(5)}
+    assert all("--certificate" in one for one in said)  # by TLS's alert, if it is there before the connection ends
+    assert not desk.envelopes
+
+
 def test_keys_that_do_not_belong_to_the_certificate_are_told(letter, keys):
     assert (
         "belong together"

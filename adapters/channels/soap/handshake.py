@@ -1,8 +1,9 @@
 """TLS on one connection: from the first byte to a handshake that holds, or fails and is logged.
 
-asyncio's own TLS with four differences: a connection is counted before it costs a handshake; why a handshake failed
-is logged (asyncio drops it); a client that stalls is given up after the channel's patience; and a connection holds a
-receive buffer of 32 KiB, not of 256, because ten thousand of them may be open.
+asyncio's own TLS with five differences: a connection is counted before it costs a handshake; why a handshake failed
+is logged, and said to the client by TLS's own alert (asyncio drops both); a client that stalls is given up after the
+channel's patience; and a connection holds a receive buffer of 32 KiB, not of 256, because ten thousand of them may be
+open.
 """
 
 from __future__ import annotations
@@ -61,6 +62,11 @@ class Handshake(SSLProtocol):
         if self._line is not None:
             self._terms.lines.leave(self._line)
         super().connection_lost(exc)
+
+    def _on_handshake_complete(self, handshake_exc: BaseException | None) -> None:
+        if handshake_exc is not None:
+            self._process_outgoing()  # type: ignore[attr-defined]  # the alert, before the connection is cut
+        super()._on_handshake_complete(handshake_exc)
 
     def _ended(self, held: asyncio.Future[None]) -> None:
         """Log why a handshake did not hold; what the client wrote into its certificate is not quoted."""
