@@ -216,6 +216,17 @@ def test_a_body_in_chunks_of_one_octet_is_a_body(url: str, desk: Desk) -> None:
     assert desk.envelopes[0].payload == document
 
 
+def test_messages_that_come_one_behind_the_other_are_each_counted_for_themselves(desk: Desk) -> None:
+    """Together they are far more than one may be."""
+    documents = [b"<a>" + b"%d" % number * 200_000 + b"</a>" for number in range(9)]
+    sent = [Submission(document=document).envelope(SOAP11) for document in documents]
+    with serving(desk, limits=Limits(payload=200_100), patience=10) as url, dial(url) as line:
+        line.sendall(b"".join(head(b"Content-Length: %d" % len(one)) + one for one in sent[:-1]))
+        line.sendall(head(b"Content-Length: %d" % len(sent[-1]), b"Connection: close") + sent[-1])
+        assert codes(said(line)) == [(200, "")] * 9
+    assert [one.payload for one in desk.envelopes] == documents
+
+
 def test_a_body_without_end_behind_a_question_is_cut_off(url: str) -> None:
     """`?wsdl` reads no body: what is sent behind it holds the connection no longer than a head may."""
 

@@ -66,7 +66,8 @@ class Watchful(H11Protocol):
         self.line: Line | None = None  # set by TLS, which is there first
         self._watch: asyncio.TimerHandle | None = None
         self._deaf = 0  # bytes that a refused client has gone on to send, beginning at 1
-        self._came = 0  # bytes of the message under way, as they came over the wire
+        self._counted: RequestResponseCycle | None = None  # a request
+        self._came = 0  # bytes that came over the wire while that was under way
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -100,15 +101,18 @@ class Watchful(H11Protocol):
             return
         if self.transport.is_closing():
             return
-        self._came = len(data) if self._idle() else self._came + len(data)
-        if self._came > 2 * self._terms.most + SPARE:  # extensions of chunks (RFC 9112 §7.1.1), for it is no body
+        cycle = self._under_way()
+        self._came = self._came + len(data) if cycle is self._counted else len(data)
+        self._counted = cycle
+        if cycle is not None and cycle.more_body and self._came > 2 * self._terms.most + SPARE:
+            # Extensions of chunks (RFC 9112 §7.1.1), for it is no body.
             self._break_off(TooLarge("soap.too-large", facts={"limit": str(self._terms.most)}))
             return
         super().data_received(data)
         if self._terms.stop.is_set():
             self.be_last()
-        cycle: RequestResponseCycle | None = self.cycle
-        if cycle is None or cycle.response_complete:
+        cycle = self._under_way()
+        if cycle is None:
             self._arm()  # a request's head has begun and is not complete
         elif not cycle.disconnected:  # that it was broken off just now has a deadline of its own
             self._disarm()
@@ -124,9 +128,9 @@ class Watchful(H11Protocol):
         What the client goes on to send is read for a while and dropped: closing at once would reset the connection,
         and the client would never read the answer.
         """
-        cycle: RequestResponseCycle | None = self.cycle
+        cycle = self._under_way()
         content_type, answered = "", False
-        if cycle is not None and not cycle.response_complete:
+        if cycle is not None:
             content_type = dict(cycle.scope["headers"]).get(b"content-type", b"").decode("latin-1")
             answered = cycle.response_started
             cycle.disconnected = True  # the application has no more to say
@@ -143,10 +147,10 @@ class Watchful(H11Protocol):
         self._disarm()
         self._watch = self.loop.call_later(min(LINGER_SECONDS, self._terms.patience), self.transport.close)
 
-    def _idle(self) -> bool:
-        """Whether there is no request of which the whole head has come and that has no answer yet."""
+    def _under_way(self) -> RequestResponseCycle | None:
+        """Return the request of which the whole head has come, if it has no answer yet."""
         cycle: RequestResponseCycle | None = self.cycle
-        return cycle is None or cycle.response_complete
+        return None if cycle is None or cycle.response_complete else cycle
 
     def on_response_complete(self) -> None:
         self._disarm()
@@ -160,7 +164,7 @@ class Watchful(H11Protocol):
             cycle.default_headers = [*cycle.default_headers, _CLOSE]
 
     def shutdown(self) -> None:
-        idle = self._idle()
+        idle = self._under_way() is None
         if not (idle and self.conn.trailing_data[0]):  # the head of a message has begun to arrive
             super().shutdown()
         if idle:
