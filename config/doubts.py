@@ -33,6 +33,7 @@ from schemas.catalogue import FormCatalogue
 SOON: Final = timedelta(days=14)  # before a certificate ends
 _OWN: Final = ("certificate", "signing_certificate")  # of a way in, that it shows
 _BY: Final = {Proof.TLS: "certificate", Proof.WS_SECURITY: "certificate", Proof.AMQP_USER: "user of RabbitMQ"}
+_BELIEVING: Final = {"soap": "proof", "directory": "sender"}  # kinds, and what they believe their senders without
 
 
 def about_partners(
@@ -55,7 +56,7 @@ def about_partners(
 
 
 def about_ways_in(settings: Settings, partners: Mapping[str, Partner], at: datetime) -> Iterator[str]:
-    """Yield ways in through which nobody can come, and their own certificates that end soon or have ended."""
+    """Yield ways in through which nobody can come, or anybody in production; and what of their certificates ends."""
     able = {
         Proof.TLS: any(one.certificates for one in partners.values()),
         Proof.WS_SECURITY: any(one.certificates for one in partners.values()),
@@ -68,6 +69,8 @@ def about_ways_in(settings: Settings, partners: Mapping[str, Partner], at: datet
         if known and not any(able[proof] for proof in known):
             needs = " or ".join(sorted({_BY[proof] for proof in known}))
             yield f"channels.{name}.proof: no partner under [partners] has a {needs}: nobody can send here"
+        if settings.environment == "production" and (lacks := _BELIEVING.get(entry.kind)) and not own.get(lacks):
+            yield f"channels.{name}.{lacks}: without it whoever reaches this way in is believed to be whom he names"
         for setting in _OWN:
             file = own.get(setting)
             if isinstance(file, str):

@@ -38,10 +38,9 @@ from adapters.channels.amqp_messages import (
     receipt_reply,
     refusal_reply,
 )
-from adapters.channels.amqp_settings import AmqpChannelSettings
+from adapters.channels.amqp_settings import AmqpChannelSettings, problems
 from adapters.wire.amqp import QUORUM, Fate, Line, connect
 from adapters.wire.kind import Kind, Surroundings
-from adapters.wire.reach import on_loopback
 from adapters.wire.weight import SMALL, Scales
 from broker.errors import ConfigError, Malformed, NotYet, Rejection, Unavailable
 from broker.model import Envelope
@@ -334,14 +333,9 @@ def make(settings: AmqpChannelSettings, around: Surroundings) -> Channel:
     """Make the channel; raise ConfigError.  Opens no connection."""
     channel = AmqpChannel(name=around.name, settings=settings, around=around)
     parameters = channel._parameters()  # noqa: SLF001 - the same file
-    if not on_loopback(parameters.host):
-        wrong = []
-        if not settings.proof:
-            wrong.append('proof: must be ["amqp-user"] when RabbitMQ is not on this machine: senders must be known')
-        if parameters.ssl_options is None:
-            wrong.append("url: must begin with amqps:// when RabbitMQ is not on this machine")
-        if wrong:
-            raise ConfigError(wrong)
+    wrong = problems(settings, parameters.host, tls=parameters.ssl_options is not None, environment=around.environment)
+    if wrong:
+        raise ConfigError(wrong)
     return channel
 
 

@@ -1,4 +1,4 @@
-"""What can be said about the AMQP way in."""
+"""What can be said about the AMQP way in, and the rules about who may reach it."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Literal
 from pydantic import Field
 
 from adapters.wire.amqp_address import AmqpAddress
+from adapters.wire.reach import on_loopback
 
 
 class AmqpChannelSettings(AmqpAddress):
@@ -26,6 +27,20 @@ class AmqpChannelSettings(AmqpAddress):
     first_wait: timedelta = timedelta(seconds=1)  # when intake is away and names no wait; doubling up to:
     longest_wait: timedelta = timedelta(minutes=5)
     deadline: timedelta = timedelta(seconds=15)  # for connecting, and for each answer of RabbitMQ
-    # How senders prove who they are: by the `user_id` that RabbitMQ has checked.  Without it they are believed, and
-    # then RabbitMQ must be on this machine.  A user of RabbitMQ with the tag `impersonator` is believed on its word.
+    # How senders prove who they are: by the `user_id` that RabbitMQ has checked.  Without it they are believed, which
+    # is for tests with a RabbitMQ on this machine: whoever reaches that one can name any partner.  A user of RabbitMQ
+    # with the tag `impersonator` is believed on its word.
     proof: tuple[Literal["amqp-user"], ...] = ()
+
+
+def problems(settings: AmqpChannelSettings, host: str, *, tls: bool, environment: str) -> list[str]:
+    """Return what is wrong with who can reach the queue, on a RabbitMQ at this host; nothing if all is well."""
+    found, beyond = [], not on_loopback(host)
+    if not settings.proof and beyond:
+        found.append('proof: must be ["amqp-user"] when RabbitMQ is not on this machine: senders must be known')
+    elif not settings.proof and environment == "production":
+        # A RabbitMQ that we reach on loopback listens wherever it was told to, and takes what comes from there.
+        found.append('proof: must be ["amqp-user"] in production: from where RabbitMQ can be reached, we do not know')
+    if beyond and not tls:
+        found.append("url: must begin with amqps:// when RabbitMQ is not on this machine")
+    return found

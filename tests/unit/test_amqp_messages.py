@@ -297,6 +297,16 @@ def test_a_channel_beyond_loopback_needs_proven_senders_and_tls(url, proof, miss
     assert "secret" not in str(wrong.value)
 
 
+def test_in_production_senders_on_a_queue_must_be_known_wherever_rabbitmq_is():
+    """From an address on loopback nobody can tell where RabbitMQ itself listens, and who publishes there."""
+    here = {"url": "amqp://user:secret@127.0.0.1/"}
+    with pytest.raises(ConfigError, match=r"^proof: ") as wrong:
+        KIND.make(KIND.settings(**here), around(environment="production"))
+    assert "secret" not in str(wrong.value)
+    assert KIND.make(KIND.settings(**here), around(environment="test"))
+    assert KIND.make(KIND.settings(**here, proof=["amqp-user"]), around(environment="production"))
+
+
 def test_a_channel_beyond_loopback_with_both_is_made():
     assert KIND.make(KIND.settings(url="amqps://user:secret@rabbit.example/", proof=["amqp-user"]), around())
 

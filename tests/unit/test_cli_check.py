@@ -181,6 +181,27 @@ def test_what_would_keep_a_partner_from_sending_is_a_warning(place, changes, wor
     assert [one for one in told["warnings"] if re.match(words, one)]
 
 
+def test_in_production_check_names_every_way_in_that_believes_its_senders(place):
+    queue = '[channels.queue]\nkind = "amqp"\nurl = "amqp://u@127.0.0.1/"\npassword_file = "it"\n'
+    folder = '[channels.folder]\nkind = "directory"\nfolder = "in"\n'
+    (place / "it").write_text("hunter2")
+    (place / "it").chmod(0o600)
+    file = edited(place, ("[channels.soap]", f"{queue}\n{folder}\n[channels.soap]"))
+    assert answer("check", "-c", file)["warnings"] == []
+    edited(place, ('# environment = "test"', 'environment = "production"'))
+    (problem,) = answer("check", "-c", file, status=1)["problems"]
+    assert problem.startswith('channels.queue: proof: must be ["amqp-user"] in production')
+    edited(place, ('password_file = "it"', 'password_file = "it"\nproof = ["amqp-user"]'))
+    edited(place, ("[trust]", '[partners.portal]\nusers = ["portal"]\n\n[trust]'))
+    warnings = answer("check", "-c", file)["warnings"]
+    assert sorted(warning.partition(": ")[0] for warning in warnings) == [
+        "channels.folder.sender",
+        "channels.soap.proof",
+    ]
+    edited(place, ('folder = "in"', 'folder = "in"\nsender = "portal"'))
+    assert [one.partition(": ")[0] for one in answer("check", "-c", file)["warnings"]] == ["channels.soap.proof"]
+
+
 def test_a_certificate_of_the_servers_own_that_has_expired_is_a_warning(place):
     said = run("check", "-c", with_partner(place, server="expired", key="expired")).stdout
     assert "warning  channels.secure.certificate: the certificate expired on " in said
