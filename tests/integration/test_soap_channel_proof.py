@@ -14,6 +14,7 @@ from adapters.channels.soap.sender import Gate
 from adapters.testkit.box import Box, Reply, Submission
 from adapters.testkit.certificates import Credential
 from adapters.testkit.desk import Desk, always
+from adapters.testkit.wss import secure
 from adapters.wire import ob, soap, wss
 from adapters.wire.soap import SOAP11, SOAP12, WSA
 from broker.errors import Unauthorised, Unroutable
@@ -194,6 +195,37 @@ def test_clients_that_sign_the_body_alone_are_taken_where_that_was_agreed(
     envelope, block = without_reply_box(portal)
     assert send(serve({"covers": Coverage.BODY}), inserted(envelope, block)).status == 200
     assert [one.reply_to for one in desk.envelopes] == [BOX]
+
+
+def two_offices(shared: Credential, cover: Coverage) -> Callable[[], Partners]:
+    """Return two partners with one document system; `cover` is what the first one signs, the second signs the Body."""
+    known = Partners([a_partner("portal", shared, covers=cover), a_partner("town", shared, covers=Coverage.BODY)])
+    return lambda: known
+
+
+@pytest.mark.parametrize("cover", list(Coverage))
+def test_the_body_of_one_partner_cannot_be_put_under_the_name_of_another_that_has_its_certificate(
+    serve: Serve, send: Send, desk: Desk, portal: Credential, cover: Coverage
+) -> None:
+    url = serve(partners=two_offices(portal, cover))
+    honest = secure(PORTAL.envelope(SOAP11), portal, datetime.now(UTC), covers=("body", "timestamp", "token"))
+    moved = honest.replace(b">portal</ob:Identyf", b">town</ob:Identyf").replace(b"/portal/box", b"/town/box")
+    refused = send(url, moved)
+    assert (moved != honest, refused.code()) == (True, "wss.header-unsigned")
+    assert b"IdentyfikatorPodmiotu" in refused.body
+    assert not desk.envelopes
+    assert send(url, moved, portal).status == 200  # TLS vouches for the whole message
+
+
+def test_where_a_certificate_is_several_partners_the_signed_name_is_enough(
+    serve: Serve, send: Send, desk: Desk, portal: Credential
+) -> None:
+    """Coverage `body`: whose message it is must be signed then, and nothing else of the headers."""
+    url = serve(partners=two_offices(portal, Coverage.BODY))
+    envelope, block = without_reply_box(portal)
+    assert send(url, inserted(envelope, block)).status == 200
+    assert send(url, envelope.replace(b">portal</ob:Identyf", b">town</ob:Identyf")).code() == "wss.digest-mismatch"
+    assert [(one.sender, one.reply_to) for one in desk.envelopes] == [("portal", BOX)]
 
 
 def wrapped(envelope: bytes) -> bytes:

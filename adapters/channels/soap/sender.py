@@ -3,7 +3,8 @@
 Two moments.  `expected`, when only the head of a request is there: a stranger need not be listened to where TLS is
 the only proof.  `judge`, when the message has been read.  TLS vouches for the whole message; a WS-Security signature
 for what it covers, and that must be all that we read, unless TLS has proven the same partner or clients of the ePUAP
-dialect, which sign the Body alone, were agreed on with it.
+dialect, which sign the Body alone, were agreed on with it.  Where several partners have the certificate, it does not
+say whose message this is: then the name must be signed in any case, or TLS vouch for it.
 """
 
 from __future__ import annotations
@@ -11,13 +12,18 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 
 from lxml import etree
 
+from adapters.wire import ob
 from adapters.wire.wss import Secured
 from broker.errors import Unauthorised
 from broker.model import Once
 from broker.partner import NOBODY, Coverage, Credential, Partner, Partners, Proof
+
+SENDER: Final = f"{{{ob.NS}}}IdentyfikatorPodmiotu"
+"""The header block that says who sends, in every service."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,6 +85,8 @@ class Gate:
         partner = known.identify(claimed, shown, at)
         if secured is None:
             return Sender(id=partner.id, proof=Proof.TLS, partner=partner)
-        alone = len(shown) == 1 and partner.covers is Coverage.HEADERS
-        secured.demand(timestamp=alone, headers=headers if alone else ())
+        whole = len(shown) == 1 and partner.covers is Coverage.HEADERS
+        shared = len(shown) == 1 and len(known.of(secured.credential)) > 1
+        names = [block for block in headers if shared and block.tag == SENDER]
+        secured.demand(timestamp=whole, headers=headers if whole else names)
         return Sender(id=partner.id, proof=shown[0].proof, partner=partner, once=secured.once)

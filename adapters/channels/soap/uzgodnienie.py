@@ -18,6 +18,7 @@ from functools import partial
 from typing import Final
 
 from adapters.channels.soap.endpoint import Call, Operation, Service, Work
+from adapters.channels.soap.sender import SENDER
 from adapters.wire import ob
 from adapters.wire.base64_text import encode
 from adapters.wire.kind import Surroundings
@@ -28,7 +29,6 @@ from broker.model import Refusal
 from broker.reconcile import MOST, Asker, Inquiries, Sent, Standing
 
 NS: Final = "urn:goniec:uzgodnienie"
-SENDER: Final = f"{{{ob.NS}}}IdentyfikatorPodmiotu"
 
 STANDINGS: Final[Mapping[Standing, str]] = {
     Standing.WAITING: "w-drodze",
