@@ -15,6 +15,7 @@ from adapters.testkit.pki import Pki
 from broker.errors import Rejection, Unavailable
 from broker.intake import Intake
 from broker.model import Address
+from broker.second_opinion import Seconded
 from broker.verify import Verify
 from broker.verify.revocation import Evidence
 from broker.verify.settlement import Raw, settle
@@ -48,6 +49,11 @@ kind = "directory"
 folder = "office"
 """
 
+_SECOND = """\
+[trust]
+second_opinion = true
+"""
+
 _ANCHOR = """\
 [[trust.anchors]]
 name = "{name}"
@@ -67,9 +73,12 @@ class Outcome:
 
 
 class World:
-    """A broker in a folder of its own.  Only the channel is missing: envelopes are handed to intake."""
+    """A broker in a folder of its own.  Only the channel is missing: envelopes are handed to intake.
 
-    def __init__(self, folder: Path) -> None:
+    With `second_opinion` it asks for one; what becomes of a document must not depend on that.
+    """
+
+    def __init__(self, folder: Path, *, second_opinion: bool = False) -> None:
         (folder / "office").mkdir(parents=True, exist_ok=True)
         (folder / "boxes.csv").write_text(_BOXES, encoding="utf-8")
         (folder / "routing.csv").write_text("by;key;box\n", encoding="utf-8")
@@ -80,7 +89,8 @@ class World:
             for name, level in LEVELS.items()
         ]
         file = folder / "goniec.toml"
-        file.write_text(_SETTINGS.format(root=ROOT) + "".join(anchors), encoding="utf-8")
+        asking = _SECOND if second_opinion else ""
+        file.write_text(_SETTINGS.format(root=ROOT) + asking + "".join(anchors), encoding="utf-8")
         self.broker: Broker = assemble(load(file))
 
     def put(self, document: bytes, box: str = "/corpus/any", revocation: str = "off") -> Outcome:
@@ -100,10 +110,12 @@ class World:
     def requiring(self) -> Intake:
         """Return an intake that requires proof that nothing was revoked, and knows the lists that are kept."""
         own = self.broker.intake
-        assert isinstance(own.verify, Verify)
-        trust = replace(own.verify.trust(), revocation="require")
+        first = own.verify.first if isinstance(own.verify, Seconded) else own.verify
+        assert isinstance(first, Verify)
+        trust = replace(first.trust(), revocation="require")
         chain = [anchor.der for anchor in trust.anchors if (ROOT / "trust" / f"{anchor.name}.crl").exists()]
         crls = [Raw(octets=file.read_bytes()) for file in sorted((ROOT / "trust").glob("*.crl"))]
         settled = settle([*chain, *chain], crls=crls, at=AT, freshness=timedelta(days=1))
         evidence = Evidence().adding(settled)
-        return replace(own, verify=replace(own.verify, trust=lambda: trust, evidence=lambda: evidence))
+        first = replace(first, trust=lambda: trust, evidence=lambda: evidence)
+        return replace(own, verify=replace(own.verify, first=first) if isinstance(own.verify, Seconded) else first)
