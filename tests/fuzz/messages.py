@@ -7,13 +7,13 @@ takes in must be what the partner signed, in every respect.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import cache
 
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from adapters.channels.soap.endpoint import Endpoint, Request
+from adapters.channels.soap.endpoint import Endpoint, Request, arriving
 from adapters.channels.soap.sender import Gate
 from adapters.channels.soap.skrytka import SERVICE
 from adapters.testkit.box import NS, Submission
@@ -21,7 +21,9 @@ from adapters.testkit.certificates import Credential, key
 from adapters.testkit.desk import Desk
 from adapters.testkit.wss import ALL, NODE, ZEEP, secure
 from adapters.wire import mtom, ob, soap
+from adapters.wire.multipart import Part
 from adapters.wire.soap import SOAP11, SOAP12
+from broker.errors import Rejection
 from broker.model import Envelope
 from broker.parse import Limits, read
 from broker.partner import Partner, Partners, Proof
@@ -65,9 +67,13 @@ def body(data: bytes) -> None:
     gate = endpoint_parts() if guarded else Gate()
     endpoint = Endpoint(service=SERVICE, channel="boxes", limits=LIMITS, accept=desk, gate=gate)
     action = ACTIONS[choice % len(ACTIONS)]
-    response, _ = endpoint.answer(Request(body=message, content_type=content_type, action=action, received_at=NOON))
+    whole, parts = arrived(message, content_type, piece=1 + choice)
+    response, _ = endpoint.answer(
+        Request(body=message, content_type=content_type, action=action, received_at=NOON, parts=parts)
+    )
     answer = soap.read(response.body, LIMITS)
     if response.status == 200:
+        assert whole, "accepted, and it could not be taken apart while it arrived"
         assert len(desk.envelopes) == 1
         assert not guarded or meaning(desk.envelopes[0]) in signed(), "accepted, and nobody signed it"
         return
@@ -75,6 +81,19 @@ def body(data: bytes) -> None:
     assert fault is not None, response.body
     assert not fault.receiver, response.body  # the fault is the sender's: nobody else can make one here
     assert not desk.envelopes
+
+
+def arrived(message: bytes, content_type: str, piece: int) -> tuple[bool, Sequence[Part] | None]:
+    """Return whether a message that arrives in such pieces is taken in, and where its parts stand if it has parts."""
+    try:
+        parted = arriving(content_type, LIMITS)
+        if parted is None:
+            return True, None
+        for start in range(0, len(message), piece):
+            parted.add(message[start : start + piece])
+        return True, parted.end()
+    except Rejection:
+        return False, None
 
 
 def meaning(envelope: Envelope) -> tuple[object, ...]:
