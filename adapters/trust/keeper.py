@@ -76,7 +76,7 @@ class Keeper:
         self._most_waiting = limits.waiting
         self._inbox: SimpleQueue[Note | Event | None] = SimpleQueue()
         self._reached: list[Event] = []  # to be set when all that was noted before them is worked off
-        self._noted: set[str] = set()
+        self._noted: set[tuple[bytes, ...]] = set()
         self._dropped = 0
         self._tell_at = clock()
         self._stopping = Event()
@@ -92,13 +92,12 @@ class Keeper:
 
     def ask(self, path: Path) -> None:
         """Note that evidence about a path is missing or ends soon; returns at once, whatever is going on."""
-        key = path.certificates[0].report.sha256
-        if key in self._noted:
+        if path.chain in self._noted:
             return
         if self._inbox.qsize() >= self._most_waiting:
             self._dropped += 1
             return
-        self._noted.add(key)
+        self._noted.add(path.chain)
         self._inbox.put(path)
 
     def start(self) -> None:
@@ -156,7 +155,7 @@ class Keeper:
                     self._reached.append(note)
                     break
                 if isinstance(note, Path):
-                    self._noted.discard(note.certificates[0].report.sha256)
+                    self._noted.discard(note.chain)
                 notes.append(note)
                 if len(notes) == _AT_ONCE:
                     break

@@ -19,11 +19,13 @@ from typing import Final
 from lxml import etree
 
 from broker.evidence import AWAITED, TimeStampReport, silence
-from broker.verify import references, revocation, timestamp, written
+from broker.verify import references, timestamp, written
 from broker.verify.algorithms import INCLUSIVE
 from broker.verify.c14n import Canon
+from broker.verify.choice import choose
 from broker.verify.fault import Fault
 from broker.verify.names import DS, XADES
+from broker.verify.path import Path
 from broker.verify.revocation import Known
 from broker.verify.shape import Signature
 from broker.verify.timestamp import TimeStamp
@@ -101,19 +103,27 @@ def _judged(
 
 def _standing(said: TimeStamp, entry: datetime, trust: TrustSnapshot, known: Known) -> TimeStampReport:
     """Return what a stamp says, if its unit stands at entry: its path still holds, and nothing of it was revoked."""
-    if entry > min(it.report.not_after for it in said.path.certificates):
-        return TimeStampReport(code="verify.timestamp-untrusted", hint="verify.chain-expired")
-    reports = revocation.judge(said.path, known.evidence(), trust, entry)
-    if revocation.due(reports, entry):
-        known.ask(said.path)
-    stands = TimeStampReport(at=said.at, by=said.by, policy=said.policy)
     try:
-        revocation.require(reports)
+        way = choose(_in_force(said.paths(), entry), known, trust, entry)
     except Fault as fault:
-        if fault.code not in AWAITED:
-            return TimeStampReport(code=fault.code)
-        return replace(stands, code=fault.code, silent_since=silence(reports))
-    return stands
+        return TimeStampReport(code=fault.code, hint=fault.hint)
+    stands = TimeStampReport(at=said.at, by=said.by, policy=said.policy)
+    if way.fault is None:
+        return stands
+    if way.fault.code not in AWAITED:
+        return TimeStampReport(code=way.fault.code)
+    return replace(stands, code=way.fault.code, silent_since=silence(way.revocation))
+
+
+def _in_force(paths: Iterator[Path], entry: datetime) -> Iterator[Path]:
+    """Yield the paths that still hold at entry; raise Fault if none does."""
+    held = False
+    for path in paths:
+        if entry <= min(it.report.not_after for it in path.certificates):
+            held = True
+            yield path
+    if not held:
+        raise Fault("verify.timestamp-untrusted", hint="verify.chain-expired")
 
 
 def _token(element: etree._Element) -> bytes:

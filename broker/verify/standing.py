@@ -11,13 +11,14 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from broker.evidence import AWAITED, Identity, Level, RevocationReport
-from broker.verify import moment, path, revocation
+from broker.verify import moment, path
 from broker.verify.certificate import Certificate
+from broker.verify.choice import choose
 from broker.verify.fault import Fault
 from broker.verify.moment import Timing
 from broker.verify.path import Path
 from broker.verify.revocation import Known
-from broker.verify.trust import REVOCATION_OFF, TrustSnapshot
+from broker.verify.trust import TrustSnapshot
 
 CLAIM_NOT_BELIEVED = "verify.hint-claimed-role"
 
@@ -71,10 +72,13 @@ class Inquiry:
 
     def _fill(self, found: Standing) -> None:
         """Find the path, the level and what is known of revocations; raise Fault."""
-        way = path.find(self.own, self.beside, self.trust, found.at)
-        found.subjects = way.subjects
-        self._rank(way, found)
-        self._check_revocation(way, found)  # last: when only its evidence is missing, all else is established
+        paths = path.find_all(self.own, self.beside, self.trust, found.at)
+        way = choose(paths, self.known, self.trust, found.at, entry=self.entry)
+        found.subjects = way.path.subjects
+        found.revocation = way.revocation
+        self._rank(way.path, found)
+        if way.fault is not None:  # last: when only its evidence is missing, all else is established
+            raise way.fault
 
     def _rank(self, way: Path, found: Standing) -> None:
         """Say at which level, and who signed where a platform's seal says it."""
@@ -86,12 +90,3 @@ class Inquiry:
         # The platform's seal without a person is no podpis zaufany: it says which machine signed, not who.
         level = way.anchor.level_of(self.own.x509, found.at)
         found.level = Level.LOCAL if level is Level.TRUSTED_PROFILE else level
-
-    def _check_revocation(self, way: Path, found: Standing) -> None:
-        """Judge by the evidence that is there, say what should be asked for, and raise Fault if it is not enough."""
-        if self.trust.revocation == REVOCATION_OFF:
-            return
-        found.revocation = revocation.judge(way, self.known.evidence(), self.trust, found.at, entry=self.entry)
-        if revocation.due(found.revocation, self.entry):
-            self.known.ask(way)
-        revocation.require(found.revocation)

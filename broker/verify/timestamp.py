@@ -8,9 +8,10 @@ asks an authority for a token is elsewhere: nonce and policy are its matter and 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any, Final
 
 from asn1crypto import cms, tsp
@@ -49,7 +50,8 @@ class TimeStamp:
     at: datetime  # genTime, UTC
     by: str  # the time-stamping unit: its certificate's subject, RFC 4514
     certificate: Certificate
-    path: Path  # whether a certificate of it is revoked was not asked
+    path: Path  # the first; whether a certificate of it is revoked was not asked
+    paths: Callable[[], Iterator[Path]]  # all that hold at its moment, the first too
     policy: str  # dotted
     nonce: int | None
 
@@ -112,8 +114,11 @@ def _judge(token: _Token, stamped: bytes, trust: TrustSnapshot, at: datetime | N
     _require_unit(signer)
     if at is not None and said > at + _AHEAD:
         raise Fault("verify.timestamp-future")
+    paths = partial(
+        path.find_all, signer, [it for it in token.certificates if it is not signer], trust, said, stamps=True
+    )
     try:
-        found = path.find(signer, [it for it in token.certificates if it is not signer], trust, said, stamps=True)
+        found = next(paths())
     except Fault as fault:
         raise Fault("verify.timestamp-untrusted", hint=fault.code) from fault
     return TimeStamp(
@@ -121,6 +126,7 @@ def _judge(token: _Token, stamped: bytes, trust: TrustSnapshot, at: datetime | N
         by=signer.report.subject,
         certificate=signer,
         path=found,
+        paths=paths,
         policy=token.info["policy"].dotted,
         nonce=token.info["nonce"].native,
     )

@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -118,6 +119,18 @@ def test_what_is_asked_for_is_there_soon_and_kept_over_a_restart_with_a_dead_aut
     assert here.service.ocsp.requests + here.service.crl.requests == asked
     stranger = keep(place("Another CA"), cache=Cache(tmp_path))
     assert status(stranger, by_ocsp) is None  # its anchor is not trusted here
+
+
+def test_two_paths_of_one_signer_are_two_notes_and_each_is_noted_once(place):
+    """Of one of them the evidence may never come: it must not stand before the other."""
+    here = place()
+    one = way(here.person("a", crl=False), here)
+    other = replace(one, certificates=(one.certificates[0], *way(here.person("b"), here).certificates))
+    keeper = Keeper(fetcher=Fetcher(hosts=Hosts(here.service.hosts)), trust=lambda: trust_of(here), clock=now)
+    for _ in range(2):
+        for asked in (one, other, one):
+            keeper.ask(asked)
+        assert keeper._notes() == [one, other]
 
 
 def test_what_is_known_of_those_who_stamp_time_is_kept_over_a_restart_too(place, keep, tmp_path):
