@@ -9,6 +9,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import cache
+from pathlib import Path
 from threading import Thread
 
 import pytest
@@ -18,8 +19,8 @@ from lxml import etree
 from signxml.exceptions import InvalidCertificate, InvalidDigest, InvalidInput, InvalidSignature
 from signxml.verifier import XMLVerifier
 
-from adapters.testkit.pki import Pki
-from adapters.testkit.signer import sign
+from adapters.testkit.pki import JAN, Pki
+from adapters.testkit.signer import sign, sign_on_platform
 from adapters.testkit.signing.recipe import C14N, ENVELOPED, EXCLUSIVE, EXCLUSIVE_COMMENTS, QUALIFIED, XPATH
 from adapters.verifiers import signxml
 from adapters.verifiers.signxml import BY, CANNOT, UNREADABLE, Asked, Signxml, opinion
@@ -33,6 +34,12 @@ from tests.corpus.verify.scene import AT, FORM, FORM_WITH_ID, PKI, judged
 from tests.fuzz import verifying
 
 AGREES = SecondOpinion(by=BY, stance=Stance.AGREES)
+SAMPLES = sorted((Path(__file__).parents[2].parent / "shared" / "data" / "podpis-samples").glob("*.xml"))
+TEST_DOCUMENT = (
+    b'<?xml version="1.0" encoding="UTF-8" standalone="yes"?>\n'
+    b'<TestDocument xmlns:xsd="http://www.w3.org/2001/XMLSchema"\n'
+    b'              xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance">\n\t</TestDocument>'
+)
 PLAIN = b'<w:r xmlns:w="urn:w"><w:a k="1">x &amp; y</w:a>\n <w:b/>tail</w:r>'
 SIGNED = sign(PLAIN, PKI.person, AT, QUALIFIED)
 SPACED = "not ( ancestor-or-self :: ds:Signature )"
@@ -118,6 +125,24 @@ def test_it_agrees_with_five_in_six_of_what_is_accepted():
 )
 def test_it_reads_the_shapes_that_citizens_send(shape: str):
     assert of_the_corpus()[shape] == AGREES
+
+
+@pytest.mark.parametrize(
+    "document",
+    [sign_on_platform(TEST_DOCUMENT, PKI.platform, JAN, AT), sign(TEST_DOCUMENT, PKI.person, AT, QUALIFIED)],
+    ids=["podpis-zaufany", "qualified"],
+)
+def test_it_agrees_with_what_the_public_signing_service_makes(document: bytes):
+    """Their shape is that of real documents: `tests/unit/verify/test_verify_samples.py`."""
+    assert says(document) == AGREES
+
+
+if SAMPLES:
+
+    @pytest.mark.parametrize("sample", SAMPLES, ids=lambda it: it.stem)
+    def test_a_redacted_sample_is_no_yes(sample: Path):
+        document = sample.read_bytes()
+        assert says(document, judged(document).signatures).stance is not Stance.AGREES
 
 
 # ── around its traps ──
