@@ -232,11 +232,11 @@ class Report:
 
         Also for those of a stamp by which a signature was judged though nobody knows yet whether its unit stands.
         """
-        return silence(
-            it
-            for signature in self.signatures
-            for it in (*signature.revocation, *(it for it in signature.time_stamps if it.at == signature.judged_at))
-        )
+        missing: list[RevocationReport | TimeStampReport] = []
+        for signature in self.signatures:
+            missing += signature.revocation
+            missing += [it for it in signature.time_stamps if it.at == signature.judged_at]
+        return silence(missing)
 
     @property
     def identity(self) -> Identity | None:

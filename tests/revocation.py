@@ -71,12 +71,14 @@ def a_list(
     algorithm: str = "sha256",
     extensions: Sequence[Mapping[str, Any]] = (),
     entries: Sequence[Mapping[str, Any]] = (),
+    number: int | None = 1,
 ) -> bytes:
     """Return a CRL under the issuer's name, signed by it or by somebody else; `entries` adds extensions to every one."""
+    numbered = [] if number is None else [{"extn_id": "crl_number", "critical": False, "extn_value": number}]
     by = by or issuer
     listed = [
         {
-            "user_certificate": number,
+            "user_certificate": each,
             "revocation_date": _time(since),
             "crl_entry_extensions": [
                 *([{"extn_id": "crl_reason", "critical": False, "extn_value": why}] if why else []),
@@ -84,7 +86,7 @@ def a_list(
             ]
             or None,
         }
-        for number, (since, why) in (revoked or {}).items()
+        for each, (since, why) in (revoked or {}).items()
     ]
     told = {
         "version": "v2",
@@ -93,7 +95,7 @@ def a_list(
         "this_update": _time(begin),
         "next_update": _time(end) if end else None,
         "revoked_certificates": [{k: v for k, v in it.items() if v is not None} for it in listed] or None,
-        "crl_extensions": [{"extn_id": "crl_number", "critical": False, "extn_value": 1}, *extensions],
+        "crl_extensions": [*numbered, *extensions] or None,
     }
     body = crl.TbsCertList({name: value for name, value in told.items() if value is not None})
     how, value = _signed(by, body.dump(), algorithm)
@@ -114,8 +116,15 @@ def an_answer(
     beside: Sequence[Credential] = (),
     algorithm: str = "sha256",
     about: int | None = None,
+    also: Sequence[Mapping[str, Any]] = (),
+    extensions: Sequence[Mapping[str, Any]] = (),
+    of_all: Sequence[Mapping[str, Any]] = (),
 ) -> bytes:
-    """Return an OCSP answer about a certificate of the issuer; `about` is another serial number."""
+    """Return an OCSP answer about a certificate of the issuer; `about` is another serial number.
+
+    `also` are further single responses, each by what is different in it; `extensions` are those of each, `of_all` those
+    of the whole answer.
+    """
     by = by or issuer
     name, spki = issuer.certificate.subject.public_bytes(), _key_of(issuer)
     said: Any = {"good": core.Null(), "unknown": core.Null()}.get(status)
@@ -131,12 +140,14 @@ def an_answer(
         "cert_status": ocsp.CertStatus(name=status, value=said),
         "this_update": begin,
         **({"next_update": end} if end else {}),
+        **({"single_extensions": list(extensions)} if extensions else {}),
     }
     data = ocsp.ResponseData(
         {
             "responder_id": ocsp.ResponderId(name="by_key", value=core.OctetString(_key_of(by))),
             "produced_at": produced or begin,
-            "responses": [single],
+            "responses": [single, *({**single, **more} for more in also)],
+            **({"response_extensions": list(of_all)} if of_all else {}),
         }
     )
     how, value = _signed(by, data.dump(), algorithm)

@@ -67,6 +67,7 @@ class Item:
     begun_with: Life | None = None
     left: deque[Source] = field(default_factory=deque)
     said: list[tuple[Source, bytes]] = field(default_factory=list)
+    disowned: bool = False  # somebody who may speak of it says that he does not know it
 
     @property
     def is_list(self) -> bool:

@@ -163,7 +163,7 @@ class Clerk:
         item.give_up_at = now + self._budget
         item.begun_with = item.life(self.publication.evidence, self.book.freshness)
         item.left = deque(item.sources)
-        item.said = []
+        item.said, item.disowned = [], False
         self._next(item, now)
 
     def _next(self, item: Item, now: datetime) -> None:
@@ -210,6 +210,7 @@ class Clerk:
             self._next(item, now)
             return
         item.said.append((answer.question.source, answer.octets))
+        item.disowned = item.disowned or item.key in answer.settled.unknown
         told = any(status.certificate == item.key for status in answer.settled.statuses)
         told = told or any(listed.issuer == item.issuer for listed in answer.settled.lists)
         source = answer.question.source
@@ -243,6 +244,8 @@ class Clerk:
             self.publication.unasked(item.key)
             if is_new:
                 log.warning("trust.unasked", certificate=item.key, named=[it.url for it in item.sources])
+        elif item.disowned:  # whoever answers is not silent
+            self.publication.heard(item.key)
         elif not item.is_list:
             since = self._silent_since(item, now)
             self.publication.silent(item.key, since)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from types import MappingProxyType
@@ -17,12 +17,11 @@ from typing import Any, Final
 from asn1crypto import crl as asn1_crl
 from asn1crypto import ocsp as asn1_ocsp
 from asn1crypto import x509 as asn1
-from cryptography import x509
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.serialization import load_der_public_key
 from pyhanko_certvalidator.authority import CertTrustAnchor
 from pyhanko_certvalidator.context import ValidationContext
-from pyhanko_certvalidator.errors import RevokedError
+from pyhanko_certvalidator.errors import OCSPValidationIndeterminateError, RevokedError
 from pyhanko_certvalidator.ltv.types import ValidationTimingInfo, ValidationTimingParams
 from pyhanko_certvalidator.path import ValidationPath
 from pyhanko_certvalidator.policy_decl import REQUIRE_REVINFO, CertRevTrustPolicy, FreshnessReqType
@@ -36,6 +35,7 @@ from pyhanko_certvalidator.sig_validate import (
 
 from broker.verify import revocation_list
 from broker.verify.certificate import Certificate, long_enough
+from broker.verify.fetched import Listed, Raw
 from broker.verify.path import step
 from broker.verify.revocation import CRL, HOLD, OCSP, Status
 from broker.verify.revocation_list import HASHES
@@ -63,19 +63,6 @@ _REASONS: Final = MappingProxyType(
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Raw:
-    """Octets as they were fetched, and where from; DER, a CRL may be PEM."""
-
-    octets: bytes
-    url: str = ""
-
-    @property
-    def digest(self) -> str:
-        """SHA-256, hex."""
-        return hashlib.sha256(self.octets).hexdigest()
-
-
 class _Strong(DefaultSignatureValidator):
     """Takes signatures as documents may have them, and no weaker."""
 
@@ -101,40 +88,42 @@ class Case:
         self,
         chain: Sequence[Certificate],
         beside: Sequence[bytes],
-        crls: Sequence[tuple[Raw, x509.CertificateRevocationList]],
+        crls: Sequence[Listed],
         ocsps: Sequence[Raw],
         at: datetime,
     ) -> None:
         self._chain = [asn1.Certificate.load(certificate.der) for certificate in chain]
         self._beside = [asn1.Certificate.load(der) for der in beside]
-        self._crls = crls
-        self._lists = [asn1_crl.CertificateList.load(raw.octets) for raw, _ in crls]
+        usable = [it for it in crls if all(revocation_list.understood(part.parsed) for part in it.parts)]
+        self._crls = [(it, asn1_crl.CertificateList.load(it.raw.octets)) for it in usable]
+        changes = [asn1_crl.CertificateList.load(it.changes.raw.octets) for it in usable if it.changes is not None]
+        self._lists = [*(listed for _, listed in self._crls), *changes]
         self._ocsps = ocsps
         self._at = at
+        self.unknown: set[str] = set()  # certificates (SHA-256) of which an answer says that nobody there knows them
 
     def by_ocsp(self, number: int, certificate: Certificate) -> Status | None:
         """Return what the first answer that proves anything says of a certificate: one at a time, to know which."""
         for raw in self._ocsps:
             answer = asn1_ocsp.OCSPResponse.load(raw.octets)
-            told = self._told(number, verify_ocsp_response, [answer])
-            if told is None:
-                continue
-            data = answer.basic_ocsp_response["tbs_response_data"]
-            serial = certificate.x509.serial_number
-            singles = [it for it in data["responses"] if it["cert_id"]["serial_number"].native == serial]
-            next_updates = [it["next_update"].native for it in singles if it["next_update"].native is not None]
-            return Status(
-                certificate=certificate.report.sha256,
-                good=told.revoked_at is None,
-                source=OCSP,
-                produced_at=data["produced_at"].native,
-                this_update=min(it["this_update"].native for it in singles),
-                next_update=min(next_updates, default=None),
-                revoked_at=told.revoked_at,
-                reason=told.reason,
-                url=raw.url,
-                digest=raw.digest,
-            )
+            said = _said(answer, certificate.x509.serial_number)
+            told = self._told(number, verify_ocsp_response, [answer]) if said is not None else None
+            if told is not None and told.unknown:
+                self.unknown.add(certificate.report.sha256)
+            elif told is not None and said is not None:
+                return Status(
+                    certificate=certificate.report.sha256,
+                    good=told.revoked_at is None,
+                    source=OCSP,
+                    produced_at=said.produced_at,
+                    this_update=said.this_update,
+                    next_update=said.next_update,
+                    revoked_at=told.revoked_at,
+                    reason=told.reason,
+                    remembers=said.remembers,
+                    url=raw.url,
+                    digest=raw.digest,
+                )
         return None
 
     def by_crl(self, number: int, certificate: Certificate) -> Status | None:
@@ -142,10 +131,10 @@ class Case:
         told = self._told(number, verify_crl, []) if self._crls else None
         if told is None:
             return None
-        about = self._about(number)
-        changes = [found.last_update_utc for _, found in about if revocation_list.is_delta(found)]
-        this_update = max(changes) if changes else min(found.last_update_utc for _, found in about)
-        next_updates = [found.next_update_utc for _, found in about if found.next_update_utc is not None]
+        about = self._speaking_of(number)
+        parts = [part for it in about for part in it.parts]
+        this_update = min(it.as_of for it in about)
+        next_updates = [it.parsed.next_update_utc for it in parts if it.parsed.next_update_utc is not None]
         return Status(
             certificate=certificate.report.sha256,
             good=told.revoked_at is None,
@@ -155,19 +144,16 @@ class Case:
             next_update=min(next_updates, default=None),
             revoked_at=told.revoked_at,
             reason=told.reason,
-            url=" ".join(raw.url for raw, _ in about if raw.url),
-            digest=hashlib.sha256(b"".join(raw.octets for raw, _ in about)).hexdigest(),
+            remembers=_of_all(revocation_list.remembers(it.parsed) for it in parts),
+            url=" ".join(it.raw.url for it in parts if it.raw.url),
+            digest=hashlib.sha256(b"".join(it.raw.octets for it in parts)).hexdigest(),
         )
 
-    def _about(self, number: int) -> list[tuple[Raw, x509.CertificateRevocationList]]:
+    def _speaking_of(self, number: int) -> list[Listed]:
         """Return the lists that may speak of a certificate: of its issuer's name, or made for others."""
         name = self._chain[number].issuer
-        about = [
-            piece
-            for piece, listed in zip(self._crls, self._lists, strict=True)
-            if listed.issuer == name or _is_indirect(listed)
-        ]
-        return about or list(self._crls)
+        about = [it for it, listed in self._crls if listed.issuer == name or _is_indirect(listed)]
+        return about or [it for it, _ in self._crls]
 
     def _told(self, number: int, ask: Callable[..., Any], answers: Sequence[asn1_ocsp.OCSPResponse]) -> _Told | None:
         """Return what evidence says about a certificate, None if it proves nothing."""
@@ -197,6 +183,9 @@ class Case:
             step(ask(self._chain[number], path, context))
         except RevokedError as told:
             return _Told(told.revocation_dt, _REASONS.get(told.reason.native, ""))
+        except OCSPValidationIndeterminateError as told:
+            # By whom and when it was said, the library finds nothing wrong with: what is left is "unknown".
+            return None if told.failures else _Told(unknown=True)
         except Exception:  # noqa: BLE001 - a library reads hostile octets: whatever it raises means that nothing is proven
             return None
         return _Told()
@@ -204,10 +193,52 @@ class Case:
 
 @dataclass(frozen=True, slots=True)
 class _Told:
-    """A revocation, or that there is none."""
+    """A revocation, or that there is none, or that whoever may speak of it does not know the certificate."""
 
     revoked_at: datetime | None = None
     reason: str = ""
+    unknown: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Said:
+    """The dates of what an OCSP answer says of a certificate."""
+
+    produced_at: datetime
+    this_update: datetime
+    next_update: datetime | None
+    remembers: datetime | None
+
+
+def _said(answer: asn1_ocsp.OCSPResponse, serial: int) -> _Said | None:
+    """Return what an answer says of a serial number; None if it says nothing, contradicts itself, or is not understood.
+
+    It may name a certificate twice, by several digests.  What is critical must be understood (RFC 6960 §4.4).
+    """
+    try:
+        data = answer.basic_ocsp_response["tbs_response_data"]
+        singles = [it for it in data["responses"] if it["cert_id"]["serial_number"].native == serial]
+        extensions = [*data["response_extensions"], *(each for it in singles for each in it["single_extensions"])]
+        if any(it["critical"].native and it["extn_id"].native != "archive_cutoff" for it in extensions):
+            return None
+        if len({it["cert_status"].dump() for it in singles}) != 1:
+            return None
+        ends = [it["next_update"].native for it in singles]
+        return _Said(
+            produced_at=data["produced_at"].native,
+            this_update=min(it["this_update"].native for it in singles),
+            next_update=min((it for it in ends if it is not None), default=None),
+            remembers=_of_all(it.archive_cutoff_value and it.archive_cutoff_value.native for it in singles),
+        )
+    except Exception:  # noqa: BLE001 - a library reads hostile octets: whatever it raises means that it is no answer
+        return None
+
+
+def _of_all(moments: Iterable[datetime | None]) -> datetime | None:
+    """Return the latest; None if one says none."""
+    said = list(moments)
+    known = [it for it in said if it is not None]
+    return max(known) if len(known) == len(said) else None
 
 
 def _is_indirect(listed: asn1_crl.CertificateList) -> bool:

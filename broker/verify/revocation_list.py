@@ -10,6 +10,7 @@ import hashlib
 from datetime import datetime
 from typing import Final
 
+from asn1crypto import core
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric import padding
@@ -26,8 +27,11 @@ HASHES: Final = frozenset({"sha256", "sha384", "sha512"})
 """What evidence may be signed with: the same as documents (DOMAIN §5)."""
 
 _LONG: Final = 0x80  # from here on an octet says how many octets of a length follow (X.690 §8.1.3.5)
+_EXPIRED: Final = x509.ObjectIdentifier("2.5.29.60")  # expiredCertsOnCRL (ISO/IEC 9594-8 §9.5.2.9)
 _PARTIAL: Final = frozenset({ExtensionOID.ISSUING_DISTRIBUTION_POINT, ExtensionOID.DELTA_CRL_INDICATOR})
 _ENTRY: Final = frozenset({CRLEntryExtensionOID.CRL_REASON, CRLEntryExtensionOID.INVALIDITY_DATE})
+_HOLD_INSTRUCTION: Final = x509.ObjectIdentifier("2.5.29.23")
+_ENTRY_OF_ANY: Final = _ENTRY | {CRLEntryExtensionOID.CERTIFICATE_ISSUER, _HOLD_INSTRUCTION}
 
 
 def load(octets: bytes) -> x509.CertificateRevocationList | None:
@@ -113,9 +117,28 @@ def plain(
         revoked=revoked,
         this_update=found.last_update_utc,
         next_update=found.next_update_utc,
+        remembers=remembers(found),
         url=url,
         digest=hashlib.sha256(octets).hexdigest(),
     )
+
+
+def remembers(found: x509.CertificateRevocationList) -> datetime | None:
+    """Return the moment since which certificates that have ended are still told of; None if they are forgotten."""
+    try:
+        value = found.extensions.get_extension_for_oid(_EXPIRED).value
+        said = core.GeneralizedTime.load(value.public_bytes(), strict=True).native
+    except (x509.ExtensionNotFound, *HOSTILE):
+        return None
+    return said if isinstance(said, datetime) and said.tzinfo is not None else None
+
+
+def understood(found: x509.CertificateRevocationList) -> bool:
+    """Whether nothing in any entry must be understood and is not: then no entry may be used (RFC 5280 §5.3)."""
+    try:
+        return not any(it.critical and it.oid not in _ENTRY_OF_ANY for entry in found for it in entry.extensions)
+    except HOSTILE:
+        return False
 
 
 def _revoked(found: x509.CertificateRevocationList) -> dict[int, tuple[datetime, str]] | None:

@@ -8,6 +8,7 @@ by `revocation_case.py`; which evidence is in force is judged here.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
@@ -18,12 +19,13 @@ from asn1crypto import ocsp as asn1_ocsp
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from broker.verify import revocation_list
+from broker.verify import revocation_delta, revocation_list
 from broker.verify.certificate import HOSTILE, Certificate, issuer_key, load
 from broker.verify.fault import Fault
+from broker.verify.fetched import Listed, Raw
 from broker.verify.path import Path
 from broker.verify.revocation import Evidence, Known, RevocationList, Settled, Status
-from broker.verify.revocation_case import Case, Raw
+from broker.verify.revocation_case import Case
 
 __all__ = ["LARGEST_CRL", "LARGEST_OCSP", "Brought", "Raw", "settle"]
 
@@ -56,16 +58,19 @@ def settle(
     except Fault:
         return Settled()
     window = _Window(at, freshness)
-    found = [*_in_force(crls[:_PIECES], largest, window)]
+    issuers = [*certificates[1:], *_readable(beside)]
+    found = revocation_delta.together([*_in_force(crls[:_PIECES], largest, window)], issuers)
     lists = _plain(certificates[1:], found)
     answers = [piece for piece in ocsps[:_PIECES] if len(piece.octets) <= LARGEST_OCSP and window.fits(piece)]
-    odd = [(piece, parsed) for piece, parsed in found if len(piece.octets) <= _LARGEST_ODD]
+    odd = [it for it in found if all(len(part.raw.octets) <= _LARGEST_ODD for part in it.parts)]
+    case = None
     try:
         case = Case(certificates, beside, odd, answers, at)
         statuses = [*_statuses(case, certificates, lists)]
     except Exception:  # noqa: BLE001 - a library reads hostile octets: whatever it raises means that nothing is proven
         statuses = []
-    return Settled(statuses=tuple(statuses), lists=tuple(lists.values()))
+    unknown = frozenset(case.unknown if case else ()) - {it.certificate for it in statuses}
+    return Settled(statuses=tuple(statuses), lists=tuple(lists.values()), unknown=unknown)
 
 
 class Brought:
@@ -108,13 +113,17 @@ def _statuses(case: Case, certificates: Sequence[Certificate], lists: Mapping[st
             yield status
 
 
-def _in_force(
-    crls: Iterable[Raw], largest: int, window: _Window
-) -> Iterator[tuple[Raw, x509.CertificateRevocationList]]:
+def _readable(ders: Iterable[bytes]) -> Iterator[Certificate]:
+    for der in ders:
+        with suppress(Fault):
+            yield load(der)
+
+
+def _in_force(crls: Iterable[Raw], largest: int, window: _Window) -> Iterator[Listed]:
     for raw in map(_der, crls):
         parsed = revocation_list.load(raw.octets) if len(raw.octets) <= largest else None
         if parsed is not None and window.of(parsed):  # not simply "if parsed": a list without entries is false
-            yield raw, parsed
+            yield Listed(raw=raw, parsed=parsed)
 
 
 def _der(raw: Raw) -> Raw:
@@ -127,18 +136,15 @@ def _der(raw: Raw) -> Raw:
     return Raw(octets=octets, url=raw.url)
 
 
-def _plain(
-    issuers: Iterable[Certificate], found: Sequence[tuple[Raw, x509.CertificateRevocationList]]
-) -> dict[str, RevocationList]:
+def _plain(issuers: Iterable[Certificate], found: Sequence[Listed]) -> dict[str, RevocationList]:
     """Return the newest plain list of each issuer, by its key."""
     lists: dict[str, RevocationList] = {}
     for issuer in issuers:
-        own = [(piece, parsed) for piece, parsed in found if revocation_list.is_signed(parsed, piece.octets, issuer)]
-        changes = any(revocation_list.is_delta(parsed) for _, parsed in own)
-        for piece, parsed in own:
-            if changes and revocation_list.names_delta(parsed):
-                continue  # the two must be read together
-            plain = revocation_list.plain(parsed, issuer, url=piece.url, octets=piece.octets)
+        for it in found:
+            # A list with changes must be read together with them.
+            if it.changes is not None or not revocation_list.is_signed(it.parsed, it.raw.octets, issuer):
+                continue
+            plain = revocation_list.plain(it.parsed, issuer, url=it.raw.url, octets=it.raw.octets)
             known = lists.get(plain.issuer) if plain else None
             if plain and (known is None or known.this_update < plain.this_update):
                 lists[plain.issuer] = plain

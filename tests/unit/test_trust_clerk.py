@@ -145,6 +145,24 @@ def test_who_lies_about_one_is_silent_about_that_one_only(ca, office):
     assert office.status(other).good
 
 
+def test_a_certificate_that_its_authority_does_not_know_is_not_taken_for_one_whose_authority_is_silent(ca, office):
+    """A grace is for silence alone; and who was silent before is so no more."""
+    person = ca.person("unknown", crl=False)
+    office.settle(ca.path(person), said=SILENCE)
+    assert office.silent_since(person) == NOON
+    office.pass_(MINUTE)
+    office.settle(ca.path(person), said=lambda it: ca.say(it, Lie.UNKNOWN))
+    assert office.silent_since(person) is None
+    office.pass_(HOUR)
+    office.settle(ca.path(person), said=SILENCE)
+    assert office.silent_since(person) == NOON
+    # Where the list is away, whoever said by OCSP that he does not know it has answered; a stranger has not.
+    for lie, since in ((Lie.UNKNOWN, None), (Lie.STRANGER, ca.now)):
+        other = ca.person(f"other {lie}")
+        office.settle(ca.path(other), said=lambda it, lie=lie: ca.say(it, lie) if it.source.kind == OCSP else "away")
+        assert office.silent_since(other) == since
+
+
 @pytest.mark.parametrize("url", ["", "http://elsewhere.example/q"])
 def test_who_names_nobody_that_may_be_asked_is_not_taken_for_one_whose_authority_is_silent(url):
     """Silence is what a grace is granted for, and what makes senders wait: neither would ever end."""
