@@ -166,7 +166,7 @@ class SignatureReport:
     revocation: tuple[RevocationReport, ...] = ()  # of the path's certificates below the anchor; none if nobody asks
     level: Level = Level.NONE
     identity: Identity | None = None
-    signing_time: datetime | None = None  # claimed by the signer, UTC
+    signing_time: datetime | None = None  # claimed by the signer, UTC; None also if it says no zone
     judged_at: datetime | None = None  # for which its certificate was judged: entry, or the moment of an earlier stamp
     time_stamps: tuple[TimeStampReport, ...] = ()
     extensions: tuple[str, ...] = ()  # names of other unsigned properties (LT, LTA): seen, not judged

@@ -483,8 +483,8 @@ TEXTS: dict[str, Text] = {
     ),
     "verify.xades-malformed": Text(
         number=366,
-        pl="Budowa właściwości podpisu jest niezgodna ze standardem XAdES.",
-        en="The signature's properties are not built as XAdES says.",
+        pl="Budowa właściwości podpisu jest niezgodna ze standardem XAdES ({part}).",
+        en="The signature's properties are not built as XAdES says ({part}).",
         hint_pl=_PROGRAM_PL,
         hint_en=_PROGRAM_EN,
     ),

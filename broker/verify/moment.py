@@ -30,6 +30,7 @@ from broker.verify.revocation import Known
 from broker.verify.shape import Signature
 from broker.verify.timestamp import TimeStamp
 from broker.verify.trust import TrustSnapshot
+from broker.verify.written import Span
 
 _STAMPS: Final = 4  # that are judged; each costs a signature and a path
 _PLACE: Final = "xades:SigningTime"
@@ -63,13 +64,16 @@ class Timing:
         return tuple((it.at, it.code) for it in self.stamps if it.code in AWAITED and it.at and it.at < self.at)
 
 
-def require(claimed: datetime | None, at: datetime, window: Window) -> None:
-    """Raise Fault if a signer claims to have signed when it cannot be, by what the operator takes."""
+def require(claimed: Span | None, at: datetime, window: Window) -> None:
+    """Raise Fault if a signer claims to have signed when it cannot be, by what the operator takes.
+
+    XAdES means UTC; of a time without a zone it is asked whether it cannot be in any zone.
+    """
     if claimed is None:
         return
-    if claimed > at + window.ahead:
+    if claimed.earliest > at + window.ahead:
         raise Fault("verify.signing-time-future", _PLACE)
-    if window.age is not None and claimed < at - window.age:
+    if window.age is not None and claimed.latest < at - window.age:
         raise Fault("verify.signing-time-old", _PLACE)
 
 

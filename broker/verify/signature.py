@@ -269,7 +269,7 @@ class _Judgement:
             level=Level.NONE if fault and fault.code not in AWAITED else self.standing.level,
             # Whose signature it is, a signature that failed does not tell.
             identity=None if fault and fault.indication is Indication.FAILED else self.standing.identity,
-            signing_time=properties.signing_time if properties else None,
+            signing_time=properties.signing_time.moment if properties and properties.signing_time else None,
             judged_at=self.standing.at,
             time_stamps=self.timing.stamps,
             extensions=self.timing.others,

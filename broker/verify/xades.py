@@ -8,7 +8,6 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from functools import lru_cache
 from typing import Final
 
@@ -24,6 +23,7 @@ from broker.verify.fault import Fault
 from broker.verify.names import DS, SIGNED_PROPERTIES, TYPE_SIGNED_PROPERTIES, XADES
 from broker.verify.references import Covered
 from broker.verify.shape import Signature
+from broker.verify.written import Span
 
 _PLACE: Final = "xades:SigningCertificate"
 _BINDINGS: Final = 10  # that are looked at: real signatures bind their own certificate and those of its path
@@ -33,7 +33,7 @@ _BINDINGS: Final = 10  # that are looked at: real signatures bind their own cert
 class Properties:
     """What the signer signed about its own signature."""
 
-    signing_time: datetime | None
+    signing_time: Span | None  # None: the signer claims none
     certificates: tuple[etree._Element, ...]  # each xades:Cert of SigningCertificate or SigningCertificateV2
     roles: tuple[etree._Element, ...]  # xades:ClaimedRole
 
@@ -59,14 +59,14 @@ def read(signature: Signature, references: Sequence[Covered]) -> Properties:
 def _properties(root: etree._Element) -> Properties:
     parts = list(root.iterchildren(XADES + "SignedSignatureProperties"))
     if root.tag != SIGNED_PROPERTIES or len(parts) > 1:
-        raise Fault("verify.xades-malformed", "xades:SignedProperties")
+        raise Fault("verify.xades-malformed", "xades:SignedProperties", part="xades:SignedProperties")
     held = parts[0] if parts else root
     bindings = [it for name in ("SigningCertificate", "SigningCertificateV2") for it in held.iterchildren(XADES + name)]
     if len(bindings) > 1:
-        raise Fault("verify.xades-malformed", _PLACE)
+        raise Fault("verify.xades-malformed", _PLACE, part=_PLACE)
     times = list(held.iterchildren(XADES + "SigningTime"))
     if len(times) > 1:
-        raise Fault("verify.xades-malformed", "xades:SigningTime")
+        raise Fault("verify.xades-malformed", "xades:SigningTime", part="xades:SigningTime")
     roles = (
         role
         for name in ("SignerRole", "SignerRoleV2")
@@ -74,10 +74,17 @@ def _properties(root: etree._Element) -> Properties:
         for role in signer_role.iterfind(f"{XADES}ClaimedRoles/{XADES}ClaimedRole")
     )
     return Properties(
-        signing_time=written.moment(written.text(times[0]) or "") if times else None,
+        signing_time=_time(times[0]) if times else None,
         certificates=tuple(bindings[0].iterchildren(XADES + "Cert")) if bindings else (),
         roles=tuple(roles),
     )
+
+
+def _time(element: etree._Element) -> Span:
+    said = written.span(written.text(element) or "")
+    if said is None:
+        raise Fault("verify.xades-malformed", "xades:SigningTime", part="xades:SigningTime")
+    return said
 
 
 def bound(
@@ -109,7 +116,7 @@ def _match(binding: etree._Element, certificates: Sequence[Certificate]) -> Cert
     method = None if digest is None else digest.find(DS + "DigestMethod")
     value = None if digest is None else digest.find(DS + "DigestValue")
     if method is None or value is None:
-        raise Fault("verify.xades-malformed", _PLACE)
+        raise Fault("verify.xades-malformed", _PLACE, part=_PLACE)
     try:
         name = algorithms.digest(method.get("Algorithm") or "")
     except Fault as fault:
@@ -124,7 +131,7 @@ def _check_issuer(binding: etree._Element, certificate: Certificate) -> None:
     if first is not None:
         name, serial = first.find(DS + "X509IssuerName"), first.find(DS + "X509SerialNumber")
         if name is None or serial is None:
-            raise Fault("verify.xades-malformed", _PLACE)
+            raise Fault("verify.xades-malformed", _PLACE, part=_PLACE)
         if (written.text(serial) or "").strip() != certificate.report.serial:
             raise Fault("verify.signing-certificate-issuer", _PLACE)
         said = written.text(name) or ""
@@ -132,7 +139,7 @@ def _check_issuer(binding: etree._Element, certificate: Certificate) -> None:
         if len(said) > issuer_name.LONGEST or not _names_issuer(said, certificate):
             raise Fault("verify.signing-certificate-issuer", _PLACE)
     elif next(binding.iterancestors(XADES + "SigningCertificate"), None) is not None:
-        raise Fault("verify.xades-malformed", _PLACE)  # version 1 requires it (EN 319 132-1 annex D)
+        raise Fault("verify.xades-malformed", _PLACE, part=_PLACE)  # version 1 requires it (EN 319 132-1 annex D)
     if second is not None and not _same_issuer(written.octets(second), certificate):
         raise Fault("verify.signing-certificate-issuer", _PLACE)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from hypothesis import given, settings
@@ -62,10 +62,53 @@ def test_a_claim_is_held_to_the_window(claimed, window, code):
     assert report.place == ("ds:Signature[1]/xades:SigningTime" if code else "")
 
 
-@pytest.mark.parametrize("written", ["", "yesterday", "2026-01-01T12:00:00"])
-def test_a_claim_that_says_no_moment_is_no_claim(written):
-    report = judged(sign(FORM, PKI.person, AT, time=lambda _at: written))
+def test_a_signer_that_claims_no_time_claims_nothing():
+    report = judged(sign(FORM, PKI.person, AT, time=lambda _at: ""), window=Window(age=DAY))
     assert (report.indication, report.signatures[0].signing_time) == (Indication.PASSED, None)
+
+
+@pytest.mark.parametrize("written", [" ", "yesterday", "2099-01-01", "2026-02-30T00:00:00Z", "<!-- --><x/>"])
+def test_a_claim_that_is_no_time_is_malformed(written):
+    report = judged(sign(FORM, PKI.person, AT, time=lambda _at: written))
+    assert (report.code, report.place) == ("verify.xades-malformed", "ds:Signature[1]/xades:SigningTime")
+    assert report.facts == {"part": "xades:SigningTime"}
+    assert report.indication is Indication.FAILED
+
+
+FUTURE, OLD = "verify.signing-time-future", "verify.signing-time-old"
+
+
+@pytest.mark.parametrize(
+    ("written", "code"),
+    [
+        ("2099-01-01T00:00:00", FUTURE),
+        ("2099-01-01T24:00:00Z", FUTURE),
+        ("99999-01-01T00:00:00Z", FUTURE),
+        ("-0044-03-15T00:00:00Z", OLD),
+        ("0000-03-15T00:00:00", OLD),
+        ("2026-01-02T02:05:00", ""),  # at +14:00 it is the moment of entry, and five minutes
+        ("2026-01-02T02:05:00.000001", FUTURE),
+        ("2025-12-30T22:00:00", ""),  # at -14:00 it is a day before
+        ("2025-12-30T21:59:59.999999", OLD),
+        ("2026-01-01T11:59:00", ""),
+    ],
+)
+def test_a_claim_is_judged_however_it_is_written_and_without_a_zone_in_every_one(written, code):
+    report = judged(sign(FORM, PKI.person, AT, time=lambda _at: written), window=Window(age=DAY))
+    assert report.code == code
+
+
+@pytest.mark.parametrize(
+    ("written", "told"),
+    [
+        ("2025-12-31T24:00:00Z", datetime(2026, 1, 1, tzinfo=UTC)),
+        ("2026-01-01T12:00:00", None),
+        ("99999-01-01T00:00:00Z", None),
+    ],
+)
+def test_the_report_tells_the_time_that_is_claimed_if_it_is_one_moment(written, told):
+    report = judged(sign(FORM, PKI.person, AT, time=lambda _at: written))
+    assert report.signatures[0].signing_time == told
 
 
 # ── what a time-stamp shows ──────────────────────────────────────────────────────────────────────────────

@@ -10,6 +10,7 @@ from broker.errors import Rejection
 from broker.evidence import LONGEST_FACT, Report, explanation, told
 from broker.texts import explain
 from tests.corpus.verify.recipes import Maker, also, edited, rewritten, transform
+from tests.corpus.verify.refused import REFUSED
 from tests.corpus.verify.scene import judged
 
 
@@ -109,6 +110,13 @@ def test_the_thing_that_is_wrong_is_named(maker: Maker, code: str, facts: dict[s
     assert all(signature.facts == facts for signature in report.signatures if signature.code == code)
     for language in ("pl", "en"):
         assert [fact for fact in facts.values() if fact not in words(report, language)] == []
+
+
+@pytest.mark.parametrize("name", sorted(name for name in REFUSED if name.startswith("xades-malformed")))
+def test_of_the_properties_the_part_is_named_that_is_malformed(name: str) -> None:
+    report = judged(REFUSED[name][1]())
+    assert report.facts == {"part": report.place.partition("/")[2]}
+    assert report.facts["part"] in words(report)
 
 
 def test_a_fact_is_cut_where_it_is_too_long_and_shows_only_what_can_be_seen() -> None:
