@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Container, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from types import MappingProxyType
@@ -106,8 +106,8 @@ class Case:
         """Return what the first answer that proves anything says of a certificate: one at a time, to know which."""
         for raw in self._ocsps:
             answer = asn1_ocsp.OCSPResponse.load(raw.octets)
-            said = _said(answer, certificate.x509.serial_number)
-            told = self._told(number, verify_ocsp_response, [answer]) if said is not None else None
+            said = _said(answer, self._chain[number], self._chain[number + 1])
+            told = self._told(number, verify_ocsp_response, [answer], said.places) if said is not None else None
             if told is not None and told.unknown:
                 self.unknown.add(certificate.report.sha256)
             elif told is not None and said is not None:
@@ -155,8 +155,14 @@ class Case:
         about = [it for it, listed in self._crls if listed.issuer == name or _is_indirect(listed)]
         return about or [it for it, _ in self._crls]
 
-    def _told(self, number: int, ask: Callable[..., Any], answers: Sequence[asn1_ocsp.OCSPResponse]) -> _Told | None:
-        """Return what evidence says about a certificate, None if it proves nothing."""
+    def _told(
+        self,
+        number: int,
+        ask: Callable[..., Any],
+        answers: Sequence[asn1_ocsp.OCSPResponse],
+        places: Container[int] = (),
+    ) -> _Told | None:
+        """Return what evidence says about a certificate, None if it proves nothing; `places` as `_Said` has them."""
         anchor = CertTrustAnchor(self._chain[-1], derive_default_quals_from_cert=True)
         try:
             context = ValidationContext(
@@ -184,8 +190,9 @@ class Case:
         except RevokedError as told:
             return _Told(told.revocation_dt, _REASONS.get(told.reason.native, ""))
         except OCSPValidationIndeterminateError as told:
-            # By whom and when it was said, the library finds nothing wrong with: what is left is "unknown".
-            return None if told.failures else _Told(unknown=True)
+            # If with who said it, and when, there is nothing wrong, what was said of the certificate is "unknown".
+            failures: Any = told.failures
+            return None if any(about.index in places for _, about in failures) else _Told(unknown=True)
         except Exception:  # noqa: BLE001 - a library reads hostile octets: whatever it raises means that nothing is proven
             return None
         return _Told()
@@ -202,22 +209,24 @@ class _Told:
 
 @dataclass(frozen=True, slots=True)
 class _Said:
-    """The dates of what an OCSP answer says of a certificate."""
+    """The dates of what an OCSP answer says of a certificate, and the places of its single responses that do."""
 
+    places: frozenset[int]
     produced_at: datetime
     this_update: datetime
     next_update: datetime | None
     remembers: datetime | None
 
 
-def _said(answer: asn1_ocsp.OCSPResponse, serial: int) -> _Said | None:
-    """Return what an answer says of a serial number; None if it says nothing, contradicts itself, or is not understood.
+def _said(answer: asn1_ocsp.OCSPResponse, certificate: asn1.Certificate, issuer: asn1.Certificate) -> _Said | None:
+    """Return what an answer says of a certificate; None if it says nothing, contradicts itself, or is not understood.
 
     It may name a certificate twice, by several digests.  What is critical must be understood (RFC 6960 §4.4).
     """
     try:
         data = answer.basic_ocsp_response["tbs_response_data"]
-        singles = [it for it in data["responses"] if it["cert_id"]["serial_number"].native == serial]
+        own = {place: it for place, it in enumerate(data["responses"]) if _is_about(it["cert_id"], certificate, issuer)}
+        singles = list(own.values())
         extensions = [*data["response_extensions"], *(each for it in singles for each in it["single_extensions"])]
         if any(it["critical"].native and it["extn_id"].native != "archive_cutoff" for it in extensions):
             return None
@@ -225,6 +234,7 @@ def _said(answer: asn1_ocsp.OCSPResponse, serial: int) -> _Said | None:
             return None
         ends = [it["next_update"].native for it in singles]
         return _Said(
+            places=frozenset(own),
             produced_at=data["produced_at"].native,
             this_update=min(it["this_update"].native for it in singles),
             next_update=min((it for it in ends if it is not None), default=None),
@@ -232,6 +242,15 @@ def _said(answer: asn1_ocsp.OCSPResponse, serial: int) -> _Said | None:
         )
     except Exception:  # noqa: BLE001 - a library reads hostile octets: whatever it raises means that it is no answer
         return None
+
+
+def _is_about(named: asn1_ocsp.CertId, certificate: asn1.Certificate, issuer: asn1.Certificate) -> bool:
+    algorithm = named["hash_algorithm"]["algorithm"].native
+    return bool(
+        named["serial_number"].native == certificate.serial_number
+        and named["issuer_name_hash"].native == getattr(certificate.issuer, algorithm)
+        and named["issuer_key_hash"].native == getattr(issuer.public_key, algorithm)
+    )
 
 
 def _of_all(moments: Iterable[datetime | None]) -> datetime | None:
