@@ -37,7 +37,7 @@ from broker.receipt import Registrar
 from broker.retry import RetryPolicy
 from broker.upo import Party
 from broker.validate import Validate
-from broker.verify import Policy, TrustSnapshot, Verify, Window
+from broker.verify import Policy, TrustSnapshot, Verify
 from broker.verify.revocation import NOTHING_KNOWN
 from broker.verify.trusted_list import LIMITS
 from config import clock, deadlines, journal, kinds, quarantine, retention, revocation, stamping
@@ -201,8 +201,7 @@ def open_store(settings: Settings) -> Custody:
 
 
 def _policy(settings: Settings) -> Policy:
-    trust = settings.trust
-    return Policy(window=Window(ahead=trust.signing_time_ahead, age=trust.signing_time_age))
+    return Policy(window=settings.trust.window)
 
 
 @contextmanager

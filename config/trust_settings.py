@@ -10,6 +10,7 @@ from pydantic import Field, PositiveInt, model_validator
 
 from adapters.wire.kind import KindSettings
 from broker.evidence import Level
+from broker.verify import Window
 from broker.verify.trust import FRESHNESS
 
 Length = Annotated[timedelta, Field(gt=timedelta(0))]
@@ -65,3 +66,8 @@ class Trust(KindSettings):
     recheck: Length = timedelta(minutes=1)  # how often what was let in under a grace is judged again
     unresolved: Length = timedelta(days=7)  # and after which time it is told that this has led to nothing
     second_opinion: bool = False  # what our own verifier finds to hold, signxml must not contradict
+
+    @property
+    def window(self) -> Window:
+        """Where a claimed SigningTime may lie."""
+        return Window(ahead=self.signing_time_ahead, age=self.signing_time_age)

@@ -32,8 +32,8 @@ def choose(
 ) -> Way:
     """Return the first path of which nothing is wrong; else one that may still come to stand; else the first.
 
-    `at` and `entry` are as for `revocation.judge`; where nobody asks, the first is taken.  Asks for what is missing of those that it has looked at.  There is at
-    least one path; raises Fault as `paths` does.
+    `at` and `entry` are as for `revocation.judge`; where nobody asks about revocation, the first is taken.  Tells
+    `known` what is missing of those that it has looked at.  There is at least one path; raises Fault as `paths` does.
     """
     if trust.revocation == REVOCATION_OFF:
         return Way(path=next(iter(paths)), revocation=(), fault=None)

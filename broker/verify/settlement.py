@@ -76,7 +76,8 @@ def settle(
 class Brought:
     """Evidence that somebody has brought along, for judging without a running broker: settled for whoever asks.
 
-    A document must be judged twice: only then is known which paths its signatures have.
+    A document must be judged until nothing new is asked: only then is known which paths its signatures have, and that
+    of a signer may hang on what is known of the unit that stamped its signature.
     """
 
     def __init__(
@@ -92,6 +93,11 @@ class Brought:
     def proves(self) -> bool:
         """Whether it has told anything."""
         return bool(self.evidence.statuses or self.evidence.lists)
+
+    @property
+    def asked(self) -> int:
+        """About how many paths somebody has asked."""
+        return len(self._asked)
 
     def _ask(self, path: Path) -> None:
         if path.chain not in self._asked:

@@ -15,6 +15,7 @@ from lxml import etree
 from broker.evidence import Report
 from broker.model import Document, Valid, Verified
 from broker.verify.judgement import Judgement, form_of, judge_document
+from broker.verify.moment import Window
 from broker.verify.path import Path
 from broker.verify.revocation import NOTHING_KNOWN, Evidence, Known
 from broker.verify.signer import Policy
@@ -64,14 +65,15 @@ def examine(
     path: bool = True,
     keys: Sequence[bytes] = (),
     known: Known = NOTHING_KNOWN,
+    window: Window | None = None,
 ) -> Report:
     """Return what the signatures of a document, or of a document's root, are worth as of `at`.
 
     `keys` are PEM texts, a public key or a certificate each, for the basic profile; `known` is asked when the policy
-    of `trust` asks for proof that certificates were not revoked.  Raises ConfigError if a key
-    cannot be read, and nothing else.
+    of `trust` asks for proof that certificates were not revoked; `window` is where a claimed SigningTime may lie.
+    Raises ConfigError if a key cannot be read, and nothing else.
     """
-    policy = Policy(profile=profile, path=path, keys=public_keys(keys))
+    policy = Policy(profile=profile, path=path, keys=public_keys(keys), window=window or Window())
     if isinstance(document, Document):
         root, form, size = document.root, document.form, len(document.envelope.payload)
     else:

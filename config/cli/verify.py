@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from broker.verify.settlement import Brought
     from config.settings import Settings
 
+_ROUNDS = 8  # of judging one document: of its stamps' units, its signer, and those who countersign
+
 
 @click.command("verify")
 @as_json
@@ -41,14 +43,14 @@ if TYPE_CHECKING:
     "--config",
     "config",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="Take the anchors from a configuration.",
+    help="Judge as this configuration says: its anchors and levels, its policy about revocation, its signing_time_….",
 )
 @click.option("--no-path", is_flag=True, help="Judge mathematics and coverage alone, not whom to trust.")
 @click.option(
     "--revocation",
     type=click.Choice(["off", "require"]),
-    help="Whether certificates need proof of not being revoked; `require` if --crl or --ocsp brings any, else `off`. "
-    "Nothing is fetched: what nobody brings is not known.",
+    help="Whether certificates need proof of not being revoked; by default `require` if --crl or --ocsp brings any, "
+    "else as the configuration says, else `off`. Nothing is fetched: what nobody brings is not known.",
 )
 @click.option(
     "--crl",
@@ -112,8 +114,8 @@ def command(
 
     if keys and profile != "basic":
         raise click.UsageError("--key goes with --profile basic")
-    policy = _policy(revocation, brings=bool(crls or ocsps), no_path=no_path)
     settings = load(config) if config else None
+    policy = _policy(revocation, settings, brings=bool(crls or ocsps), no_path=no_path)
     trust, now = _trust(pems, platforms, settings, policy), moment(at)
     second = _second(asked=second_opinion or (settings is not None and settings.trust.second_opinion))
     brought = _brought(crls, ocsps, now, trust)
@@ -132,7 +134,15 @@ def command(
             partial(
                 _examined,
                 brought,
-                partial(examine, trust=trust, at=now, profile=_profile(profile), path=not no_path, keys=given),
+                partial(
+                    examine,
+                    trust=trust,
+                    at=now,
+                    profile=_profile(profile),
+                    path=not no_path,
+                    keys=given,
+                    window=settings.trust.window if settings else None,
+                ),
             ),
             second,
         )
@@ -150,9 +160,10 @@ def command(
     raise SystemExit(worst(statuses))
 
 
-def _policy(asked: str | None, *, brings: bool, no_path: bool) -> str:
-    """Return whether revocation is asked about: where evidence is brought, it is."""
-    policy = asked or ("require" if brings else "off")
+def _policy(asked: str | None, settings: Settings | None, *, brings: bool, no_path: bool) -> str:
+    """Return whether revocation is asked about: where evidence is brought, it is; else as a broker would."""
+    configured = settings.trust.revocation if settings and not no_path else "off"
+    policy = asked or ("require" if brings else configured)
     if no_path and policy == "require":
         raise click.UsageError("--revocation require asks about a path, --no-path asks about none")
     if brings and policy == "off":
@@ -173,7 +184,11 @@ def _brought(crls: tuple[Path, ...], ocsps: tuple[Path, ...], at: datetime, trus
 def _examined(brought: Brought | None, examine: Callable[..., Report], root: Any) -> Report:
     if brought is None:
         return examine(root)
-    examine(root, known=brought.known)  # tells whom the evidence must speak of
+    for _ in range(_ROUNDS):
+        asked = brought.asked
+        report = examine(root, known=brought.known)  # tells whom the evidence must speak of
+        if brought.asked == asked:
+            return report
     return examine(root, known=brought.known)
 
 

@@ -12,6 +12,9 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from adapters.testkit.pki import JAN, Pki
 from adapters.testkit.signer import sign, sign_on_platform
 from adapters.testkit.signing.recipe import PLAIN, QUALIFIED
+from adapters.testkit.signing.stamped import stamp
+from adapters.testkit.tsa import Tsa
+from config.cli import verify
 from config.demo.forms import Kind, form
 from config.demo.offices import offices
 from tests.commands import answer, lines, run
@@ -144,6 +147,82 @@ def test_an_answer_that_is_brought_along_tells_of_a_revocation(put, trust, evide
     (known,) = told["signatures"][0]["revocation"]
     assert (known["revoked_at"], known["reason"]) == ("2026-05-31T12:00:00Z", "keyCompromise")
     assert "revoked since" in run("verify", file, *trust, "--ocsp", evidence("answer.der", octets), status=1).stdout
+
+
+@pytest.fixture
+def configured(tmp_path):
+    """A configuration that asks about revocation, and takes no SigningTime that is older than a day."""
+    (tmp_path / "ca.pem").write_bytes(PKI.qualified_ca.credential.pem)
+    (tmp_path / "tsa.pem").write_bytes(PKI.seal_ca.credential.pem)
+    file = tmp_path / "goniec.toml"
+
+    def write(revocation="require"):
+        file.write_text(
+            '[seal]\nkind = "pem"\nfile = "seal.pem"\n'
+            f'[trust]\nrevocation = "{revocation}"\nsigning_time_age = 86400\nfreshness = 604800\n'
+            'timestamp_authorities = ["tsa.pem"]\nhosts = ["crl.example"]\n'
+            '[[trust.anchors]]\nname = "q"\nfile = "ca.pem"\nlevel = "qualified"\n'
+        )
+        return ["-c", file, "--at", "2026-06-01T12:00:00Z"]
+
+    return write
+
+
+def test_a_configuration_says_how_to_judge_and_not_only_whom_to_believe(put, configured, evidence):
+    file = put("a.xml", SIGNED)
+    (told,) = answer("verify", file, *configured(), status=2)
+    assert (told["code"], told["revocation"], told["level"]) == ("verify.revocation-unknown", "require", "qualified")
+    crl = evidence("ca.crl", a_list_of())
+    (proven,) = answer("verify", file, *configured(), "--crl", crl)
+    assert (proven["indication"], proven["level"]) == ("TOTAL-PASSED", "qualified")
+    (off,) = answer("verify", file, *configured(), "--revocation", "off")
+    assert (off["indication"], off["revocation"]) == ("TOTAL-PASSED", "off")
+    old = evidence("old.crl", a_list_of(begin=AT - 3 * DAY))  # not for a day and a half, but for a week
+    assert answer("verify", file, *configured(), "--crl", old)[0]["indication"] == "TOTAL-PASSED"
+
+
+def test_what_is_said_on_the_command_line_or_brought_along_comes_before_the_configuration(put, configured, evidence):
+    file = put("a.xml", SIGNED)
+    assert answer("verify", file, *configured("off"))[0]["revocation"] == "off"
+    (asked,) = answer("verify", file, *configured("off"), "--revocation", "require", status=2)
+    assert asked["code"] == "verify.revocation-unknown"
+    crl = evidence("ca.crl", a_list_of())
+    assert answer("verify", file, *configured("off"), "--crl", crl)[0]["revocation"] == "require"
+    (alone,) = answer("verify", file, *configured(), "--no-path")  # without a path nobody can be asked about one
+    assert (alone["indication"], alone["revocation"]) == ("TOTAL-PASSED", "off")
+
+
+def test_a_configuration_says_how_old_a_signing_time_may_be(put, configured):
+    file = put("a.xml", sign(FORM, PKI.person, AT - 2 * DAY, QUALIFIED))
+    (told,) = answer("verify", file, *configured("off"), status=2)
+    assert told["code"] == "verify.signing-time-old"
+    assert answer("verify", file, "--trust", configured()[1].with_name("ca.pem"), *configured()[2:])
+
+
+def test_a_stamped_document_is_judged_until_nothing_more_is_asked_for(put, configured, evidence):
+    """Of whom the evidence must speak, the unit's is known first, and then whose signature it has stamped."""
+    tsa = Tsa.of(PKI.seal_ca, AT - DAY / 2)
+    person = PKI.personal(PKI.qualified_ca, JAN, not_before=AT - 9 * DAY, not_after=AT - HOUR)
+    file = put("a.xml", stamp(sign(FORM, person, AT - DAY / 2, QUALIFIED), tsa.token, how=""))
+    brought = [
+        *("--crl", evidence("tsa.crl", a_list(PKI.seal_ca.credential, begin=AT - HOUR, end=AT + DAY))),
+        *("--crl", evidence("ca.crl", a_list_of(begin=AT - 2 * HOUR))),
+    ]
+    (told,) = answer("verify", file, *configured(), *brought)
+    assert (told["indication"], told["signatures"][0]["judged_at"]) == ("TOTAL-PASSED", "2026-06-01T00:00:00Z")
+    assert answer("verify", file, *configured(), *brought[:2], status=2)[0]["code"] == "verify.revocation-unknown"
+
+
+def test_rounds_of_judging_end_though_something_new_is_always_asked():
+    class Restless:
+        known = None
+        asked = 0
+
+    def examine(_root, known):
+        Restless.asked += 1
+        return Restless.asked
+
+    assert verify._examined(Restless, examine, None) == verify._ROUNDS + 1
 
 
 def test_a_list_of_today_proves_something_of_a_document_of_last_year(put, trust, evidence):
