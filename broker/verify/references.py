@@ -121,7 +121,7 @@ class _Reference:
             method=self._method or INCLUSIVE,
             out=self._out,
             whole=self._whole,
-            names_form=self._names_form(),
+            names_form=self._whole or self._names_form(),
             fault=fault,
         )
 

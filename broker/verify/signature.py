@@ -106,6 +106,7 @@ class _Judgement:
             signed_info, parts.signed_info, self.element, self.case.layout, self.case.canon
         )
         self.faults += [self._explained(it) for it in self.covered if it.fault is not None]
+        self._require_unmoved()
         self._try(self._check_coverage)
         scheme, value = self._scheme_and_value(signed_info, parts)
         beside = signer.certificates(parts)
@@ -157,6 +158,16 @@ class _Judgement:
             raise Fault("verify.signature-malformed", "ds:SignedInfo", part="ds:SignedInfo")
         return how, octets, root
 
+    def _require_unmoved(self) -> None:
+        """Raise Fault if what was covered was moved into the signature, which leaves itself out.
+
+        Then no Reference names the form, and the move is told of: not the transforms, nor the part that holds it now.
+        """
+        nothing = all(it.code == "verify.covers-nothing" for it in self.faults)
+        if self.of is None and self.faults and nothing and not any(it.names_form for it in self.covered):
+            self.faults = []
+            raise Fault("verify.root-not-covered", "ds:SignedInfo")
+
     def _check_coverage(self) -> None:
         """Raise Fault unless a Reference covers what this signature is there for."""
         if self.of is not None:
@@ -164,9 +175,6 @@ class _Judgement:
                 raise Fault("verify.counter-signature-elsewhere", "ds:SignedInfo")
         elif not any(it.report.covers_form for it in self.covered):
             # If a Reference that was meant to cover it is refused, that is the reason and stands there already.
-            if not any(it.names_form for it in self.covered):
-                # Moved into the signature, which leaves itself out: it is the move that is told of.
-                self.faults = [it for it in self.faults if it.code != "verify.covers-nothing"]
             raise Fault("verify.root-not-covered", "ds:SignedInfo")
 
     def _explained(self, it: Covered) -> Fault:

@@ -68,19 +68,19 @@ def _in_signature() -> bytes:
     return EVIL.format(signature.replace("</ds:Signature>", f"{form}</ds:Signature>")).encode()
 
 
-@_attack("in-key-info", "covers-nothing")
+@_attack("in-key-info", "root-not-covered")
 def _in_key_info() -> bytes:
     form, signature = _parts()
     return EVIL.format(signature.replace("</ds:KeyInfo>", f"{form}</ds:KeyInfo>")).encode()
 
 
-@_attack("in-unsigned-properties", "covers-nothing")
+@_attack("in-unsigned-properties", "root-not-covered")
 def _in_unsigned_properties() -> bytes:
     form, signature = _parts(unsigned="@here@")
     return EVIL.format(signature.replace("@here@", form)).encode()
 
 
-@_attack("in-signature-value", "covers-nothing")
+@_attack("in-signature-value", "root-not-covered")
 def _in_signature_value() -> bytes:
     form, signature = _parts()
     return EVIL.format(signature.replace("</ds:SignatureValue>", f"{form}</ds:SignatureValue>")).encode()

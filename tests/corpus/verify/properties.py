@@ -7,7 +7,8 @@ from functools import partial
 
 from adapters.testkit.pki import JAN
 from adapters.testkit.signer import sign
-from adapters.testkit.signing.recipe import BASELINE, ENVELOPING, PLAIN, QUALIFIED
+from adapters.testkit.signing.recipe import BASELINE, ENVELOPING, EXCLUSIVE, PLAIN, QUALIFIED, XPATH
+from adapters.testkit.signing.template import reference
 from tests.corpus.verify.recipes import Family, doubled, edited, rewritten, signed
 from tests.corpus.verify.scene import AT, FORM, PKI
 
@@ -33,6 +34,16 @@ expect("xades-malformed", doubled("<xades:SigningCertificate>.*</xades:SigningCe
 expect("xades-malformed", rewritten("<xades:IssuerSerial>.*</xades:IssuerSerial>", ""), "no-issuer-serial")
 expect("signed-properties-not-covered", rewritten(' Type="http://uri.etsi.org/01903#SignedProperties"', ""), "no-type")
 expect("signed-properties-elsewhere", rewritten('(SignedProperties" URI="#)xades-', r"\1key-"), "key-info")
+expect(
+    "signed-properties-elsewhere",
+    partial(
+        signed,
+        extra_references=(
+            reference("", (XPATH, EXCLUSIVE), "sha256", type_="http://uri.etsi.org/01903#SignedProperties"),
+        ),
+    ),
+    "the-whole-document",
+)
 expect("signing-certificate-missing", partial(signed, binding="none"), "no-binding")
 expect("signing-certificate-issuer", rewritten("(<ds:X509SerialNumber>)", r"\g<1>1"), "serial")
 expect(

@@ -5,10 +5,10 @@ What they have in common is in `recipes.py`; the files beside this one fill the 
 
 from __future__ import annotations
 
-from tests.corpus.verify import chains, mathematics, prefixes, properties, referring, spellings, structure
+from tests.corpus.verify import chains, keys, mathematics, prefixes, properties, referring, spellings, structure
 from tests.corpus.verify.chains import below, maze
 from tests.corpus.verify.recipes import REFUSED
 
-FAMILIES = (structure, referring, spellings, prefixes, mathematics, properties, chains)
+FAMILIES = (structure, referring, spellings, prefixes, mathematics, keys, properties, chains)
 
 __all__ = ["FAMILIES", "REFUSED", "below", "maze"]

@@ -6,6 +6,7 @@ The key is `<what it shows>`; the value says how it is made and the box that it 
 from __future__ import annotations
 
 import codecs
+from base64 import b64encode
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
@@ -33,6 +34,7 @@ from adapters.testkit.signing.recipe import (
 from adapters.testkit.signing.template import reference
 from config.demo.forms import Kind, form
 from config.demo.offices import offices
+from tests.corpus.verify import keys
 from tests.corpus.verify.chains import below
 from tests.corpus.verify.prefixes import COVERED
 from tests.corpus.verify.scene import AT, FORM, FORM_WITH_ID, PKI
@@ -105,6 +107,47 @@ _accept(
     lambda: countersign(countersign(sign(FORM, PKI.person, AT), PKI.other_person, AT), PKI.organisation, AT),
 )
 _accept("counter-signature-of-a-stranger", lambda: countersign(sign(FORM, PKI.person, AT), PKI.stranger, AT))
+
+_accept(
+    "counter-signature-with-a-role",
+    lambda: countersign(
+        sign(FORM, PKI.person, AT), PKI.other_person, AT, claimed_role="<Rola xmlns=''>starosta</Rola>"
+    ),
+)
+
+# ── what else KeyInfo says, and which certificates are bound ──
+
+_accept("with-a-bare-key-on-a-curve", lambda: _signed(by=PKI.elliptic_person, key_value=True))
+for _name, _value in {
+    "a-bare-key-in-der": keys.der_value(keys.in_der(PKI.person)),
+    "a-bare-key-twice": keys.rsa_value(b64encode(b"\0" + keys.modulus(PKI.person).to_bytes(256, "big")).decode()) * 2,
+    "a-name-of-the-key": "<ds:KeyName>anybody</ds:KeyName>",
+}.items():
+    _accept(
+        f"with-{_name}",
+        lambda value=_value: _signed().replace(b"<ds:X509Data>", value.encode() + b"<ds:X509Data>"),  # type: ignore[misc]
+    )
+_accept(
+    "with-a-list-of-revocations",
+    lambda: _signed().replace(b"</ds:X509Data>", keys.list_of_revocations().encode() + b"</ds:X509Data>"),
+)
+for _version, (_name, _order) in product(
+    ("", "V2"),
+    {"the-signer-first": (keys.PERSON, keys.CA), "the-authority-first": (keys.CA, keys.PERSON)}.items(),
+):
+    _accept(
+        f"bound-by-version-{2 if _version else 1}-{_name}",
+        keys.bound(*_order, version=_version),
+    )
+_accept("bound-beside-somebody-who-is-not-there", keys.bound(keys.OTHER, keys.PERSON))
+_accept(
+    "text-before-the-signature",
+    lambda: _signed(form=b'<w:Dokument xmlns:w="http://example.test/wzor/">1000</w:Dokument>'),
+)
+_accept(
+    "identifier-of-xml-on-the-object",
+    lambda: _signed(ENVELOPING, form=FORM_WITH_ID, uri="#doc").replace(b"<ds:Object Id=", b"<ds:Object xml:id="),
+)
 
 # ── who signs ──
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 from base64 import b64encode
 from functools import partial
+from itertools import product
 
 from adapters.testkit.signer import countersign, sign
 from adapters.testkit.signing.canonical import canonical, tree
@@ -184,3 +185,103 @@ def _counter(old: str) -> bytes:
 
 expect("foreign-unsigned", partial(_counter, "</xades:CounterSignature>"), "beside-a-counter-signature")
 expect("foreign-unsigned", partial(_counter, "<ds:X509Data>"), "in-key-info-behind-a-counter-signature")
+
+
+# ── what only looks signed: by its name, not by anybody's signature ──
+
+_XADES = "http://uri.etsi.org/01903/v1.3.2#"
+_POSING = {
+    "signed-info": f"<ds:SignedInfo>{_SUM}</ds:SignedInfo>",
+    "signed-properties": (
+        f'<ds:Object><xades:QualifyingProperties xmlns:xades="{_XADES}"><xades:SignedProperties>{_SUM}'
+        "</xades:SignedProperties></xades:QualifyingProperties></ds:Object>"
+    ),
+}
+for _name, _posing in _POSING.items():
+    for _what, _place in {"key-info": "</ds:KeyInfo>", "x509-data": "</ds:X509Data>"}.items():
+        expect("foreign-unsigned", edited(f"({_place})", rf"{_posing}\1", BASELINE), f"{_name}-in-{_what}")
+    expect("foreign-unsigned", partial(signed, BASELINE, unsigned=_posing), f"{_name}-among-unsigned-properties")
+    expect(
+        "foreign-unsigned",
+        edited("(</ds:KeyInfo>)", rf"{_posing}\1".replace(_SUM, "<Kwota xmlns=''>999</Kwota>"), ENVELOPING),
+        f"{_name}-in-key-info-of-an-enveloping-one",
+    )
+expect(
+    "foreign-unsigned",
+    edited("(</xades:QualifyingProperties>)", rf"{_POSING['signed-info']}\1", BASELINE),
+    "signed-info-beside-the-properties",
+)
+
+
+def _countered(old: str, new: str) -> bytes:
+    """The counter-signature is changed, and holds no more."""
+    document = countersign(sign(FORM, PKI.person, AT), PKI.other_person, AT).decode()
+    head, mark, tail = document.partition("<xades:CounterSignature>")
+    assert old in tail
+    return (head + mark + tail.replace(old, new, 1)).encode()
+
+
+expect(
+    "foreign-unsigned",
+    partial(_countered, "<xades:SigningTime>", f"{_SUM}<xades:SigningTime>"),
+    "in-the-signed-properties-of-a-counter-signature-that-does-not-hold",
+)
+expect(
+    "foreign-unsigned",
+    partial(
+        signed,
+        BASELINE,
+        unsigned=f"<xades:CounterSignature><ds:Signature>{_POSING['signed-info']}</ds:Signature></xades:CounterSignature>",
+    ),
+    "a-counter-signature-of-nothing-else",
+)
+expect(
+    "foreign-unsigned",
+    lambda: countersign(sign(FORM, PKI.person, AT), PKI.stranger, AT, claimed_role=_SUM),
+    "a-role-that-a-stranger-claims",
+)
+
+# ── what acts on the signed form, and no signature covers ──
+
+_NESTED = {"on-the-signature": "(<ds:Signature)", "on-the-object": '(<ds:Object(?= Id="object-))'}
+for (_what, _place), (_name, _attribute) in product(
+    _NESTED.items(),
+    {
+        "base": r' xml:base="http://example.test/elsewhere/"',
+        "language": r' xml:lang="en"',
+        "space": r' xml:space="preserve"',
+    }.items(),
+):
+    _uri = {"uri": "#doc", "form": FORM_WITH_ID} if _what == "on-the-object" else {}
+    expect("attribute-unsigned", edited(_place, rf"\1{_attribute}", ENVELOPING, **_uri), f"{_name}-{_what}")
+for _what, _place in {
+    "signature": "(<ds:Signature)",
+    "object": "(<ds:Object)",
+    "qualifying-properties": "(<xades:QualifyingProperties)",
+}.items():
+    expect(
+        "attribute-unsigned", edited(_place, r'\1 xml:lang="en"', BASELINE), f"language-around-the-properties-{_what}"
+    )
+expect(
+    "digest-mismatch",
+    edited("(<ds:Signature)", r'\1 xml:lang="en"', ENVELOPING, transforms=(C14N,)),
+    "language-around-what-inclusive-canonicalisation-covers",
+)
+
+_AMOUNT = b'<wnio:Dokument xmlns:wnio="http://example.test/wzor/">1000</wnio:Dokument>'
+for _what, (_before, _behind) in {"within-it": ("1", "000"), "before-it": ("", "1000")}.items():
+    expect(
+        "signature-in-text",
+        edited("1000(<ds:Signature.*</ds:Signature>)", rf"{_before}\g<1>{_behind}", BASELINE, form=_AMOUNT),
+        f"moved-{_what}",
+    )
+
+
+def _two_in_a_text() -> bytes:
+    both = sign(sign(_AMOUNT, PKI.person, AT, QUALIFIED), PKI.other_person, AT, QUALIFIED)
+    return both.replace(b"1000<ds:Signature", b"1<ds:Signature", 1).replace(
+        b"</ds:Signature></wnio", b"</ds:Signature>000</wnio"
+    )
+
+
+expect("signature-in-text", _two_in_a_text, "two-of-them")

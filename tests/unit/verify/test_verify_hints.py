@@ -141,7 +141,13 @@ def test_a_value_made_with_another_of_the_certificates_is_recognised() -> None:
         return re.sub("<ds:X509Data>.*</ds:X509Data>", f"<ds:X509Data>{both}</ds:X509Data>", text)
 
     report = judged(sign(TWO_LINES, PKI.person, AT, QUALIFIED, rewrite=bind))
-    assert (report.code, report.hint) == ("verify.signature-value-mismatch", "verify.hint-wrong-certificate")
+    assert (report.code, report.place) == (
+        "verify.signing-certificate-other",
+        "ds:Signature[1]/xades:SigningCertificate",
+    )
+    assert (report.indication, report.hint) == (Indication.INDETERMINATE, "")
+    (signature,) = report.signatures
+    assert (signature.certificate, signature.identity, signature.path) == (None, None, ())
 
 
 @pytest.mark.parametrize(

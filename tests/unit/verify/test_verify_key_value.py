@@ -5,18 +5,27 @@ from __future__ import annotations
 from base64 import b64encode
 
 import pytest
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from lxml import etree
 
 from adapters.testkit.certificates import key
+from broker.verify import key_value
+from broker.verify.certificate import HOSTILE
 from broker.verify.fault import Fault
-from broker.verify.key_value import _octets, read
+from broker.verify.key_value import _octets, numbers, read
 
 XMLNS = 'xmlns="http://www.w3.org/2000/09/xmldsig#" xmlns:e="http://www.w3.org/2009/xmldsig11#"'
 P256 = "urn:oid:1.2.840.10045.3.1.7"
 RSA = key("bare", "rsa-2048").public_key()
-CURVES = {"256": P256, "384": "urn:oid:1.3.132.0.34", "521": "urn:oid:1.3.132.0.35"}
+CURVES = {
+    P256: ec.SECP256R1(),
+    "urn:oid:1.3.132.0.34": ec.SECP384R1(),
+    "urn:oid:1.3.132.0.35": ec.SECP521R1(),
+    "urn:oid:1.3.36.3.3.2.8.1.1.7": ec.BrainpoolP256R1(),
+    "urn:oid:1.3.36.3.3.2.8.1.1.11": ec.BrainpoolP384R1(),
+    "urn:oid:1.3.36.3.3.2.8.1.1.13": ec.BrainpoolP512R1(),
+}
 
 
 def info(inside: str) -> etree._Element:
@@ -47,13 +56,13 @@ def test_an_rsa_key_is_read_by_its_numbers() -> None:
     assert found.public_numbers() == numbers
 
 
-@pytest.mark.parametrize("bits", CURVES)
-def test_a_key_on_a_named_curve_is_read_by_its_point(bits: str) -> None:
-    own = key("bare", f"ec-{bits}").public_key()
-    assert isinstance(own, ec.EllipticCurvePublicKey)
-    found = read(point(encoded(own), CURVES[bits]))
+@pytest.mark.parametrize("name", CURVES)
+def test_a_key_on_a_named_curve_is_read_by_its_point(name: str) -> None:
+    own = ec.derive_private_key(7, CURVES[name]).public_key()
+    found = read(point(encoded(own), name))
     assert found is not None
     assert found.public_numbers() == own.public_numbers()
+    assert numbers(point(encoded(own), name)[0]) == own.public_numbers()
 
 
 OWN = key("bare", "ec-256").public_key()
@@ -69,10 +78,50 @@ OWN = key("bare", "ec-256").public_key()
         point(encoded(OWN), "urn:oid:1.3.132.0.10"),  # type: ignore[arg-type]
         point(encoded(OWN), ""),  # type: ignore[arg-type]
         info("<e:ECKeyValue><e:NamedCurve/></e:ECKeyValue>"),
+        info(f'<e:NoKeyValue><e:NamedCurve URI="{P256}"/></e:NoKeyValue>'),
+        info("<RSAKeyValue/><RSAKeyValue/>"),
     ],
 )
 def test_a_key_of_no_kind_that_is_taken_is_none(held: etree._Element | None) -> None:
     assert read(held) is None
+    for element in held if held is not None else ():
+        with pytest.raises(ValueError, match=r"KeyValue$"):
+            numbers(element)
+
+
+def der(octets: bytes) -> etree._Element:
+    return etree.fromstring(f"<e:DEREncodedKeyValue {XMLNS}>{b64encode(octets).decode()}</e:DEREncodedKeyValue>")
+
+
+def in_der(of: object) -> bytes:
+    return of.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("own", [RSA, OWN])
+def test_a_key_in_der_is_read_by_its_numbers(own: object) -> None:
+    assert numbers(der(in_der(own))) == own.public_numbers()  # type: ignore[attr-defined]
+
+
+def test_a_key_in_der_may_have_so_many_octets_and_not_one_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    long = in_der(RSA)
+    monkeypatch.setattr(key_value, "_LARGEST", len(long))
+    assert numbers(der(long)) == RSA.public_numbers()
+    monkeypatch.setattr(key_value, "_LARGEST", len(long) - 1)
+    with pytest.raises(ValueError, match=r"DEREncodedKeyValue$"):
+        numbers(der(long))
+
+
+@pytest.mark.parametrize(
+    "octets", [in_der(ed25519.Ed25519PrivateKey.from_private_bytes(bytes(32)).public_key()), b"0"], ids=["odd", "none"]
+)
+def test_what_is_no_key_in_der_that_is_taken_is_an_error(octets: bytes) -> None:
+    with pytest.raises(HOSTILE):
+        numbers(der(octets))
+
+
+def test_base64_that_is_none_is_no_key_in_der() -> None:
+    with pytest.raises(ValueError, match=r"DEREncodedKeyValue$"):
+        numbers(etree.fromstring(f"<e:DEREncodedKeyValue {XMLNS}>?</e:DEREncodedKeyValue>"))
 
 
 @pytest.mark.parametrize(
@@ -90,7 +139,8 @@ def test_a_key_of_no_kind_that_is_taken_is_none(held: etree._Element | None) -> 
 def test_a_key_that_cannot_be_read_is_a_fault_and_says_where(held: etree._Element) -> None:
     with pytest.raises(Fault) as caught:
         read(held)
-    assert (caught.value.code, caught.value.place) == ("verify.certificate-unreadable", "ds:KeyValue")
+    assert (caught.value.code, caught.value.place) == ("verify.key-info-unreadable", "ds:KeyInfo")
+    assert caught.value.facts == {"part": "KeyValue"}
 
 
 def test_a_part_that_is_missing_is_named() -> None:

@@ -1,12 +1,13 @@
-"""What nobody has signed and yet could be read: instructions around the root, foreign elements in a signature."""
+"""What nobody has signed and yet could be read: instructions, foreign elements in a signature, what acts on the form."""
 
 import pytest
 from lxml import etree
 
+from broker.verify.algorithms import EXCLUSIVE, INCLUSIVE
 from broker.verify.fault import Fault
 from broker.verify.references import Covered
 from broker.verify.shape import Layout
-from broker.verify.unsigned import _is_signed_property, _unsigned, require_nothing
+from broker.verify.unsigned import _unsigned, require_no_attribute_around, require_nothing
 
 DS = "http://www.w3.org/2000/09/xmldsig#"
 XADES = "http://uri.etsi.org/01903/v1.3.2#"
@@ -24,10 +25,16 @@ def covered(it, *, by_id=False):
     return Covered(report=None, target=it.root if by_id else None)
 
 
+def signed(it):
+    """The SignedInfo of the one signature, and its properties where they belong."""
+    return {it.signatures[0][0], *it.signatures[0].iterfind(f"{{{DS}}}Object/*/{{{XADES}}}SignedProperties")}
+
+
 def refused(it, code, place, **how):
     with pytest.raises(Fault) as caught:
-        require_nothing(it, [covered(it, **how)])
+        require_nothing(it, [covered(it, **how)], signed(it))
     assert (caught.value.code, caught.value.place) == (code, place)
+    return caught.value
 
 
 @pytest.mark.parametrize(
@@ -43,7 +50,7 @@ def refused(it, code, place, **how):
 )
 def test_what_belongs_to_a_signature_may_stand_in_it(inside):
     it = layout(inside)
-    require_nothing(it, [covered(it)])
+    require_nothing(it, [covered(it)], signed(it))
 
 
 @pytest.mark.parametrize(
@@ -57,6 +64,8 @@ def test_what_belongs_to_a_signature_may_stand_in_it(inside):
         "<KeyInfo/>" + PROPERTIES + "<Object><foreign xmlns=''/></Object>",
         "<Object xmlns:f='urn:f'><x:A><x:B/></x:A><x:C><f:D/></x:C></Object>",
         "<Object><n:x xmlns:n='http://www.w3.org/2000/09/xmldsig'/></Object>",
+        "<KeyInfo><SignedInfo><foreign xmlns=''/></SignedInfo></KeyInfo>",
+        f"<KeyInfo>{PROPERTIES}</KeyInfo>",
     ],
 )
 def test_a_foreign_element_that_nothing_covers_is_refused(inside):
@@ -66,28 +75,130 @@ def test_a_foreign_element_that_nothing_covers_is_refused(inside):
 def test_the_form_inside_an_enveloping_signature_is_covered_and_its_neighbours_are_not():
     root = etree.fromstring(f"<Signature {XMLNS}><Object><f><g/></f></Object><KeyInfo/></Signature>")
     form = root[0][0]
-    assert [etree.QName(it).localname for it in _unsigned(root, form)] == ["Object", "KeyInfo"]
+    assert [etree.QName(it).localname for it in _unsigned(root, {form})] == ["Object", "KeyInfo"]
     beside = etree.fromstring(f"<Signature {XMLNS}><Object><f/><g xmlns=''/></Object></Signature>")
-    assert [etree.QName(it).localname for it in _unsigned(beside, beside[0][0])] == ["Object", "g"]
+    assert [etree.QName(it).localname for it in _unsigned(beside, {beside[0][0]})] == ["Object", "g"]
 
 
 @pytest.mark.parametrize("around", ["<?a b?>{}", "{}<?a b?>", "<!--c--><?a b?>{}", "{}<!--c--><?a b?>"])
 def test_instructions_around_the_root_are_covered_only_with_the_document(around):
     it = layout("", around)
-    require_nothing(it, [covered(it)])
-    require_nothing(it, [covered(it, by_id=True), covered(it)])
+    require_nothing(it, [covered(it)], signed(it))
+    require_nothing(it, [covered(it, by_id=True), covered(it)], signed(it))
     refused(it, "verify.instruction-unsigned", "processing-instruction()", by_id=True)
 
 
 def test_comments_around_the_root_are_nothing_to_read():
     it = layout("", "<!--a-->{}<!--b-->")
-    require_nothing(it, [covered(it, by_id=True)])
+    require_nothing(it, [covered(it, by_id=True)], signed(it))
 
 
-def test_signed_properties_are_covered_where_they_belong_and_nowhere_else():
-    root = etree.fromstring(f"<Signature {XMLNS}>{PROPERTIES}</Signature>")
-    assert [_is_signed_property(it) for it in root.iter(etree.Element)] == [False, False, False, True, False]
-    alone = etree.fromstring(f"<x:SignedProperties {XMLNS}/>")
-    assert not _is_signed_property(alone)
-    above = etree.fromstring(f"<x:QualifyingProperties {XMLNS}><x:SignedProperties/></x:QualifyingProperties>")
-    assert not _is_signed_property(above[0])
+def test_the_first_foreign_element_is_named():
+    it = layout("<KeyInfo><f:one xmlns:f='urn:f'/><f:two xmlns:f='urn:f'/></KeyInfo>")
+    assert refused(it, "verify.foreign-unsigned", "ds:Signature").facts == {"element": "one"}
+
+
+def test_what_only_has_the_name_of_something_signed_is_not_signed():
+    it = layout(PROPERTIES)
+    with pytest.raises(Fault, match="foreign-unsigned"):
+        require_nothing(it, [covered(it)], {it.signatures[0][0]})
+    with pytest.raises(Fault, match="foreign-unsigned"):
+        require_nothing(it, [covered(it)], signed(it) - {it.signatures[0][0]})
+
+
+@pytest.mark.parametrize("behind", ["000", " 000", "\n0", "\n0\n"])
+def test_a_signature_that_is_followed_by_text_is_refused(behind):
+    it = layout("")
+    it.root.text = "1"
+    it.signatures[0].tail = behind
+    fault = refused(it, "verify.signature-in-text", "ds:Signature")
+    assert fault.facts == {"line": str(it.signatures[0].sourceline)}
+
+
+@pytest.mark.parametrize("behind", [None, "", " \n\t"])
+def test_a_signature_may_stand_behind_text_and_before_white_space_or_other_elements(behind):
+    it = layout("")
+    it.root.text = "1"
+    it.signatures[0].tail = behind
+    it.root.append(etree.fromstring("<rest>000</rest>"))
+    it.root[1].tail = "000"
+    require_nothing(it, [covered(it)], signed(it))
+
+
+# ── attributes of XML itself ──
+
+WRAPPED = etree.fromstring(
+    f'<Signature {XMLNS}><Object><form xmlns=""><part><deep/></part></form></Object><Object><x:P/></Object></Signature>'
+)
+OBJECT, FORM = WRAPPED[0], WRAPPED[0][0]
+NAMES = ("base", "lang", "space", "whatever")
+
+
+def acted_on(target, *others, root=WRAPPED, method=EXCLUSIVE):
+    """What is said of a Reference to the target beside others; what is at fault, or nothing."""
+    own = Covered(report=None, target=target, method=method)
+    try:
+        require_no_attribute_around(own, [own, *(Covered(report=None, target=it) for it in others)], root)
+    except Fault as fault:
+        return fault.code, fault.place, fault.facts["attribute"]
+    return ""
+
+
+def unsigned(name):
+    return "verify.attribute-unsigned", "", f"xml:{name}"
+
+
+@pytest.fixture
+def put():
+    """Puts an attribute of XML on an element, and takes it away afterwards."""
+    marked = []
+
+    def put(element, name):
+        element.set(f"{{http://www.w3.org/XML/1998/namespace}}{name}", "x")
+        marked.append(element)
+
+    yield put
+    for element in marked:
+        element.attrib.clear()
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("on", [OBJECT, WRAPPED])
+def test_an_attribute_of_xml_around_what_is_covered_must_be_covered(put, on, name):
+    put(on, name)
+    assert acted_on(FORM) == unsigned(name)
+    assert acted_on(FORM, FORM[0]) == unsigned(name)
+    assert acted_on(FORM[0], FORM) == unsigned(name)
+    assert acted_on(FORM, method=INCLUSIVE) == ""
+    assert acted_on(on) == ""
+
+
+def test_what_stands_in_something_covered_is_covered(put):
+    put(OBJECT, "base")
+    assert acted_on(FORM, OBJECT) == ""
+    assert acted_on(FORM, WRAPPED) == ""
+    put(FORM[0], "lang")
+    assert acted_on(FORM[0][0], OBJECT) == ""
+    assert acted_on(FORM[0][0], FORM[0]) == unsigned("base")
+    assert acted_on(FORM[0][0]) == unsigned("lang")
+
+
+def test_an_identifier_and_what_is_no_attribute_of_xml_act_on_nothing(put):
+    put(OBJECT, "id")
+    OBJECT.set("Id", "x")
+    OBJECT.set("{urn:other}lang", "x")
+    assert acted_on(FORM) == ""
+
+
+def test_what_covers_the_document_leaves_its_signatures_out_and_holds_the_rest(put):
+    root = etree.fromstring(f"<r><a><b/></a><Signature {XMLNS}><Object><x:P/></Object></Signature></r>")
+    inside, properties = root[0][0], root[1][0][0]
+    put(root, "lang")
+    put(root[0], "base")
+    assert acted_on(inside, None, root=root) == acted_on(properties, None, root=root) == ""
+    assert acted_on(None, None, root=root) == ""
+    assert acted_on(inside, root=root) == unsigned("base")
+    assert acted_on(properties, root=root) == unsigned("lang")
+    put(root[1], "space")
+    assert acted_on(properties, None, root=root) == unsigned("space")
+    assert acted_on(properties, root[1], None, root=root) == ""
