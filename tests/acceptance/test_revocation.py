@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from itertools import count
 from zipfile import ZipFile
 
 import pytest
@@ -159,7 +160,7 @@ LIES = [
     Manner.ERROR,
     Manner.DOWN,
 ]
-ONLY_OCSP = [Manner.OTHER_SERIAL, Manner.UNKNOWN, Manner.TRY_LATER]
+ONLY_OCSP = [Manner.OTHER_SERIAL, Manner.TRY_LATER]
 SLOW = [Manner.HANG, Manner.DRIP]
 
 
@@ -188,6 +189,27 @@ def test_without_an_answer_that_holds_nobody_passes_but_under_a_grace_and_then_t
     assert "trust.silent" in said
     for secret in (JAN.family, JAN.given, JAN.pesel, str(signer.certificate.serial_number)):
         assert secret not in said
+
+
+def test_a_certificate_that_its_authority_does_not_know_waits_also_where_a_grace_is_granted(scene):
+    """Who answers is not silent, and may know it later; before that, whoever holds the key would have had the grace."""
+    here = scene()
+    signer = here.citizen(crl=False)
+    here.service.behave(Manner.DOWN)
+    here.until(here.letter(signer, 1), accepted, LENIENT)  # now it is silent
+    here.service.behave(Manner.UNKNOWN)
+    letters, end = (here.letter(signer, number) for number in count(2)), time.monotonic() + SOON
+    while accepted(here.put(next(letters), LENIENT)):  # under the grace, until somebody is asked again
+        assert time.monotonic() < end
+        time.sleep(0.1)
+    for box in ("", LENIENT, "", LENIENT):
+        assert told_to_try_later(here.put(next(letters), box))
+        time.sleep(0.2)
+    # By its list the authority does know it: OCSP may lag behind.
+    listed = here.citizen()
+    here.service.crl.behave(Manner.GOOD)
+    here.until(here.letter(listed, 1), accepted)
+    assert accepted(here.put(next(letters)))  # the list knows this one, too
 
 
 def test_who_names_nobody_that_may_be_asked_is_refused_also_where_a_grace_is_granted(scene):
