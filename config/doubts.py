@@ -6,7 +6,7 @@ Nothing here is wrong by itself: a partner may be entered before its certificate
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 from typing import Final
 
@@ -23,6 +23,7 @@ from broker.verify.certificate import load
 from broker.verify.fault import Fault
 from broker.verify.path import find
 from broker.verify.trust import REVOCATION_REQUIRED
+from config.partner_certificates import span
 from config.quarantine import missing
 from config.settings import Settings, raw
 from config.sources import of_file
@@ -30,24 +31,18 @@ from routing.table import Table
 from routing.table import forms as names
 from schemas.catalogue import FormCatalogue
 
-SOON: Final = timedelta(days=14)  # before a certificate ends
 _OWN: Final = ("certificate", "signing_certificate")  # of a way in, that it shows
 _BY: Final = {Proof.TLS: "certificate", Proof.WS_SECURITY: "certificate", Proof.AMQP_USER: "user of RabbitMQ"}
 _BELIEVING: Final = {"soap": "proof", "directory": "sender"}  # kinds, and what they believe their senders without
 
 
-def about_partners(
-    partners: Mapping[str, Partner], table: Table, catalogue: FormCatalogue, at: datetime
-) -> Iterator[str]:
-    """Yield what will keep a partner from sending: certificates that do not count now, boxes and forms of nobody."""
+def about_partners(partners: Mapping[str, Partner], table: Table, catalogue: FormCatalogue) -> Iterator[str]:
+    """Yield what will keep a partner from sending: no means to prove itself, boxes and forms of nobody."""
     forms = {name for form in catalogue.forms for name in names(form.key)}
     for id_, partner in sorted(partners.items()):
         place = f"partners.{id_}"
         if not partner.provable:
             yield f"{place}: has neither certificates nor users: it can prove itself nowhere"
-        for one in partner.certificates:
-            for words in _span(one, at):
-                yield f"{place}.certificates: SHA-256 {fingerprint(one)}: {words}"
         for box in sorted(partner.to):
             if not any(known == box or (box.endswith("/") and known.startswith(box)) for known in table.boxes):
                 yield f"{place}.to: {box}: no such box; /office/ means all boxes whose address begins so"
@@ -154,14 +149,4 @@ def _first(file: Path, at: datetime) -> Iterator[str]:
         found = of_file(file, certificates)
     except ConfigError:  # whoever needs the file tells that it cannot be read
         return
-    yield from _span(found[0], at)
-
-
-def _span(certificate: x509.Certificate, at: datetime) -> Iterator[str]:
-    since, until = certificate.not_valid_before_utc, certificate.not_valid_after_utc
-    if at < since:
-        yield f"the certificate does not count before {since:%Y-%m-%dT%H:%M:%SZ}"
-    elif at > until:
-        yield f"the certificate expired on {until:%Y-%m-%dT%H:%M:%SZ} and does not count any more"
-    elif until - at < SOON:
-        yield f"the certificate ends on {until:%Y-%m-%dT%H:%M:%SZ}"
+    yield from span(found[0], at)

@@ -38,6 +38,7 @@ def command(config: Path, as_json: bool, examples: bool) -> None:
         about_ways_in,
     )
     from config.exposure import exposed
+    from config.partner_certificates import about_certificates
     from config.settings import load, load_sound
     from config.sources import examine_forms
     from config.upkeep import examine_store
@@ -54,7 +55,8 @@ def command(config: Path, as_json: bool, examples: bool) -> None:
             warnings += [*about_lists(settings), *about_caches(settings)]
             made = parts(settings)
             warnings += made.table().warnings
-            warnings += about_partners(made.partners().all, made.table(), made.catalogue, clock.now())
+            warnings += about_partners(made.partners().all, made.table(), made.catalogue)
+            warnings += about_certificates(settings, clock.now())
             warnings += about_retention(settings, made.catalogue)
             warnings += about_ways_in(settings, made.partners().all, clock.now())
             warnings += about_seals(settings, made.seal.chain, clock.now())
