@@ -1,0 +1,138 @@
+"""Which of several certificates that a signer binds is its own, and who is told to have signed what inside a signature."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+
+import pytest
+from lxml import etree
+
+from adapters.testkit.signer import countersign, sign
+from adapters.testkit.signing.recipe import PLAIN
+from broker.evidence import Indication, Report
+from broker.verify import xades
+from broker.verify.certificate import Certificate, load
+from broker.verify.fault import Fault
+from tests.corpus.verify.keys import CA, OTHER, PERSON, binding, bound
+from tests.corpus.verify.scene import AT, FORM, PKI, TRUST, judged
+
+ETSI = "http://uri.etsi.org/01903/v1.3.2#"
+MARK = "<xades:SigningCertificate></xades:SigningCertificate>"
+XMLNS = f'xmlns:xades="{ETSI}" xmlns:ds="http://www.w3.org/2000/09/xmldsig#"'
+OWN, AUTHORITY, OTHERS = load(PKI.person.der), load(PKI.qualified_ca.credential.der), load(PKI.other_person.der)
+
+
+def bindings(*certificates: object) -> list[etree._Element]:
+    held = binding(*certificates)(MARK)  # type: ignore[arg-type]
+    return list(etree.fromstring(f"<a {XMLNS}>{held}</a>")[0])
+
+
+def chosen(
+    *certificates: object, signs: str = "", beside: tuple[Certificate, ...] = (AUTHORITY, OWN, OTHERS)
+) -> object:
+    asked: list[str] = []
+
+    def answer(it: Certificate) -> bool:
+        asked.append(it.report.sha256)
+        return it.report.sha256 == signs
+
+    return xades.bound(bindings(*certificates), beside, answer), asked
+
+
+def test_of_several_the_signers_is_the_one_whose_key_has_signed_wherever_it_stands() -> None:
+    signs = OWN.report.sha256
+    assert chosen(PERSON, CA, signs=signs) == (OWN, [signs])
+    assert chosen(CA, PERSON, signs=signs) == (OWN, [AUTHORITY.report.sha256, signs])
+    assert chosen(OTHER, CA, PERSON, signs=signs)[0] is OWN  # type: ignore[index]
+
+
+def test_one_alone_is_not_asked_whether_it_has_signed() -> None:
+    assert chosen(CA) == (AUTHORITY, [])
+
+
+def test_if_none_has_signed_the_first_that_is_there_should_have() -> None:
+    assert chosen(CA, PERSON)[0] is AUTHORITY  # type: ignore[index]
+    assert chosen(OTHER, CA, PERSON, beside=(OWN, AUTHORITY))[0] is AUTHORITY  # type: ignore[index]
+
+
+def test_one_that_is_not_there_is_passed_over_and_if_all_are_away_it_is_told() -> None:
+    assert chosen(CA, PERSON, signs=OWN.report.sha256, beside=(OWN,))[0] is OWN  # type: ignore[index]
+    for bound_ones in ((CA,), (CA, OTHER)):
+        with pytest.raises(Fault, match=r"signing-certificate-mismatch") as caught:
+            chosen(*bound_ones, beside=(OWN,))
+        assert caught.value.place == "xades:SigningCertificate"
+
+
+def test_so_many_are_looked_at_and_not_one_more() -> None:
+    assert judged(bound(*[OTHER] * 9, PERSON)()).code == ""
+    assert judged(bound(*[OTHER] * 10, PERSON)()).code == "verify.signing-certificate-mismatch"
+
+
+@pytest.mark.parametrize("signs", [OWN.report.sha256, ""])
+@pytest.mark.parametrize("of", [(PERSON,), (PERSON, CA)])
+def test_issuer_and_serial_of_the_chosen_one_are_asked_and_of_no_other(signs: str, of: tuple[object, ...]) -> None:
+    elements = bindings(*of)
+    elements[-1].find(".//{*}X509SerialNumber").text = "1"  # type: ignore[union-attr]
+    own = xades.bound(elements[::-1], [OWN], lambda it: it.report.sha256 == signs) if len(of) > 1 else None
+    assert own is (OWN if len(of) > 1 else None)
+    elements[0].find(".//{*}X509SerialNumber").text = "1"  # type: ignore[union-attr]
+    with pytest.raises(Fault, match=r"signing-certificate-issuer"):
+        xades.bound(elements, [OWN], lambda it: it.report.sha256 == signs)
+
+
+def test_only_an_authoritys_certificate_bound_is_no_ones_signature_and_is_not_called_changed() -> None:
+    report = judged(bound(CA)())
+    assert (report.code, report.place) == (
+        "verify.signing-certificate-other",
+        "ds:Signature[1]/xades:SigningCertificate",
+    )
+    assert report.indication is Indication.INDETERMINATE
+    (signature,) = report.signatures
+    assert (signature.certificate, signature.identity, signature.hint) == (None, None, "")
+
+
+def test_a_bound_key_of_another_kind_than_the_signers_is_told_of_likewise() -> None:
+    curve = PKI.elliptic_person
+
+    def show(text: str) -> str:
+        text = binding(curve.certificate)(text)
+        shown = re.search("<ds:X509Certificate>.*?</ds:X509Certificate>", sign(FORM, curve, AT).decode())
+        assert shown
+        return text.replace("<ds:X509Data>", f"<ds:X509Data>{shown[0]}")
+
+    assert judged(sign(FORM, PKI.person, AT, rewrite=show)).code == "verify.signing-certificate-other"
+
+
+# ── what others have signed inside a signature ──
+
+ROLE = "<Rola xmlns=''>starosta</Rola>"
+
+
+def countersigned(by: object, **how: object) -> Report:
+    document = countersign(sign(FORM, PKI.person, AT), by, AT, claimed_role=ROLE)  # type: ignore[arg-type]
+    return judged(document, **how)
+
+
+def test_what_a_counter_signer_says_is_signed_if_the_counter_signature_holds() -> None:
+    assert countersigned(PKI.other_person).code == ""
+    report = countersigned(PKI.stranger)
+    assert (report.code, report.place) == ("verify.foreign-unsigned", "ds:Signature")
+    assert report.facts["element"] == "Rola"
+
+
+def test_a_counter_signature_that_only_waits_for_evidence_is_not_foreign() -> None:
+    report = countersigned(PKI.other_person, trust=replace(TRUST, revocation="require"))
+    assert (report.code, report.awaits) == ("verify.revocation-unknown", True)
+
+
+def test_in_the_basic_profile_properties_that_nothing_covers_are_not_signed() -> None:
+    key = PKI.person.pem
+    properties = (
+        f'<ds:Object><xades:QualifyingProperties xmlns:xades="{ETSI}"><xades:SignedProperties>{ROLE}'
+        "</xades:SignedProperties></xades:QualifyingProperties></ds:Object></ds:Signature>"
+    )
+    plain = sign(FORM, PKI.person, AT, PLAIN)
+    assert judged(plain, profile="basic", keys=[key]).code == ""
+    added = plain.replace(b"</ds:Signature>", properties.encode())
+    assert judged(added, profile="basic", keys=[key]).code == "verify.foreign-unsigned"
