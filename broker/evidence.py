@@ -85,7 +85,7 @@ class Identity:
 class ReferenceReport:
     """One `ds:Reference`: what it points at and whether the digest agrees."""
 
-    uri: str
+    uri: str | None  # as written; empty means the document, None that no URI is written
     type: str
     transforms: tuple[str, ...]
     digest_method: str
@@ -105,6 +105,26 @@ class CertificateReport:
     not_before: datetime
     not_after: datetime
     sha256: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServiceReport:
+    """A service of a trusted list."""
+
+    territory: str  # of the list
+    name: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AnchorReport:
+    """By whose word the last certificate of a path is trusted: the operator's, or that of a trusted list.
+
+    `services` are those of the list that made it count at the moment of judgement, and by whose word a signature
+    below it is qualified; an operator's anchor has none.
+    """
+
+    name: str
+    services: tuple[ServiceReport, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,6 +163,10 @@ class TimeStampReport:
     policy: str = ""  # dotted
     code: str = ""
     hint: str = ""
+    path: tuple[str, ...] = ()  # of its unit, as of a signature's; none if there is no path
+    path_sha256: tuple[str, ...] = ()
+    anchor: AnchorReport | None = None
+    revocation: tuple[RevocationReport, ...] = ()
     silent_since: datetime | None = None  # nobody answers for the unit, or for its authorities
 
 
@@ -162,6 +186,8 @@ class SignatureReport:
     references: tuple[ReferenceReport, ...] = ()
     certificate: CertificateReport | None = None
     path: tuple[str, ...] = ()  # subjects from the signer up to the anchor
+    path_sha256: tuple[str, ...] = ()  # of the same certificates: two of an authority may bear one name
+    anchor: AnchorReport | None = None
     tried: tuple[str, ...] = ()  # the same of a path that does not hold; then `path` is empty
     revocation: tuple[RevocationReport, ...] = ()  # of the path's certificates below the anchor; none if nobody asks
     level: Level = Level.NONE
@@ -277,7 +303,8 @@ def explanation(report: Report) -> dict[str, str]:
         numbered = {f"ds:Reference[{number}]": each for number, each in enumerate(signature.references, start=1)}
         named = [numbered[signature.place]] if signature.place in numbered else signature.references
         for reference in [each for each in named if not each.holds][:1]:
-            facts |= {"reference": told(reference.uri), "expected": reference.expected, "actual": reference.actual}
+            facts |= {"expected": reference.expected, "actual": reference.actual}
+            facts["reference"] = told(reference.uri or "")
     return {**facts, **report.facts}
 
 

@@ -1,9 +1,9 @@
 """The verification report as XML, for those who keep XML: the same facts under the same names as its JSON.
 
-What must live here: how the one is written as the other.  Names are the fields' of `broker/evidence.py` in upper
-camel case (`sub_indication` is `SubIndication`); a list is a holder with an element for each entry; what is empty is
-left out.  The form is `schemas/receipts/verification-report.xsd`.  The names of verdicts are those of
-ETSI EN 319 102-1 §5.1; the form is our own and not that of TS 119 102-2.
+What must live here: how the one is written as the other.  Names are the fields' of `broker/evidence.py` in upper camel
+case (`sub_indication` is `SubIndication`); a list is a holder with an element for each entry; what is empty is left
+out, but for an empty URI, which is one.  The form is `schemas/receipts/verification-report.xsd`.  The names of
+verdicts are those of ETSI EN 319 102-1 §5.1; the form is our own and not that of TS 119 102-2.
 """
 
 from __future__ import annotations
@@ -25,6 +25,8 @@ _ENTRIES: Final = {
     "references": "Reference",
     "transforms": "Transform",
     "path": "Subject",
+    "path_sha256": "Digest",
+    "services": "Service",
     "tried": "Subject",
     "revocation": "CertificateStatus",
     "time_stamps": "TimeStamp",
@@ -42,7 +44,7 @@ def to_xml(report: bytes) -> bytes:
 
 def _fill(parent: etree._Element, facts: Mapping[str, Any]) -> None:
     for name, value in facts.items():
-        if value not in ("", None, [], {}):
+        if value not in ("", None, [], {}) or (name, value) == ("uri", ""):
             _write(etree.SubElement(parent, _NS + _camel(name)), name, value)
 
 

@@ -173,12 +173,19 @@ def _certificates(chains: Mapping[str, Sequence[x509.Certificate]]) -> Iterator[
 
 
 def _signatures(report: bytes | None) -> list[dict[str, Any]]:
-    """Return what a report says of each signature, counter-signatures too; one of an earlier version says less."""
-    return _with_counters(json.loads(report).get("signatures", ())) if report else []
+    """Return what a report says of each signature, of those that countersign and of the stamps on them.
+
+    One of an earlier version says less.
+    """
+    return _with_others(json.loads(report).get("signatures", ())) if report else []
 
 
-def _with_counters(signatures: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    return [each for one in signatures for each in (one, *_with_counters(one.get("counter_signatures", ())))]
+def _with_others(signatures: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [
+        each
+        for one in signatures
+        for each in (one, *one.get("time_stamps", ()), *_with_others(one.get("counter_signatures", ())))
+    ]
 
 
 def _anchors(signatures: Sequence[dict[str, Any]], trust: TrustSnapshot) -> list[x509.Certificate]:

@@ -111,12 +111,17 @@ def _standing(said: TimeStamp, entry: datetime, trust: TrustSnapshot, known: Kno
         way = choose(_in_force(said.paths(), entry), known, trust, entry)
     except Fault as fault:
         return TimeStampReport(code=fault.code, hint=fault.hint)
-    stands = TimeStampReport(at=said.at, by=said.by, policy=said.policy)
-    if way.fault is None:
-        return stands
-    if way.fault.code not in AWAITED:
-        return TimeStampReport(code=way.fault.code)
-    return replace(stands, code=way.fault.code, silent_since=silence(way.revocation))
+    told = TimeStampReport(
+        path=way.path.subjects,
+        path_sha256=way.path.digests,
+        anchor=way.path.anchor.report(said.at),
+        revocation=way.revocation,
+        code=way.fault.code if way.fault else "",
+        silent_since=silence(way.revocation),
+    )
+    if told.code and told.code not in AWAITED:
+        return told
+    return replace(told, at=said.at, by=said.by, policy=said.policy)
 
 
 def _in_force(paths: Iterator[Path], entry: datetime) -> Iterator[Path]:

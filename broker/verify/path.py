@@ -57,6 +57,11 @@ class Path:
         return tuple(certificate.report.subject for certificate in self.certificates)
 
     @property
+    def digests(self) -> tuple[str, ...]:
+        """Their SHA-256, hex."""
+        return tuple(certificate.report.sha256 for certificate in self.certificates)
+
+    @property
     def chain(self) -> tuple[bytes, ...]:
         """Their DER."""
         return tuple(certificate.der for certificate in self.certificates)

@@ -107,7 +107,7 @@ class _Reference:
         digest_method = self._element.find(DS + "DigestMethod")
         return Covered(
             report=ReferenceReport(
-                uri=self._element.get("URI") or "",
+                uri=self._element.get("URI"),
                 type=self._element.get("Type") or "",
                 transforms=tuple(it.get("Algorithm") or "" for it in self._transforms()),
                 digest_method="" if digest_method is None else digest_method.get("Algorithm") or "",

@@ -259,6 +259,7 @@ class _Judgement:
         covering = next((it for it in self.covered if it.report.covers_form and it.fault is None), None)
         own = self.signer.certificate if self.signer else None
         properties = self.signer.properties if self.signer else None
+        way = self.standing.path
         report = SignatureReport(
             id=self.element.get("Id") or f"#{self.number}",
             indication=fault.indication if fault else Indication.PASSED,
@@ -271,7 +272,9 @@ class _Judgement:
             signature_method=self._method_uri(),
             references=tuple(it.report for it in self.covered),
             certificate=own.report if own else None,
-            path=self.standing.subjects,
+            path=way.subjects if way else (),
+            path_sha256=way.digests if way else (),
+            anchor=way.anchor.report(self.standing.at) if way else None,
             tried=self.standing.tried,
             revocation=self.standing.revocation,
             level=Level.NONE if fault and fault.code not in AWAITED else self.standing.level,

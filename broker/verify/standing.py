@@ -27,11 +27,11 @@ CLAIM_NOT_BELIEVED = "verify.hint-claimed-role"
 class Standing:
     """What was found for the moment `at`, as far as it could be asked, and what is wrong.
 
-    `subjects` are those of the path, from the signer up to the anchor; `tried` of one that does not hold.
+    `path` is the one that counts; `tried` are the subjects of one that does not hold.
     """
 
     at: datetime
-    subjects: tuple[str, ...] = ()
+    path: Path | None = None
     tried: tuple[str, ...] = ()
     revocation: tuple[RevocationReport, ...] = ()
     level: Level = Level.NONE
@@ -74,7 +74,7 @@ class Inquiry:
         """Find the path, the level and what is known of revocations; raise Fault."""
         paths = path.find_all(self.own, self.beside, self.trust, found.at)
         way = choose(paths, self.known, self.trust, found.at, entry=self.entry)
-        found.subjects = way.path.subjects
+        found.path = way.path
         found.revocation = way.revocation
         self._rank(way.path, found)
         if way.fault is not None:  # last: when only its evidence is missing, all else is established

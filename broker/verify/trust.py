@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from cryptography.hazmat.primitives.serialization import Encoding, load_pem_public_key
 
 from broker.errors import ConfigError
-from broker.evidence import Level
+from broker.evidence import AnchorReport, Level, ServiceReport
 from broker.verify.qualified import Service, is_qualified
 
 PublicKey = RSAPublicKey | EllipticCurvePublicKey
@@ -52,6 +52,11 @@ class Anchor:
     def counts(self, at: datetime) -> bool:
         """Whether paths may end here at a moment: an operator's anchor always, a list's while it is granted."""
         return not self.services or any(it.covers(at) for it in self.services)
+
+    def report(self, at: datetime) -> AnchorReport:
+        """Return by whose word it counts at a moment."""
+        services = [ServiceReport(territory=it.territory, name=it.name) for it in self.services if it.covers(at)]
+        return AnchorReport(name=self.name, services=tuple(dict.fromkeys(services)))
 
     def level_of(self, certificate: x509.Certificate, at: datetime) -> Level:
         """Return what a signature with a certificate below this anchor is worth at a moment."""

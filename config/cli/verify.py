@@ -16,7 +16,7 @@ from config.cli.say import CANNOT_TELL, NO, YES, as_json, complain, say, say_jso
 from config.cli.say import moment as written
 
 if TYPE_CHECKING:
-    from broker.evidence import Report, RevocationReport, SignatureReport
+    from broker.evidence import Report, RevocationReport, SignatureReport, TimeStampReport
     from broker.verify import TrustSnapshot
     from broker.verify.settlement import Brought
     from config.settings import Settings
@@ -302,13 +302,27 @@ def _signature(one: SignatureReport, indent: str) -> None:
         say(f"{indent}  signer: {', '.join(f'{key} {value}' for key, value in told.items() if value)}")
     for reference in one.references:
         holds = "holds" if reference.holds else f"expected {reference.expected}, found {reference.actual or 'nothing'}"
-        say(f"{indent}  Reference {reference.uri!r}: {holds}{', covers the form' if reference.covers_form else ''}")
-    if one.path:
-        say(f"{indent}  path: {' < '.join(one.path)}")
-    for certificate in one.revocation:
-        _revocation(certificate, indent + "  ")
+        uri = "without a URI" if reference.uri is None else repr(reference.uri)
+        say(f"{indent}  Reference {uri}: {holds}{', covers the form' if reference.covers_form else ''}")
+    _path(one, indent + "  ")
+    for stamp in one.time_stamps:
+        said = ", ".join(filter(None, (written(stamp.at), stamp.by, stamp.code, stamp.hint)))
+        say(f"{indent}  time-stamp: {said}")
+        _path(stamp, indent + "    ")
     for counter in one.counter_signatures:
         _signature(counter, indent + "  counter-")
+
+
+def _path(one: SignatureReport | TimeStampReport, indent: str) -> None:
+    """Say by which certificates, each told by the beginning of its SHA-256, and by whose word."""
+    if one.path:
+        certificates = zip(one.path, one.path_sha256, strict=True)
+        say(f"{indent}path: {' < '.join(f'{subject} [{digest[:16]}]' for subject, digest in certificates)}")
+    if one.anchor:
+        services = "; ".join(f"{it.territory}: {it.name}" for it in one.anchor.services)
+        say(f"{indent}anchor: {one.anchor.name}{f', by the trusted list of {services}' if services else ''}")
+    for certificate in one.revocation:
+        _revocation(certificate, indent)
 
 
 def _revocation(one: RevocationReport, indent: str) -> None:

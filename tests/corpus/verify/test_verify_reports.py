@@ -21,7 +21,10 @@ from tests.corpus.verify.scene import AT, FORM, PKI, judged
 TEXT = (Path(__file__).parents[3] / "schemas/receipts/verification-report.xsd").read_bytes()
 SCHEMA = etree.XMLSchema(etree.fromstring(TEXT))
 NS = f"{{{NAMESPACE}}}"
-LISTS = {"Signatures", "References", "Transforms", "Path", "Tried", "TimeStamps", "Extensions", "CounterSignatures"}
+LISTS = {
+    *("Signatures", "References", "Transforms", "Path", "PathSha256", "Services", "Tried", "TimeStamps", "Extensions"),
+    "CounterSignatures",
+}
 GOOD = {
     "good-qualified": lambda: sign(FORM, PKI.person, AT, QUALIFIED),
     "good-platform": lambda: sign_on_platform(FORM, PKI.platform, PKI.person.person, AT),
@@ -44,7 +47,7 @@ def plain(element: etree._Element, *, outer: str = "") -> object:
 
 def camel(value: object) -> object:
     if isinstance(value, dict):
-        kept = {key: it for key, it in value.items() if it not in ("", None, [], {})}
+        kept = {key: it for key, it in value.items() if it not in ("", None, [], {}) or (key, it) == ("uri", "")}
         return {"".join(word.capitalize() for word in key.split("_")): camel(it) for key, it in kept.items()}
     return [camel(it) for it in value] if isinstance(value, list) else value
 
@@ -57,6 +60,29 @@ def test_a_report_as_xml_obeys_its_schema_and_says_the_same(name: str) -> None:
     SCHEMA.assertValid(root)
     assert plain(root) == camel(json.loads(report))
     assert to_xml(report) == xml
+
+
+def test_a_reference_to_the_document_is_not_one_that_names_nothing() -> None:
+    whole = sign(FORM, PKI.person, AT, QUALIFIED)
+    nameless = whole.replace(b' URI=""', b"", 1)
+    for document, said in ((whole, ""), (nameless, None)):
+        report = to_json(judged(document))
+        (first, *_) = json.loads(report)["signatures"][0]["references"]
+        assert first["uri"] == said
+        root = etree.fromstring(to_xml(report))
+        SCHEMA.assertValid(root)
+        (reference, *_) = root.iter(f"{NS}Reference")
+        written = reference.find(f"{NS}Uri")
+        assert (written is not None) == (said is not None)
+
+
+def test_a_report_of_an_earlier_version_can_still_be_written_as_xml() -> None:
+    report = json.loads(to_json(judged(sign(FORM, PKI.person, AT, QUALIFIED))))
+    for it in report["signatures"]:
+        del it["path_sha256"], it["anchor"]
+    root = etree.fromstring(to_xml(json.dumps(report).encode()))
+    SCHEMA.assertValid(root)
+    assert root.find(f".//{NS}Path") is not None
 
 
 def test_a_document_without_a_signature_has_a_report_too() -> None:
