@@ -73,8 +73,8 @@ class Archive:
         Raises Unavailable, OSError, or ConfigError if the index is not ours or another run is at work: what was
         yielded is there, and the next run goes on.
         """
-        self._folder.mkdir(parents=True, exist_ok=True)
-        with (self._folder / INDEX).open("ab", buffering=0) as index:
+        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with open(self._folder / INDEX, "ab", buffering=0, opener=_as_its_owner) as index:
             _require_alone(index, self._folder)
             noted = _mended(self._folder / INDEX)
             settle(self._folder)
@@ -150,6 +150,11 @@ def pages(ledger: Ledger, wanted: Filter) -> Iterator[Record]:
     while page := ledger.list(wanted):
         yield from page
         wanted = replace(wanted, after=page[-1].submission.id)
+
+
+def _as_its_owner(file: str, flags: int) -> int:
+    """Open a file that nobody else may read if it is made now: it says what came to which office."""
+    return os.open(file, flags, 0o600)
 
 
 def _require_alone(index: IO[bytes], folder: Path) -> None:

@@ -1,7 +1,8 @@
 """Files that are there whole or not at all, and still there after a power cut.
 
-`made` is for a file that an operator names: nothing of another kind is ever replaced by it.  `put` is for folders of
-our own, in which a name says what is in the file.
+`made` is for a file that an operator names: nothing of another kind is ever replaced by it, and nobody but its owner
+may read it, for what commands write holds documents, or who sent what and when.  `put` is for folders that we share
+with partners and offices, in which a name says what is in the file: others must read it; umask and folder say who.
 """
 
 from __future__ import annotations
@@ -32,8 +33,8 @@ def file_name(identifier: str) -> str:
 
 
 @contextlib.contextmanager
-def made(target: Path, over: Kind | None = None, *, mode: int = 0o666) -> Iterator[Path]:
-    """Yield a hidden file beside `target`, empty; when the block has filled it, flush it and give it its name.
+def made(target: Path, over: Kind | None = None) -> Iterator[Path]:
+    """Yield a hidden file beside `target`, empty, mode 600; when the block has filled it, flush it and name it so.
 
     What is there under that name stays, and FileExistsError is raised, unless it is a file `over` which this one may be
     written: then its permissions go on.  Both is looked at before the work and after it.  Raises OSError, and what the
@@ -42,7 +43,7 @@ def made(target: Path, over: Kind | None = None, *, mode: int = 0o666) -> Iterat
     require_free(target, over)
     part = target.with_name(f".{target.name}.{secrets.token_hex(_UNIQUE)}.part")
     try:
-        os.close(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode))  # as umask says
+        os.close(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
         yield part
         flush(part)
         require_free(target, over)

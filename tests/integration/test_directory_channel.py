@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import threading
 from contextlib import contextmanager
 from datetime import timedelta
@@ -60,6 +61,22 @@ def test_a_folder_that_is_named_as_a_slip_is_not_held_open(harness, desk, tmp_pa
             assert harness.send(Message()).word is Word.RECEIPT
     assert held(folder) == 0
     assert folder.is_dir()
+
+
+def test_results_are_for_the_folders_group_as_umask_says(harness, desk, tmp_path):
+    """The partner's account takes them, so they are not the broker's alone; others are kept out by folder and umask."""
+    folder, group = tmp_path / "in", max(os.getgroups() or [os.getgid()])
+    os.chown(folder, -1, group)
+    folder.chmod(0o2770)
+    before = os.umask(0o027)
+    try:
+        with serving(harness, desk):
+            assert harness.send(Message()).word is Word.RECEIPT
+    finally:
+        os.umask(before)
+    (receipt,) = (folder / "done").glob("*.upp.xml")
+    assert (receipt.stat().st_mode & 0o777, receipt.stat().st_gid) == (0o640, group)
+    assert (folder / "done").stat().st_mode & 0o7777 == 0o2750
 
 
 def test_a_slip_that_names_a_folder_is_refused_and_the_folder_stays(harness, desk, tmp_path):

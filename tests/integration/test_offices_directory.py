@@ -36,6 +36,19 @@ def test_a_repeat_puts_the_same_files_under_the_same_names(tmp_path):
     )
 
 
+def test_documents_are_for_the_folders_group_as_umask_says(tmp_path):
+    folder, group = tmp_path / "out", max(os.getgroups() or [os.getgid()])
+    folder.mkdir()
+    os.chown(folder, -1, group)
+    folder.chmod(0o2770)
+    before = os.umask(0o027)
+    try:
+        OFFICE.make(OFFICE.settings(folder=folder), surroundings()).deliver(a_parcel(b"<a/>"))
+    finally:
+        os.umask(before)
+    assert {(one.stat().st_mode & 0o777, one.stat().st_gid) for one in folder.iterdir()} == {(0o640, group)}
+
+
 @pytest.mark.parametrize("delivery", ["../escape", "/tmp/x", "..", ".hidden", "a/b", "x" * 300, "zażółć"])
 def test_names_come_from_the_delivery_and_stay_in_the_folder(tmp_path, delivery):
     folder = tmp_path / "out"

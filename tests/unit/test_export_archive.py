@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from dataclasses import replace
 from datetime import timedelta
 from zipfile import ZipFile
@@ -79,6 +80,24 @@ def test_every_submission_is_a_container_that_holds_and_a_line_of_the_index(stor
         }
         assert made(store, case) == 1
     assert len(list((tmp_path / "archive").iterdir())) == 6
+
+
+def test_an_archive_is_its_owners_alone(store, tmp_path):
+    """It holds documents, and the index says what came to whom; who is to have it, the operator says by chmod."""
+    folder = tmp_path / "archive"
+    before = os.umask(0o022)
+    try:
+        cases(store, 1)
+        filled(store, folder)
+        assert folder.stat().st_mode & 0o777 == 0o700
+        assert {one.stat().st_mode & 0o777 for one in folder.iterdir()} == {0o600}
+        for one in (folder, *folder.iterdir()):
+            one.chmod(0o750 if one.is_dir() else 0o640)
+        cases(store, 2)
+        filled(store, folder)
+    finally:
+        os.umask(before)
+    assert (folder.stat().st_mode & 0o777, (folder / INDEX).stat().st_mode & 0o777) == (0o750, 0o640)
 
 
 def test_a_second_run_makes_only_what_came_meanwhile(store, tmp_path):

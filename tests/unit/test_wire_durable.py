@@ -57,6 +57,16 @@ def test_what_is_there_is_replaced_at_once_if_it_is_of_the_kind_or_empty(target,
     assert listed(tmp_path) == ["file"]
 
 
+@pytest.mark.parametrize("umask", [0o000, 0o022, 0o077])
+def test_what_an_operator_has_written_is_his_alone_whatever_the_umask(umask, target):
+    modes, before = [], os.umask(umask)
+    try:
+        write(target, None, meanwhile=lambda: modes.extend(one.stat().st_mode for one in target.parent.iterdir()))
+    finally:
+        os.umask(before)
+    assert [mode & 0o777 for mode in (*modes, target.stat().st_mode)] == [0o600, 0o600]
+
+
 def test_permissions_go_on_with_the_name(target):
     target.write_bytes(OLD)
     target.chmod(0o640)

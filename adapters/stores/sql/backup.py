@@ -47,7 +47,7 @@ def copy(source: Path, target: Path, progress: Progress = _silent) -> Copied:
     for left in left_of(target):
         left.unlink(missing_ok=True)
     try:
-        with made(target, mode=0o600) as part:
+        with made(target) as part:
             _copy_pages(source, part, progress)
             return _examine(part)
     except sqlite3.Error as error:
