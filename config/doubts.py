@@ -9,12 +9,14 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Final
+from urllib.parse import urlsplit
 
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from adapters.trust import cache
 from adapters.trust.lists import Shelf
+from adapters.wire.reach import on_loopback
 from broker.errors import ConfigError
 from broker.model import OfficeId
 from broker.partner import Partner, Proof, fingerprint
@@ -71,6 +73,17 @@ def about_ways_in(settings: Settings, partners: Mapping[str, Partner], at: datet
             if isinstance(file, str):
                 for words in _first(settings.path(Path(file)), at):
                     yield f"channels.{name}.{setting}: {words}"
+
+
+def about_ways_out(settings: Settings) -> Iterator[str]:
+    """Yield the offices to which documents go over the network for everybody to read, and to whoever answers there."""
+    for name, entry in sorted(settings.offices.items()):
+        url = urlsplit(str(entry.own().get("url", "")))
+        if url.scheme in {"http", "amqp"} and not on_loopback(url.hostname or ""):
+            yield (
+                f"offices.{name}.url: documents go to another machine unencrypted, to whoever answers there: "
+                f"{url.scheme}s:// proves which"
+            )
 
 
 def about_lists(settings: Settings) -> Iterator[str]:

@@ -36,6 +36,7 @@ def command(config: Path, as_json: bool, examples: bool) -> None:
         about_retention,
         about_seals,
         about_ways_in,
+        about_ways_out,
     )
     from config.exposure import exposed
     from config.partner_certificates import about_certificates
@@ -52,7 +53,7 @@ def command(config: Path, as_json: bool, examples: bool) -> None:
         settings, problems = load_sound(config)
         if settings is not None:
             (problems if settings.environment == "production" else warnings).extend(exposed(settings))
-            warnings += [*about_lists(settings), *about_caches(settings)]
+            warnings += [*about_ways_out(settings), *about_lists(settings), *about_caches(settings)]
             made = parts(settings)
             warnings += made.table().warnings
             warnings += about_partners(made.partners().all, made.table(), made.catalogue)

@@ -202,6 +202,22 @@ def test_in_production_check_names_every_way_in_that_believes_its_senders(place)
     assert [one.partition(": ")[0] for one in answer("check", "-c", file)["warnings"]] == ["channels.soap.proof"]
 
 
+@pytest.mark.parametrize(
+    ("url", "warned"),
+    [
+        ("http://dms.example/odbiorca", True),
+        ("https://dms.example/odbiorca", False),
+        ("http://[::1]:8090/odbiorca", False),
+        ("http://192.0.2.1/odbiorca", True),
+    ],
+)
+def test_an_office_that_gets_documents_unencrypted_on_another_machine_is_a_warning(place, url, warned):
+    office = 'gmina-cieszyn = { kind = "soap", url = "http://127.0.0.1:8090/dms/gmina-cieszyn" }'
+    file = edited(place, (office, office.replace("http://127.0.0.1:8090/dms/gmina-cieszyn", url)))
+    said = answer("check", "-c", file)["warnings"]
+    assert [one.partition(": ")[0] for one in said] == ["offices.gmina-cieszyn.url"] * warned
+
+
 def test_a_certificate_of_the_servers_own_that_has_expired_is_a_warning(place):
     said = run("check", "-c", with_partner(place, server="expired", key="expired")).stdout
     assert "warning  channels.secure.certificate: the certificate expired on " in said

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 from pathlib import Path
 from typing import Literal
 from urllib.parse import urlsplit
@@ -10,6 +9,7 @@ from urllib.parse import urlsplit
 from pydantic import Field, model_validator
 
 from adapters.wire.kind import KindSettings
+from adapters.wire.reach import on_loopback
 from adapters.wire.secret import SecretFile, exclusive
 from broker.partner import Proof
 
@@ -112,12 +112,12 @@ def problems(settings: SoapSettings) -> list[str]:
 def _reach(settings: SoapSettings, host: str) -> list[str]:
     """Return what is wrong with who can reach the channel: beyond loopback only proven senders, and only by TLS."""
     found = []
-    if not loopback(host) and not settings.proof:
+    if not on_loopback(host) and not settings.proof:
         found.append(
             f"proof: {host} can be reached from other machines, so senders must prove who they are; "
             'set proof = ["tls"], ["ws-security"] or both'
         )
-    if not loopback(host) and settings.certificate is None:
+    if not on_loopback(host) and settings.certificate is None:
         found.append(f"certificate: {host} can be reached from other machines, so the channel must speak TLS")
     if "tls" in settings.proof and settings.certificate is None:
         found.append('certificate: must be given, for with proof = ["tls"] the channel must speak TLS')
@@ -149,14 +149,6 @@ def _public(settings: SoapSettings, host: str) -> list[str]:
         found.append(f"public_url: {settings.public_url!r} is not an http or https address without ? and #")
     elif public.scheme == "http" and settings.certificate is not None:
         found.append("public_url: begins with http:, but the channel speaks TLS")
-    if not settings.public_url and not loopback(host):
+    if not settings.public_url and not on_loopback(host):
         found.append("public_url: must be said when listening beyond loopback, for it stands in the WSDL")
     return found
-
-
-def loopback(host: str) -> bool:
-    """Whether an address can only be reached from this machine.  A name is not looked up: only one is known."""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
