@@ -30,23 +30,17 @@ import structlog
 from pika.spec import Basic, BasicProperties
 
 from adapters.channels.amqp_health import Health
-from adapters.channels.amqp_messages import (
-    Message,
-    answerable,
-    dead_letter,
-    envelope_of,
-    receipt_reply,
-    refusal_reply,
-)
+from adapters.channels.amqp_messages import Message, envelope_of
+from adapters.channels.amqp_posts import Post, Posts
+from adapters.channels.amqp_replies import Replies
 from adapters.channels.amqp_settings import AmqpChannelSettings, problems
 from adapters.wire.amqp import QUORUM, Fate, Line, connect
 from adapters.wire.kind import Kind, Surroundings
 from adapters.wire.weight import SMALL, Scales
-from broker.errors import ConfigError, Malformed, NotYet, Rejection, Unavailable
+from broker.errors import ConfigError, NotYet, Rejection, Unavailable
 from broker.model import Envelope
 from broker.partner import Partners
 from broker.ports import Accept, Channel
-from broker.retry import RetryPolicy
 
 log = structlog.get_logger(__name__)
 
@@ -66,14 +60,16 @@ class AmqpChannel:
     def serve(self, accept: Accept, stop: Event) -> None:
         """See `broker.ports.Channel`.  A line that falls later is opened again here, after a growing wait."""
         health, opened, scales = Health(), False, Scales(self.settings.large)
-        policy = RetryPolicy(first=self.settings.first_wait, longest=self.settings.longest_wait)
-        with ThreadPoolExecutor(self.settings.workers, thread_name_prefix=self.name) as pool:
+        with (
+            ThreadPoolExecutor(self.settings.workers, thread_name_prefix=self.name) as pool,
+            Replies(self._dial, self.name, self.settings.deadline.total_seconds()) as replies,
+        ):
             while not stop.is_set():
                 wait: timedelta | None = None
                 try:
-                    line = connect(self._parameters(), monotonic() + self.settings.deadline.total_seconds())
+                    line = self._dial()
                     try:
-                        session = _Session(self, line, accept, pool, health, scales=scales)
+                        session = _Session(self, line, accept, pool, health, scales=scales, replies=replies)
                         session.open()
                         opened = True
                         wait = session.run(stop)
@@ -86,7 +82,7 @@ class AmqpChannel:
                     health.failures += 1
                     log.warning("channel.line-lost", channel=self.name, reason=away.reason)
                 if not stop.is_set():
-                    wait = wait or policy.wait(health.failures, random.random())  # noqa: S311 - spreads load only
+                    wait = wait or self.settings.retry.wait(health.failures, random.random())  # noqa: S311 - spreads load only
                     log.warning("channel.paused", channel=self.name, seconds=round(wait.total_seconds(), 3))
                     stop.wait(wait.total_seconds())
         self.ready.clear()
@@ -94,40 +90,52 @@ class AmqpChannel:
     def _parameters(self) -> pika.connection.Parameters:
         return self.settings.parameters(self.around.folder, name=f"goniec channel {self.name}")
 
+    def _dial(self) -> Line:
+        return connect(self._parameters(), monotonic() + self.settings.deadline.total_seconds())
+
     def partners(self) -> Partners | None:
         """Those among whom senders must prove to be, as they are now; None if senders are believed."""
         return self.around.partners() if self.settings.proof else None
 
     @property
-    def dead_letters(self) -> str:
-        """The queue of what was refused."""
-        return self.settings.dead_letters or f"{self.settings.queue}.dead-letters"
-
-    @property
-    def quarantine(self) -> str:
-        """The queue of what was redelivered too often."""
-        return self.settings.quarantine or f"{self.settings.queue}.quarantine"
+    def posts(self) -> Posts:
+        """What writes answers, and what is put aside."""
+        it = self.settings
+        dead_letters, quarantine = (
+            it.dead_letters or f"{it.queue}.dead-letters",
+            it.quarantine or f"{it.queue}.quarantine",
+        )
+        return Posts(channel=self.name, dead_letters=dead_letters, quarantine=quarantine, partners=self.partners)
 
 
 class _Session:
     """The life of one line: messages come, go through intake, and are settled.  All but `_take_in` on its thread."""
 
     def __init__(
-        self, of: AmqpChannel, line: Line, accept: Accept, pool: Executor, health: Health, *, scales: Scales
+        self,
+        of: AmqpChannel,
+        line: Line,
+        accept: Accept,
+        pool: Executor,
+        health: Health,
+        *,
+        scales: Scales,
+        replies: Replies,
     ) -> None:
         self._of, self._line, self._accept, self._pool, self._health = of, line, accept, pool, health
+        self._posts, self._replies = of.posts, replies
         self._consumers: list[str] = []  # the first has a place for each worker, the others are for what is aside
         self._open = 0  # messages neither acknowledged nor given up
         # By tag, those that must wait by themselves: until when, and what they are unless that would be too large.
         self._aside_until: dict[int, tuple[float, Message | None]] = {}
         self._scales = scales
         self._heavy: deque[tuple[Message, Envelope]] = deque()  # large ones that wait for their turn
-        self._away: Exception | None = None  # why no more are taken
+        self._away: Unavailable | None = None  # why no more are taken
 
     def open(self) -> None:
         """See to the queues and start to consume.  Raises Unavailable."""
         it, channel = self._of.settings, self._line.channel
-        for queue in (it.queue, self._of.dead_letters, self._of.quarantine):
+        for queue in (it.queue, self._posts.dead_letters, self._posts.quarantine):
             self._line.ask(
                 channel.queue_declare,
                 self._by(),
@@ -156,7 +164,7 @@ class _Session:
             aside = [message for _, message in self._aside_until.values() if message is not None]
             for message in (*aside, *(message for message, _ in self._heavy)):
                 self._health.hand_back(message)
-        return self._away.retry_after if isinstance(self._away, Unavailable) else None
+        return self._away.retry_after
 
     def _drive(self, until: Callable[[], bool]) -> None:
         while not self._line.drive(until, monotonic() + _GLANCE):
@@ -175,17 +183,15 @@ class _Session:
             return
         self._open += 1
         if self._health.poisonous(message, self._of.settings.redeliveries):
-            no = Malformed("amqp.redelivered", facts={"times": str(message.times)})
-            log.error("channel.quarantined", channel=self._of.name, times=message.times)
-            self._settle(message, [self._aside(message, no, self._of.quarantine)])
+            self._give_away(message)
             return
         self._begin(message)
 
     def _begin(self, message: Message) -> None:
         try:
             envelope = envelope_of(message, channel=self._of.name, partners=self._of.partners())
-        except Rejection as no:
-            self._settle(message, self._refusal(message, no))
+        except Exception as why:  # noqa: BLE001 - whatever it is, it is this message's alone
+            self._what_follows(message, why)()
         else:
             self._heavy.append((message, envelope))
             self._let_in()
@@ -204,48 +210,39 @@ class _Session:
 
     def _take_in(self, message: Message, envelope: Envelope) -> None:
         """Ask intake, on a thread of the pool, and hand what comes of it to the line's thread."""
-        then: Callable[[], None]
         try:
-            then = partial(self._settle, message, self._answer(message, envelope))
-        except NotYet as waits:
-            then = partial(self._put_aside, message, waits)
-        except Unavailable as away:
-            then = partial(self._give_up, message, away)
-        except Exception as bug:  # nothing was acknowledged: the message is safe in its queue
-            log.exception("channel.intake-bug", channel=self._of.name, sha256=envelope.digest)
-            then = partial(self._give_up, message, bug)
+            then: Callable[[], None] = partial(
+                self._settle, message, self._posts.receipt(message, self._accept(envelope))
+            )
+        except Exception as why:  # noqa: BLE001 - likewise
+            then = self._what_follows(message, why)
         self._scales.give(len(message.body))
         self._line.hand(then)
         self._line.hand(self._let_in)
 
-    def _answer(self, message: Message, envelope: Envelope) -> list[_Post]:
+    def _what_follows(self, message: Message, why: Exception) -> Callable[[], None]:
+        """Return what is to be done with a message that was not taken in.  Nothing was acknowledged yet."""
         try:
-            receipt = self._accept(envelope)
-        except Rejection as no:
-            return self._refusal(message, no)
-        return self._reply(message, *receipt_reply(message, receipt))
-
-    def _refusal(self, message: Message, no: Rejection) -> list[_Post]:
-        log.info("channel.refused", channel=self._of.name, code=no.code, place=no.place)
-        return [self._aside(message, no, self._of.dead_letters), *self._reply(message, *refusal_reply(message, no))]
-
-    def _reply(self, message: Message, body: bytes, properties: BasicProperties) -> list[_Post]:
-        if not answerable(message, self._of.partners()):
-            return []
-        return [_Post(message.properties.reply_to, body, properties, needed=False)]
-
-    def _aside(self, message: Message, no: Rejection, queue: str) -> _Post:
-        properties = dead_letter(message, no, channel=self._of.name, at=message.at)
-        return _Post(queue, message.body, properties, needed=True)
+            if isinstance(why, Rejection):
+                log.info("channel.refused", channel=self._of.name, code=why.code, place=why.place)
+                return partial(self._settle, message, self._posts.refusal(message, why))
+        except Exception as bug:  # noqa: BLE001 - likewise
+            why = bug
+        if isinstance(why, NotYet):
+            return partial(self._put_aside, message, why)
+        if isinstance(why, Unavailable):
+            return partial(self._give_up, message, why)
+        log.error("channel.intake-bug", channel=self._of.name, sha256=message.digest, exc_info=why)
+        return partial(self._meet_bug, message)
 
     # ── settling ─────────────────────────────────────────────────────────────────────────────────────────
 
-    def _settle(self, message: Message, posts: list[_Post]) -> None:
+    def _settle(self, message: Message, posts: list[Post]) -> None:
         """Send what is to be sent; acknowledge the message when all of it is confirmed."""
         waiting = len(posts)
         failed: list[Unavailable] = []
 
-        def told(post: _Post, fate: Fate) -> None:
+        def told(post: Post, fate: Fate) -> None:
             nonlocal waiting
             waiting -= 1
             if fate is not Fate.CONFIRMED and not post.needed:
@@ -265,9 +262,15 @@ class _Session:
             self._health.well(message)
 
         for post in posts:
-            self._line.publish("", post.queue, post.body, post.properties, partial(told, post))
+            if post.direct:
+                self._replies.send(post, partial(self._hand, partial(told, post)))
+            else:
+                self._line.publish("", post.queue, post.body, post.properties, partial(told, post))
         if not posts:
             finish()
+
+    def _hand(self, told: Callable[[Fate], None], fate: Fate) -> None:
+        self._line.hand(partial(told, fate))
 
     def _put_aside(self, message: Message, waits: NotYet) -> None:
         """Leave a message unacknowledged and try it again later; others pass it."""
@@ -278,6 +281,20 @@ class _Session:
             self._health.hand_back(message)  # in any case it goes back before it is tried again
         self._aside_until[message.tag] = (monotonic() + wait.total_seconds(), None if large else message)
         log.info("channel.aside", channel=self._of.name, reason=waits.reason, wait=wait.total_seconds())
+
+    def _meet_bug(self, message: Message) -> None:
+        """Leave a message that met a bug to be handed out again later, if it may; others pass it."""
+        if self._health.blames(message):
+            self._give_away(message)
+            return
+        self._open -= 1
+        wait = self._of.settings.retry.wait(self._health.met(message), random.random())  # noqa: S311 - as above
+        self._aside_until[message.tag] = (monotonic() + wait.total_seconds(), None)
+
+    def _give_away(self, message: Message) -> None:
+        """Put a message into quarantine."""
+        log.error("channel.quarantined", channel=self._of.name, times=message.times)
+        self._settle(message, self._posts.poison(message))
 
     def _go_on(self) -> None:
         """Try again those whose wait is over, as if they had come now."""
@@ -307,26 +324,15 @@ class _Session:
         elif further and aside <= max(0, (further - 1) * _STEP - _STEP // 2):
             self._line.cancel(self._consumers.pop(), self._by())
 
-    def _give_up(self, message: Message, why: Exception) -> None:
+    def _give_up(self, message: Message, away: Unavailable) -> None:
         """Leave a message unacknowledged, and take no more for a while."""
         self._open -= 1
-        self._health.outage = isinstance(why, Unavailable)
-        if self._health.outage:
-            self._health.hand_back(message)
+        self._health.outage = True
+        self._health.hand_back(message)
         if self._away is None:
-            self._away = why
+            self._away = away
             self._health.failures += 1
-            log.warning("channel.away", channel=self._of.name, reason=str(why))
-
-
-@dataclass(frozen=True, slots=True)
-class _Post:
-    """A message to send before another may be acknowledged."""
-
-    queue: str
-    body: bytes
-    properties: BasicProperties
-    needed: bool  # if no queue takes it: hold on to the other message
+            log.warning("channel.away", channel=self._of.name, reason=away.reason)
 
 
 def make(settings: AmqpChannelSettings, around: Surroundings) -> Channel:

@@ -9,6 +9,8 @@ from typing import Final
 from adapters.channels.amqp_messages import Message
 
 _REMEMBERED: Final = 10_000  # messages handed back: more are never in one outage of ours by far
+_TRIES: Final = 3  # times that a message may meet a bug before it is to blame
+_ROW: Final = 100  # bugs in a row after which intake is to blame, and no message
 
 
 @dataclass(slots=True)
@@ -23,10 +25,27 @@ class Health:
     failures: int = 0  # in a row: the next wait grows with them
     outage: bool = False  # the last word of intake was Unavailable
     returned: Counter[bytes] = field(default_factory=Counter)  # by `Message.key`
+    bugs: int = 0  # since a message last went well
+    _met: Counter[bytes] = field(default_factory=Counter)  # bugs, by `Message.key`
 
     def poisonous(self, message: Message, limit: int) -> bool:
         """Tell whether a message has come too often for a reason of its own."""
         return message.times > limit and not self.outage and message.times - self.returned[message.key] > limit
+
+    def blames(self, message: Message) -> bool:
+        """Note that a message met a bug; tell whether to blame the message.
+
+        Otherwise a bug that every message meets would carry a whole queue into quarantine.
+        """
+        if len(self._met) >= _REMEMBERED:
+            self._met.clear()
+        self._met[message.key] += 1
+        self.bugs += 1
+        return self.met(message) >= _TRIES and self.bugs <= _ROW
+
+    def met(self, message: Message) -> int:
+        """Return how many bugs a message met."""
+        return self._met[message.key]
 
     def hand_back(self, message: Message) -> None:
         """Note that a message goes back to its queue by our will."""
@@ -36,6 +55,7 @@ class Health:
 
     def well(self, message: Message) -> None:
         """Note that a message was seen to its end."""
-        self.failures, self.outage = 0, False
+        self.failures, self.bugs, self.outage = 0, 0, False
         if message.times:
             del self.returned[message.key]
+            del self._met[message.key]

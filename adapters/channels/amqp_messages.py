@@ -36,6 +36,7 @@ from broker.partner import Credential, Partners, Proof
 from broker.texts import TEXTS, explain, hint
 
 LONGEST: Final = 1000  # characters of one header's value, in and out
+_WORDS: Final = {"true": True, "false": False}
 _CONTROL: Final = frozenset({*range(32), 127})
 APPLICATION: Final = "goniec"
 
@@ -55,9 +56,19 @@ class Message:
         return self.properties.headers or {}
 
     @property
+    def digest(self) -> str:
+        """SHA-256 of its body, hexadecimal."""
+        return hashlib.sha256(self.body).hexdigest()
+
+    @property
     def key(self) -> bytes:
         """What the message is known by when it comes again; costs a digest of it."""
         return hashlib.sha256(repr(self.properties.message_id).encode() + self.body).digest()
+
+    @property
+    def reply_to(self) -> str:
+        """The queue for its answer, "" if it names none; raise Malformed (`amqp.header`) if that is no text."""
+        return _text({"reply_to": self.properties.reply_to}, "reply_to")
 
     @property
     def times(self) -> int:
@@ -75,7 +86,7 @@ def envelope_of(message: Message, *, channel: str, partners: Partners | None) ->
     `partners` are those among whom the sender must prove to be; without them it is believed.  A message that is too
     large is an envelope too: it is refused in intake by its length, and that is recorded.
     """
-    headers = message.headers
+    headers, _ = message.headers, message.reply_to
     return Envelope(
         channel=channel,
         sender=_believed(message) if partners is None else _proven(message, partners),
@@ -106,7 +117,7 @@ def _proven(message: Message, partners: Partners) -> str:
     if not sender and len(holders) == 1:
         sender = holders[0].id
     partner = partners.identify(sender, credentials, message.at)
-    queue = message.properties.reply_to
+    queue = message.reply_to
     if queue and not partner.may_listen(queue):
         raise Unauthorised("partner.reply-queue", place="reply_to", facts={"queue": queue})
     return sender
@@ -117,7 +128,10 @@ def answerable(message: Message, partners: Partners | None) -> bool:
 
     A stranger could otherwise have us write into anybody's queue.
     """
-    queue = message.properties.reply_to
+    try:
+        queue = message.reply_to
+    except Malformed:
+        return False
     if not queue or partners is None:
         return bool(queue)
     return any(holder.may_listen(queue) for one in _credentials(message) for holder in partners.of(one))
@@ -139,11 +153,11 @@ def _text(headers: Mapping[str, Any], name: str) -> str:
 
 def _truth(headers: Mapping[str, Any], name: str) -> bool:
     value = headers.get(name, False)
-    if isinstance(value, bool):
-        return value
-    if value in {"true", "false"}:
-        return bool(value == "true")
-    raise _bad(name)
+    if isinstance(value, str):
+        value = _WORDS.get(value)
+    if not isinstance(value, bool):
+        raise _bad(name)
+    return value
 
 
 def _bad(name: str) -> Malformed:

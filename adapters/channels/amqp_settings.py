@@ -9,6 +9,7 @@ from pydantic import Field
 
 from adapters.wire.amqp_address import AmqpAddress
 from adapters.wire.reach import on_loopback
+from broker.retry import RetryPolicy
 
 
 class AmqpChannelSettings(AmqpAddress):
@@ -31,6 +32,11 @@ class AmqpChannelSettings(AmqpAddress):
     # is for tests with a RabbitMQ on this machine: whoever reaches that one can name any partner.  A user of RabbitMQ
     # with the tag `impersonator` is believed on its word.
     proof: tuple[Literal["amqp-user"], ...] = ()
+
+    @property
+    def retry(self) -> RetryPolicy:
+        """The waits while intake is away, and of a message that met a bug."""
+        return RetryPolicy(first=self.first_wait, longest=self.longest_wait)
 
 
 def problems(settings: AmqpChannelSettings, host: str, *, tls: bool, environment: str) -> list[str]:

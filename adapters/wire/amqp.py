@@ -324,7 +324,8 @@ def _nothing() -> None:
 
 
 def _words(error: BaseException) -> str:
-    """Say what went wrong without quoting a message."""
+    """Say what went wrong without quoting a message: of what is neither RabbitMQ's word nor the system's, the kind."""
     nested = getattr(error, "exception", None) or (error.args[0] if error.args else None)
     inner = nested if isinstance(nested, BaseException) else error
-    return f"{type(inner).__name__}: {inner}" if str(inner) else type(inner).__name__
+    told = isinstance(inner, AMQPError | OSError) and str(inner)
+    return f"{type(inner).__name__}: {inner}" if told else type(inner).__name__

@@ -284,16 +284,6 @@ def test_a_message_id_that_is_no_text_is_refused(harness, desk, about):
     assert (answer.word, answer.code) == (Word.REFUSAL, "amqp.header")
 
 
-def test_a_reply_queue_whose_name_is_no_text_does_not_hold_the_queue(harness, desk):
-    with serving(harness, desk):
-        with harness.connection() as connection:
-            about = pika.BasicProperties(headers={"sender": "citizen"}, reply_to=b"\xff\xfe")
-            connection.channel().basic_publish("", harness.queue, b"<letter/>", about)
-        assert harness.send(Message(payload=b"<next/>")).word is Word.RECEIPT
-        harness.until(lambda: len(desk.envelopes) == 2)
-    assert harness.ready(harness.queue) == 0
-
-
 def test_headers_too_long_to_be_sent_on_do_not_hold_the_queue(harness, desk):
     with serving(harness, desk):
         answer = harness.answer(harness.publish(b"<letter/>", {"ballast": "x" * 110_000}))
@@ -305,25 +295,6 @@ def test_headers_too_long_to_be_sent_on_do_not_hold_the_queue(harness, desk):
 
 
 # ── what comes again and again ───────────────────────────────────────────────────────────────────────────
-
-
-def test_a_message_that_always_meets_a_bug_is_put_into_quarantine_and_others_pass(harness, desk, rabbitmq_url):
-    def trips_over_poison(envelope):
-        if envelope.payload == b"<poison/>":
-            raise ZeroDivisionError
-        return receipt_for(envelope)
-
-    desk.answer = trips_over_poison
-    channel = harness.make(rabbitmq_url, redeliveries=3, longest_wait=timedelta(milliseconds=50))
-    with serving(harness, desk, channel):
-        harness.post(Message(payload=b"<poison/>"))
-        assert harness.insist(Message()).word is Word.RECEIPT
-        harness.until(lambda: harness.ready(f"{harness.queue}.quarantine") == 1)
-    ((_method, properties, body),) = left_in(harness, ".quarantine")
-    assert body == b"<poison/>"
-    assert properties.headers["goniec-code"] == "amqp.redelivered"
-    assert [one.payload for one in desk.envelopes].count(b"<poison/>") == 4
-    assert left_in(harness) == []
 
 
 def test_an_outage_of_intake_puts_nothing_into_quarantine(harness, desk, rabbitmq_url):
