@@ -3,22 +3,28 @@
 The stored document is judged as of its moment of entry, with what is known today.  Three things can come of it:
 confirmed; overturned, which is an alert, because an office may already have acted on the document; or still unknown,
 and then it is tried again until it has waited for so long that somebody must look.
+
+Overturned is what news prove: a revocation, another verifier, a trusted list that says less of the certificate than it
+did.  Where something is merely not at hand any more, a list that has ended or an anchor, nothing is proven of the
+document, and what is missing may come back.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Final
+from typing import Any, Final
 
 import structlog
 
 from broker.errors import Rejection, Unavailable
-from broker.evidence import Indication, Report, SubIndication, to_json
+from broker.evidence import Report, to_json
 from broker.model import Address, Document, Envelope, Submission
 from broker.ports import OVERTURNED, Clock, Ledger, Stage, Store
 from broker.verify.revocation import UNOBTAINABLE
+from config.second_verdict import Outcome, compare
 
 log = structlog.get_logger(__name__)
 
@@ -68,23 +74,26 @@ class Recheck:
             bound.error("verify.unresolved", code=no.code)
             self.store.settle(it.id, "verify.unresolved", no.code, self._first(it))
             return
-        if report.indication is Indication.PASSED:
+        said = compare(lambda: _read(self._first(it)), report)
+        reason = {"reason": said.reason} if said.reason else {}
+        if said.outcome is Outcome.CONFIRMED:
             bound.info("verify.confirmed")
             self.store.settle(it.id, "verify.confirmed", "", to_json(report))
-        elif report.code == UNOBTAINABLE:
-            bound.error("verify.unresolved", code=report.code, place=report.place)
-            self.store.settle(it.id, "verify.unresolved", report.code, to_json(report))
-        elif report.sub_indication is not SubIndication.TRY_LATER:  # a hold may still be lifted
-            bound.error("verify.overturned", code=report.code, place=report.place)
-            self.store.settle(it.id, OVERTURNED, report.code, to_json(report))
-        elif self.clock() - it.received_at > self.patience:
-            bound.error("verify.unresolved", code=report.code, place=report.place)
-            self.store.settle(it.id, "verify.unresolved", report.code, to_json(report))
+        elif said.outcome is Outcome.OVERTURNED:
+            bound.error("verify.overturned", code=report.code, place=report.place, **reason)
+            self.store.settle(it.id, OVERTURNED, said.reason or report.code, to_json(report))
+        elif report.code == UNOBTAINABLE or self.clock() - it.received_at > self.patience:
+            bound.error("verify.unresolved", code=report.code, place=report.place, **reason)
+            self.store.settle(it.id, "verify.unresolved", said.reason or report.code, to_json(report))
 
     def _first(self, it: Submission) -> bytes:
         """Return what it was worth when it came in, for want of a second judgement."""
         record = self.ledger.show(it.id)
         return record.report if record else b""
+
+
+def _read(report: bytes) -> dict[str, Any]:
+    return dict(json.loads(report)) if report else {}
 
 
 def _envelope(it: Submission, content: bytes) -> Envelope:
