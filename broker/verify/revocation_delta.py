@@ -16,7 +16,7 @@ from broker.verify import revocation_list
 from broker.verify.certificate import HOSTILE, Certificate, issuer_key
 from broker.verify.fetched import Listed
 
-_Kind = tuple[str, x509.IssuingDistributionPoint | None]
+_Kind = tuple[str, x509.ExtensionType | None]
 """By whose key lists are signed, and what they tell of: all that was issued, or a part (issuingDistributionPoint)."""
 
 
@@ -54,8 +54,7 @@ def _kind(listed: Listed, issuers: Iterable[Certificate]) -> _Kind | None:
         return None
     if signer is None or x509.CRLNumber.oid not in extensions:
         return None
-    scope = extensions.get(x509.IssuingDistributionPoint.oid)
-    return issuer_key(signer.x509), scope if isinstance(scope, x509.IssuingDistributionPoint) else None
+    return issuer_key(signer.x509), extensions.get(x509.IssuingDistributionPoint.oid)
 
 
 def _number(listed: Listed) -> int:

@@ -63,14 +63,13 @@ def settle(
     lists = _plain(certificates[1:], found)
     answers = [piece for piece in ocsps[:_PIECES] if len(piece.octets) <= LARGEST_OCSP and window.fits(piece)]
     odd = [it for it in found if all(len(part.raw.octets) <= _LARGEST_ODD for part in it.parts)]
-    case = None
     try:
         case = Case(certificates, beside, odd, answers, at)
-        statuses = [*_statuses(case, certificates, lists)]
+        statuses = tuple(_statuses(case, certificates, lists))
+        unknown = frozenset(case.unknown) - {it.certificate for it in statuses}
     except Exception:  # noqa: BLE001 - a library reads hostile octets: whatever it raises means that nothing is proven
-        statuses = []
-    unknown = frozenset(case.unknown if case else ()) - {it.certificate for it in statuses}
-    return Settled(statuses=tuple(statuses), lists=tuple(lists.values()), unknown=unknown)
+        statuses, unknown = (), frozenset()
+    return Settled(statuses=statuses, lists=tuple(lists.values()), unknown=unknown)
 
 
 class Brought:

@@ -189,15 +189,22 @@ def test_whoever_else_signs_lists_for_an_issuer_signs_their_changes_too() -> Non
     assert together([own, by_helper], issuers) == [own, by_helper]
     assert together([their], issuers) == []
     # For who settles, those beside count as well; what is no certificate is passed over.
-    found = settled(by_helper.raw.octets, their.raw.octets, beside=[helper.credential.der])
-    assert [it.issuer for it in found.lists] == [PATH.issuers[1]]
+    gone = changes(REVOKED, by=STRANGER)
+    (status,) = settled(by_helper.raw.octets, gone, beside=[helper.credential.der]).statuses
+    assert (status.certificate, status.reason) == (SIGNER, "keyCompromise")
+    assert settled(by_helper.raw.octets, gone).statuses == ()
     assert settled(base(), changes(), beside=[b"rubbish"]).lists == settled(base(), changes()).lists
 
 
 def test_changes_that_are_too_large_to_be_read_leave_their_list_unread() -> None:
-    much = b"\x04\x84" + _LARGEST_ODD.to_bytes(4, "big") + bytes(_LARGEST_ODD)
-    filler = {"extn_id": "1.2.3.4.6", "critical": False, "extn_value": core.ParsableOctetString(much)}
-    assert verdict(base(days=1), changes(more=[filler])) == "unknown"
+    def filled(size: int) -> bytes:
+        much = b"\x04\x84" + size.to_bytes(4, "big") + bytes(size)
+        filler = {"extn_id": "1.2.3.4.6", "critical": False, "extn_value": core.ParsableOctetString(much)}
+        return changes(more=[filler])
+
+    around = len(filled(_LARGEST_ODD)) - _LARGEST_ODD
+    for size, says in ((_LARGEST_ODD - around, "good"), (_LARGEST_ODD - around + 1, "unknown")):
+        assert verdict(base(days=1), filled(size)) == says
 
 
 def test_changes_that_are_not_understood_leave_their_list_unread() -> None:
