@@ -63,18 +63,14 @@ def require_no_attribute_around(it: Covered, all_covered: Sequence[Covered], roo
     """
     if not it.method.exclusive or it.target is None:
         return
-    covered = [root if other.target is None else other.target for other in all_covered]
+    covered = {root if other.target is None else other.target for other in all_covered}
+    acting = ""
     for above in it.target.iterancestors():
-        acting = next((name for name in above.attrib if name.startswith(XML) and name != _ID), None)
-        if acting is not None and not _is_in(above, covered):
-            raise Fault("verify.attribute-unsigned", attribute=f"xml:{etree.QName(acting).localname}")
-
-
-def _is_in(element: etree._Element, covered: Collection[etree._Element]) -> bool:
-    """Whether the element stands in what is covered.  What covers a document leaves its signatures out."""
-    for above in (element, *element.iterancestors()):
-        if above in covered:
-            return True
-        if above.tag == SIGNATURE:
-            return False
-    return False
+        if above in covered:  # and all between: what holds for that one is asked of its own Reference
+            return
+        acting = acting or next((name for name in above.attrib if name.startswith(XML) and name != _ID), "")
+        # What covers the document leaves its signatures out: what stands in one is in nothing that is covered above.
+        if acting and above.tag == SIGNATURE:
+            break
+    if acting:
+        raise Fault("verify.attribute-unsigned", attribute=f"xml:{etree.QName(acting).localname}")
