@@ -60,7 +60,10 @@ TEXTS: Mapping[str, Text] = {
 def explain(no: Rejection, language: str = "en") -> str:
     """Return what happened, in `pl` or `en`, for the sender: with values out of its own document."""
     text = TEXTS[no.code]
-    facts: defaultdict[str, str] = defaultdict(lambda: "?", no.facts)
+    facts: defaultdict[str, str] = defaultdict(lambda: "?")
+    for name, fact in no.facts.items():
+        pl, en = text.words.get(name, {}).get(fact, (fact, fact))
+        facts[name] = pl if language == "pl" else en
     return (text.pl if language == "pl" else text.en).format_map(facts)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from broker.texts.path_words import CERTIFICATES, REASONS
 from broker.texts.text import Text
 
 _AGAIN_PL = "Proszę podpisać dokument na nowo i wysłać go bez zmian."
@@ -252,8 +253,8 @@ TEXTS: dict[str, Text] = {
         number=331,
         pl="Podpis używa przekształcenia XPath Filter 2.0, które nie jest przyjmowane.",
         en="The signature uses an XPath Filter 2.0 transform, which is not taken.",
-        hint_pl=_SHAPE_PL,
-        hint_en=_SHAPE_EN,
+        hint_pl="Proszę ustawić program podpisujący tak, aby pomijał podpis przekształceniem enveloped-signature albo XPath not(ancestor-or-self::ds:Signature) zamiast XPath Filter 2.0, i podpisać na nowo.",
+        hint_en="Have the signing program leave the signature out by the enveloped-signature transform, or by the XPath not(ancestor-or-self::ds:Signature), in place of XPath Filter 2.0, and sign anew.",
     ),
     "verify.transform-decrypt": Text(
         number=332,
@@ -554,15 +555,15 @@ TEXTS: dict[str, Text] = {
     ),
     "verify.certificate-expired": Text(
         number=378,
-        pl="Certyfikat podpisującego utracił ważność przed przyjęciem dokumentu.",
-        en="The signer's certificate had expired when the document arrived.",
+        pl="Certyfikat podpisującego utracił ważność ({date}) przed przyjęciem dokumentu.",
+        en="The signer's certificate had expired ({date}) when the document arrived.",
         hint_pl=_CERTIFICATE_PL,
         hint_en=_CERTIFICATE_EN,
     ),
     "verify.certificate-not-yet-valid": Text(
         number=379,
-        pl="Certyfikat podpisującego nie był jeszcze ważny w chwili przyjęcia dokumentu.",
-        en="The signer's certificate was not yet valid when the document arrived.",
+        pl="Certyfikat podpisującego nie był jeszcze ważny w chwili przyjęcia dokumentu (jest ważny od {date}).",
+        en="The signer's certificate was not yet valid when the document arrived (it is from {date}).",
         hint_pl=_CERTIFICATE_PL,
         hint_en=_CERTIFICATE_EN,
     ),
@@ -589,24 +590,35 @@ TEXTS: dict[str, Text] = {
     ),
     "verify.chain-expired": Text(
         number=383,
-        pl="Certyfikat jednego z wystawców utracił ważność przed przyjęciem dokumentu.",
-        en="The certificate of one of the issuers had expired when the document arrived.",
+        pl="Certyfikat jednego z wystawców ({certificate}) utracił ważność ({date}) przed przyjęciem dokumentu.",
+        en="The certificate of one of the issuers ({certificate}) had expired ({date}) when the document arrived.",
         hint_pl=_CERTIFICATE_PL,
         hint_en=_CERTIFICATE_EN,
+        words={"certificate": CERTIFICATES},
+    ),
+    "verify.chain-not-yet-valid": Text(
+        number=1120,
+        pl="Certyfikat jednego z wystawców ({certificate}) nie był jeszcze ważny w chwili przyjęcia dokumentu (jest ważny od {date}).",
+        en="The certificate of one of the issuers ({certificate}) was not yet valid when the document arrived (it is from {date}).",
+        hint_pl=_CERTIFICATE_PL,
+        hint_en=_CERTIFICATE_EN,
+        words={"certificate": CERTIFICATES},
     ),
     "verify.chain-invalid": Text(
         number=384,
-        pl="Ścieżka certyfikacji podpisującego łamie zasady (RFC 5280): podpis, ograniczenia lub zasady jednego z wystawców.",
-        en="The signer's certification path breaks the rules (RFC 5280): a signature, a constraint or a policy of an issuer.",
+        pl="Ścieżka certyfikacji podpisującego łamie zasady (RFC 5280): {reason}. Nie spełnia ich: {certificate}.",
+        en="The signer's certification path breaks the rules (RFC 5280): {reason}. At fault is: {certificate}.",
         hint_pl=_CERTIFICATE_PL,
         hint_en=_CERTIFICATE_EN,
+        words={"certificate": CERTIFICATES, "reason": REASONS},
     ),
     "verify.chain-weak": Text(
         number=385,
-        pl="Jeden z certyfikatów na ścieżce używa zbyt słabego klucza lub algorytmu.",
-        en="A certificate of the path has a key or an algorithm that is too weak.",
+        pl="Jeden z certyfikatów na ścieżce używa zbyt słabego klucza lub algorytmu ({certificate}).",
+        en="A certificate of the path has a key or an algorithm that is too weak ({certificate}).",
         hint_pl=_CERTIFICATE_PL,
         hint_en=_CERTIFICATE_EN,
+        words={"certificate": CERTIFICATES},
     ),
     "verify.chain-unreadable": Text(
         number=386,

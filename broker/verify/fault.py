@@ -150,7 +150,7 @@ _BY_VERDICT: Final[Mapping[SubIndication, tuple[str, ...]]] = {
         "signing-certificate-issuer",
         "signing-certificate-other",
     ),
-    SubIndication.OUT_OF_BOUNDS_NO_POE: ("certificate-expired", "chain-expired"),
+    SubIndication.OUT_OF_BOUNDS_NO_POE: ("certificate-expired", "chain-expired", "chain-not-yet-valid"),
     SubIndication.CHAIN_CONSTRAINTS_FAILURE: ("certificate-is-ca", "key-usage", "chain-invalid", "timestamp-usage"),
     SubIndication.NO_CERTIFICATE_CHAIN_FOUND: ("chain-untrusted", "timestamp-untrusted"),
     SubIndication.CERTIFICATE_CHAIN_GENERAL_FAILURE: (

@@ -23,13 +23,14 @@ from asn1crypto import x509 as asn1
 from cryptography.hazmat.primitives.serialization import Encoding
 from pyhanko_certvalidator.authority import AuthorityWithCert, CertTrustAnchor
 from pyhanko_certvalidator.context import ValidationContext
-from pyhanko_certvalidator.errors import DisallowedAlgorithmError, ExpiredError, RevokedError, ValidationError
+from pyhanko_certvalidator.errors import DisallowedAlgorithmError, ExpiredError, NotYetValidError, ValidationError
 from pyhanko_certvalidator.path import ValidationPath
 from pyhanko_certvalidator.policy_decl import NO_REVOCATION, CertRevTrustPolicy
 from pyhanko_certvalidator.validate import async_validate_path
 
 from broker.verify.certificate import Certificate, issuer_key, load, long_enough
 from broker.verify.fault import Fault
+from broker.verify.rules import broken
 from broker.verify.trust import Anchor, TrustSnapshot
 
 _DEPTH: Final = 8  # certificates below the anchor
@@ -97,9 +98,9 @@ def build(end: Certificate, beside: Sequence[Certificate], trust: TrustSnapshot,
 
 def _build(end: Certificate, beside: Sequence[Certificate], trust: TrustSnapshot, at: datetime) -> Iterator[Path]:
     if at < end.report.not_before:
-        raise Fault("verify.certificate-not-yet-valid")
+        raise Fault("verify.certificate-not-yet-valid", date=_zulu(end.report.not_before))
     if at > end.report.not_after:
-        raise Fault("verify.certificate-expired")
+        raise Fault("verify.certificate-expired", date=_zulu(end.report.not_after))
     judge = _judge_of(trust)
     yield judge.first(end, beside, at)
     yield from judge.others(end, beside, at)
@@ -257,10 +258,11 @@ def _issuers(link: _Link, among: Sequence[Above]) -> list[Above]:
 
 
 def _flaw(root: _Root, chain: Sequence[_Link], at: datetime) -> Fault | None:
-    """Judge one path; return what is wrong with it."""
-    for certificate in [root.certificate, *(link.certificate for link in chain[1:])]:
+    """Judge one path; return what is wrong with it, and with which of its certificates."""
+    path = [*(link.certificate for link in chain), root.certificate]
+    for place, certificate in enumerate(path[1:], start=1):
         if certificate.key is not None and not long_enough(certificate.key):
-            return Fault("verify.chain-weak")
+            return _fault("verify.chain-weak", path, place)
     context = ValidationContext(
         trust_roots=[root.trusted],
         moment=at,
@@ -268,16 +270,41 @@ def _flaw(root: _Root, chain: Sequence[_Link], at: datetime) -> Fault | None:
         revinfo_policy=CertRevTrustPolicy(NO_REVOCATION),
         time_tolerance=timedelta(0),
     )
-    path = ValidationPath(root.trusted, [link.asn1 for link in reversed(chain[1:])], chain[0].asn1)
+    way = ValidationPath(root.trusted, [link.asn1 for link in reversed(chain[1:])], chain[0].asn1)
     try:
-        step(async_validate_path(context, path))
-    except DisallowedAlgorithmError:
-        return Fault("verify.chain-weak")
-    except ExpiredError:
-        return Fault("verify.chain-expired")
-    except (RevokedError, ValidationError):
-        return Fault("verify.chain-invalid")
+        step(async_validate_path(context, way))
+    except ValidationError as error:
+        # It judges from the anchor down, and notes each that is all right.
+        left = (place for place in range(len(chain) - 1, 0, -1) if context.check_validation(chain[place].asn1) is None)
+        return _broken(error, path, next(left, 0))
     return None
+
+
+def _broken(error: ValidationError, path: Sequence[Certificate], place: int) -> Fault:
+    """Return which rule the certificate at a place of a path breaks."""
+    report = path[place].report
+    match error:
+        case DisallowedAlgorithmError():
+            return _fault("verify.chain-weak", path, place)
+        case ExpiredError():
+            return _fault("verify.chain-expired", path, place, date=_zulu(report.not_after))
+        case NotYetValidError():
+            return _fault("verify.chain-not-yet-valid", path, place, date=_zulu(report.not_before))
+    return _fault("verify.chain-invalid", path, place, reason=broken(error.failure_msg))
+
+
+def _fault(code: str, path: Sequence[Certificate], place: int, **facts: str) -> Fault:
+    """Return the fault of the certificate at a place of a path, named for its subject only if it is an authority's.
+
+    Others are `signer`, or called by their number: a person's name is nothing to be told.
+    """
+    own = path[place].report.subject if place and path[place].authority else ""
+    named = own or (str(place + 1) if place else "signer")
+    return Fault(code, tried=[it.report.subject for it in path], certificate=named, **facts)
+
+
+def _zulu(moment: datetime) -> str:
+    return moment.isoformat().replace("+00:00", "Z")
 
 
 def step(judgement: Any) -> None:

@@ -287,7 +287,7 @@ expect(
     _through(not_before=AT - 3 * DAY, not_after=AT - timedelta(seconds=1)),
     "an-intermediate-a-second-ago",
 )
-expect("chain-invalid", _through(not_before=AT + DAY / 2), "an-intermediate-not-yet-valid")
+expect("chain-not-yet-valid", _through(not_before=AT + DAY / 2), "an-intermediate")
 expect("chain-invalid", _through(usage=("crl_sign",)), "an-intermediate-for-lists")
 expect(
     "chain-invalid",

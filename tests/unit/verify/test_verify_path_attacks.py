@@ -167,7 +167,7 @@ def test_a_self_signed_certificate_beside_the_signature_is_no_anchor() -> None:
         ({"extras": [(x509.UnrecognizedExtension(ObjectIdentifier("1.2.3.4"), b"\x05\x00"), True)]}, "verify.chain-invalid"),
         ({"extras": [(x509.UnrecognizedExtension(ObjectIdentifier("1.2.3.4"), b"\x05\x00"), False)]}, "good"),
         ({"end": AT - SECOND}, "verify.chain-expired"),
-        ({"begin": AT + SECOND}, "verify.chain-invalid"),
+        ({"begin": AT + SECOND}, "verify.chain-not-yet-valid"),
         ({"own": rsa.generate_private_key(public_exponent=65537, key_size=1024)}, "verify.chain-weak"),
     ],
     ids=["sound", "ca-false", "no-basic-constraints", "no-cert-sign", "critical", "not-critical", "ended", "not-begun", "short"],
@@ -288,7 +288,7 @@ def test_the_first_and_the_last_second_of_every_certificate_of_a_path_count() ->
     signer = person(between, begin=AT - DAY, end=AT + 2 * DAY)
     moments = [AT - SECOND, AT, AT + DAY, AT + DAY + SECOND]
     assert [verdict(signer, between, at=at) for at in moments] == [
-        "verify.chain-invalid", "good", "good", "verify.chain-expired",
+        "verify.chain-not-yet-valid", "good", "good", "verify.chain-expired",
     ]  # fmt: skip
 
 
