@@ -11,7 +11,7 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import lru_cache
@@ -97,11 +97,13 @@ def build(end: Certificate, beside: Sequence[Certificate], trust: TrustSnapshot,
 
 
 def _build(end: Certificate, beside: Sequence[Certificate], trust: TrustSnapshot, at: datetime) -> Iterator[Path]:
-    if at < end.report.not_before:
-        raise Fault("verify.certificate-not-yet-valid", date=_zulu(end.report.not_before))
-    if at > end.report.not_after:
-        raise Fault("verify.certificate-expired", date=_zulu(end.report.not_after))
     judge = _judge_of(trust)
+    own = end.report
+    if not own.not_before <= at <= own.not_after:
+        judge.require_some(end, beside)  # of a stranger's certificate it does not matter when it was valid
+        if at < own.not_before:
+            raise Fault("verify.certificate-not-yet-valid", date=_zulu(own.not_before))
+        raise Fault("verify.certificate-expired", date=_zulu(own.not_after))
     yield judge.first(end, beside, at)
     yield from judge.others(end, beside, at)
 
@@ -169,6 +171,14 @@ class _Judge:
         """Return the paths that hold behind the first."""
         return self._once(self._others, signer, beside, at, _behind_first)
 
+    def require_some(self, signer: Certificate, beside: Sequence[Certificate]) -> None:
+        """Raise Fault unless something seems to lead to an anchor, at whatever moment that counts."""
+        if signer.der in self._pinned:
+            return
+        with self._lock, _hostile():
+            if next(self._proposals(_link(signer), self._pool(beside), lambda _anchor: True), None) is None:
+                raise Fault("verify.chain-untrusted")
+
     def _once(
         self,
         known: dict[Question, Remembered],
@@ -198,15 +208,14 @@ class _Judge:
         if pinned:
             yield _path([signer], pinned[0].anchor)
             return
-        try:
-            # Newest first, whichever came first: the order in KeyInfo is no part of what is signed.
-            came = sorted(beside, key=lambda it: (it.report.not_before, it.report.sha256), reverse=True)
-            pool = self._links + [self._link(certificate) for certificate in came]
-            yield from self._holding(self._proposals(_link(signer), pool, at), at)
-        except Fault:
-            raise
-        except Exception as error:  # a library reads hostile octets: whatever it raises means no path
-            raise Fault("verify.chain-unreadable") from error
+        with _hostile():
+            proposals = self._proposals(_link(signer), self._pool(beside), lambda anchor: anchor.counts(at))
+            yield from self._holding(proposals, at)
+
+    def _pool(self, beside: Sequence[Certificate]) -> list[_Link]:
+        """Return what may stand between, what came beside newest first: its order is no part of what is signed."""
+        came = sorted(beside, key=lambda it: (it.report.not_before, it.report.sha256), reverse=True)
+        return self._links + [self._link(certificate) for certificate in came]
 
     @staticmethod
     def _holding(proposals: Iterator[Proposal], at: datetime) -> Iterator[Path]:
@@ -222,10 +231,10 @@ class _Judge:
         if not held:
             raise first or Fault("verify.chain-untrusted")
 
-    def _proposals(self, signer: _Link, pool: Sequence[_Link], at: datetime) -> Iterator[Proposal]:
+    def _proposals(self, signer: _Link, pool: Sequence[_Link], counts: Callable[[Anchor], bool]) -> Iterator[Proposal]:
         """Yield chains, signer first, that end below an anchor that counts, shortest first; raise Fault in a maze."""
         # A certificate of the very name and key of an anchor that counts adds nothing to the anchor.
-        issuers = [link for link in pool if not any(it.anchor.counts(at) for it in self._anchored.get(link.name, ()))]
+        issuers = [link for link in pool if not any(counts(it.anchor) for it in self._anchored.get(link.name, ()))]
         above: dict[str, tuple[list[_Root], list[_Link]]] = {}  # asked once of each: comparing names costs most
         open_chains: deque[tuple[_Link, ...]] = deque([(signer,)])
         for _ in range(_STEPS):
@@ -234,7 +243,7 @@ class _Judge:
             chain = open_chains.popleft()
             top = chain[-1]
             if top.certificate.report.sha256 not in above:
-                roots = [it for it in _issuers(top, self._roots) if it.anchor.counts(at)]
+                roots = [it for it in _issuers(top, self._roots) if counts(it.anchor)]
                 above[top.certificate.report.sha256] = (roots, _issuers(top, issuers))
             roots, links = above[top.certificate.report.sha256]
             for root in roots:
@@ -243,6 +252,17 @@ class _Judge:
                 taken = {link.name for link in chain}
                 open_chains.extend((*chain, link) for link in links if link.name not in taken)
         raise Fault("verify.chain-too-complex")
+
+
+@contextmanager
+def _hostile() -> Iterator[None]:
+    """Make a Fault of whatever a library raises over hostile octets: it means no path."""
+    try:
+        yield
+    except Fault:
+        raise
+    except Exception as error:
+        raise Fault("verify.chain-unreadable") from error
 
 
 def _behind_first(paths: Iterator[Path]) -> tuple[Path, ...]:

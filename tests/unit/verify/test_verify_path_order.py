@@ -15,6 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from adapters.testkit.certificates import Credential
+from adapters.testkit.pki import JAN
 from broker.evidence import Level
 from broker.verify import Anchor, TrustSnapshot, path
 from broker.verify.certificate import Certificate, load
@@ -112,6 +113,38 @@ def test_an_anchor_that_counts_no_more_is_one_link_among_others() -> None:
     assert [named(trust, PERSON, at, CA.credential.certificate) for at in asked] == ["let go", "above", "let go"]
     # While it counts, its certificate beside the signature leads no further up.
     assert len(list(path.find_all(load(PERSON.der), [_own(CA.credential.certificate)], trust, AT - 2 * DAY))) == 1
+
+
+def test_of_a_stranger_it_is_told_that_nobody_trusts_him_whenever_his_certificate_was_valid() -> None:
+    signers = [
+        (PKI.personal(authority, JAN, not_before=begin, not_after=begin + DAY), authority is PKI.qualified_ca, early)
+        for authority in (PKI.qualified_ca, PKI.untrusted_ca)
+        for begin, early in ((AT - 9 * DAY, False), (AT + 9 * DAY, True))
+    ]
+    for signer, trusted, early in signers:
+        told = "verify.certificate-not-yet-valid" if early else "verify.certificate-expired"
+        assert named(TRUST, signer, AT) == (told if trusted else "verify.chain-untrusted")
+
+
+def test_for_which_moment_an_anchor_counts_does_not_matter_for_a_certificate_that_has_ended() -> None:
+    """A stamp may prove a moment at which both were good: that it has ended is what is to be said."""
+    gone = listed(OLD.certificate, "gone", AT - 90 * DAY, AT - 80 * DAY)
+    assert named(TrustSnapshot(anchors=(gone,)), PKI.expired, AT) == "verify.certificate-expired"
+    assert named(TrustSnapshot(), PKI.expired, AT) == "verify.chain-untrusted"
+    pinned = Anchor(certificate=PKI.expired.certificate, name="pinned")
+    assert named(TrustSnapshot(anchors=(pinned,)), PKI.expired, AT) == "verify.certificate-expired"
+    # It may hang on what came beside.
+    ended = PKI.personal(CA, JAN, not_before=AT - 9 * DAY, not_after=AT - DAY)
+    assert named(TRUST, ended, AT) == "verify.chain-untrusted"
+    assert named(TRUST, ended, AT, CA.credential.certificate) == "verify.certificate-expired"
+
+
+def test_a_certificate_that_has_ended_and_cannot_be_read_has_no_path(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(_certificate: object) -> None:
+        raise KeyError
+
+    monkeypatch.setattr(path, "_link", broken)
+    assert named(TrustSnapshot(anchors=TRUST.anchors), PKI.expired, AT) == "verify.chain-unreadable"
 
 
 # ── several paths ──
