@@ -1,4 +1,4 @@
-"""From the signer's certificate up to an anchor: RFC 5280 §6 by pyhanko-certvalidator.
+"""From the signer's certificate up to an anchor: which ways there are, and which of them hold.
 
 Nothing is fetched: what is not in the snapshot or beside the signature does not exist.  Paths are proposed here
 and not by the library, whose search is exponential on crafted bags of certificates: ours is capped in steps and
@@ -13,24 +13,17 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import lru_cache
 from itertools import islice
 from threading import Lock
-from typing import Any, Final, TypeVar
+from typing import Final, TypeVar
 
-from asn1crypto import x509 as asn1
 from cryptography.hazmat.primitives.serialization import Encoding
-from pyhanko_certvalidator.authority import AuthorityWithCert, CertTrustAnchor
-from pyhanko_certvalidator.context import ValidationContext
-from pyhanko_certvalidator.errors import DisallowedAlgorithmError, ExpiredError, NotYetValidError, ValidationError
-from pyhanko_certvalidator.path import ValidationPath
-from pyhanko_certvalidator.policy_decl import NO_REVOCATION, CertRevTrustPolicy
-from pyhanko_certvalidator.validate import async_validate_path
 
-from broker.verify.certificate import Certificate, issuer_key, load, long_enough
+from broker.verify.certificate import Certificate, issuer_key, load
 from broker.verify.fault import Fault
-from broker.verify.rules import broken
+from broker.verify.flaw import Link, Root, flaw, link_of, root_of, zulu
 from broker.verify.trust import Anchor, TrustSnapshot
 
 _DEPTH: Final = 8  # certificates below the anchor
@@ -102,8 +95,8 @@ def _build(end: Certificate, beside: Sequence[Certificate], trust: TrustSnapshot
     if not own.not_before <= at <= own.not_after:
         judge.require_some(end, beside)  # of a stranger's certificate it does not matter when it was valid
         if at < own.not_before:
-            raise Fault("verify.certificate-not-yet-valid", date=_zulu(own.not_before))
-        raise Fault("verify.certificate-expired", date=_zulu(own.not_after))
+            raise Fault("verify.certificate-not-yet-valid", date=zulu(own.not_before))
+        raise Fault("verify.certificate-expired", date=zulu(own.not_after))
     yield judge.first(end, beside, at)
     yield from judge.others(end, beside, at)
 
@@ -113,25 +106,9 @@ def _judge_of(trust: TrustSnapshot) -> _Judge:
     return _Judge(trust)
 
 
-@dataclass(frozen=True, slots=True)
-class _Root:
-    anchor: Anchor
-    certificate: Certificate
-    trusted: CertTrustAnchor
-    authority: AuthorityWithCert
+Above = TypeVar("Above", Root, Link)
 
-
-@dataclass(frozen=True, slots=True)
-class _Link:
-    certificate: Certificate
-    asn1: asn1.Certificate
-    authority: AuthorityWithCert
-    name: str  # of whom it is, as `issuer_key` tells issuers apart
-
-
-Above = TypeVar("Above", _Root, _Link)
-
-Proposal = tuple[_Root, tuple[_Link, ...]]
+Proposal = tuple[Root, tuple[Link, ...]]
 """An anchor and the certificates below it, the signer's first."""
 
 
@@ -145,15 +122,15 @@ class _Judge:
     """Judges paths against one snapshot.  asn1crypto reads lazily and is not thread-safe: one path at a time."""
 
     def __init__(self, trust: TrustSnapshot) -> None:
-        self._roots = [_root(anchor) for anchor in trust.anchors]
-        self._anchored: dict[str, list[_Root]] = {}
-        self._pinned: dict[bytes, list[_Root]] = {}
+        self._roots = [root_of(anchor) for anchor in trust.anchors]
+        self._anchored: dict[str, list[Root]] = {}
+        self._pinned: dict[bytes, list[Root]] = {}
         for root in self._roots:
             self._anchored.setdefault(issuer_key(root.certificate.x509), []).append(root)
             self._pinned.setdefault(root.certificate.der, []).append(root)
         # Those above a signer come beside every document of its provider; under our lock one reading serves all.
-        self._link = lru_cache(maxsize=_REMEMBERED_LINKS)(_link)
-        self._links = [_link(load(it.public_bytes(Encoding.DER))) for it in trust.intermediates]
+        self._link = lru_cache(maxsize=_REMEMBERED_LINKS)(link_of)
+        self._links = [link_of(load(it.public_bytes(Encoding.DER))) for it in trust.intermediates]
         held = [it.certificate.report for it in self._roots] + [it.certificate.report for it in self._links]
         services = [it for anchor in trust.anchors for it in anchor.services]
         # A service counts until just before its end, a certificate until its end.
@@ -176,7 +153,7 @@ class _Judge:
         if signer.der in self._pinned:
             return
         with self._lock, _hostile():
-            if next(self._proposals(_link(signer), self._pool(beside), lambda _anchor: True), None) is None:
+            if next(self._proposals(link_of(signer), self._pool(beside), lambda _anchor: True), None) is None:
                 raise Fault("verify.chain-untrusted")
 
     def _once(
@@ -209,10 +186,10 @@ class _Judge:
             yield _path([signer], pinned[0].anchor)
             return
         with _hostile():
-            proposals = self._proposals(_link(signer), self._pool(beside), lambda anchor: anchor.counts(at))
+            proposals = self._proposals(link_of(signer), self._pool(beside), lambda anchor: anchor.counts(at))
             yield from self._holding(proposals, at)
 
-    def _pool(self, beside: Sequence[Certificate]) -> list[_Link]:
+    def _pool(self, beside: Sequence[Certificate]) -> list[Link]:
         """Return what may stand between, what came beside newest first: its order is no part of what is signed."""
         came = sorted(beside, key=lambda it: (it.report.not_before, it.report.sha256), reverse=True)
         return self._links + [self._link(certificate) for certificate in came]
@@ -223,7 +200,7 @@ class _Judge:
         first: Fault | None = None
         held = False
         for root, chain in islice(proposals, _TRIES):
-            fault = _flaw(root, chain, at)
+            fault = flaw(root, chain, at)
             if fault is None:
                 held = True
                 yield _path([*(link.certificate for link in chain), root.certificate], root.anchor)
@@ -231,12 +208,12 @@ class _Judge:
         if not held:
             raise first or Fault("verify.chain-untrusted")
 
-    def _proposals(self, signer: _Link, pool: Sequence[_Link], counts: Callable[[Anchor], bool]) -> Iterator[Proposal]:
+    def _proposals(self, signer: Link, pool: Sequence[Link], counts: Callable[[Anchor], bool]) -> Iterator[Proposal]:
         """Yield chains, signer first, that end below an anchor that counts, shortest first; raise Fault in a maze."""
         # A certificate of the very name and key of an anchor that counts adds nothing to the anchor.
         issuers = [link for link in pool if not any(counts(it.anchor) for it in self._anchored.get(link.name, ()))]
-        above: dict[str, tuple[list[_Root], list[_Link]]] = {}  # asked once of each: comparing names costs most
-        open_chains: deque[tuple[_Link, ...]] = deque([(signer,)])
+        above: dict[str, tuple[list[Root], list[Link]]] = {}  # asked once of each: comparing names costs most
+        open_chains: deque[tuple[Link, ...]] = deque([(signer,)])
         for _ in range(_STEPS):
             if not open_chains:
                 return
@@ -273,68 +250,8 @@ def _behind_first(paths: Iterator[Path]) -> tuple[Path, ...]:
     return tuple(found)
 
 
-def _issuers(link: _Link, among: Sequence[Above]) -> list[Above]:
+def _issuers(link: Link, among: Sequence[Above]) -> list[Above]:
     return [it for it in among if it.authority.is_potential_issuer_of(link.asn1)]
-
-
-def _flaw(root: _Root, chain: Sequence[_Link], at: datetime) -> Fault | None:
-    """Judge one path; return what is wrong with it, and with which of its certificates."""
-    path = [*(link.certificate for link in chain), root.certificate]
-    for place, certificate in enumerate(path[1:], start=1):
-        if certificate.key is not None and not long_enough(certificate.key):
-            return _fault("verify.chain-weak", path, place)
-    context = ValidationContext(
-        trust_roots=[root.trusted],
-        moment=at,
-        allow_fetching=False,
-        revinfo_policy=CertRevTrustPolicy(NO_REVOCATION),
-        time_tolerance=timedelta(0),
-    )
-    way = ValidationPath(root.trusted, [link.asn1 for link in reversed(chain[1:])], chain[0].asn1)
-    try:
-        step(async_validate_path(context, way))
-    except ValidationError as error:
-        # It judges from the anchor down, and notes each that is all right.
-        left = (place for place in range(len(chain) - 1, 0, -1) if context.check_validation(chain[place].asn1) is None)
-        return _broken(error, path, next(left, 0))
-    return None
-
-
-def _broken(error: ValidationError, path: Sequence[Certificate], place: int) -> Fault:
-    """Return which rule the certificate at a place of a path breaks."""
-    report = path[place].report
-    match error:
-        case DisallowedAlgorithmError():
-            return _fault("verify.chain-weak", path, place)
-        case ExpiredError():
-            return _fault("verify.chain-expired", path, place, date=_zulu(report.not_after))
-        case NotYetValidError():
-            return _fault("verify.chain-not-yet-valid", path, place, date=_zulu(report.not_before))
-    return _fault("verify.chain-invalid", path, place, reason=broken(error.failure_msg))
-
-
-def _fault(code: str, path: Sequence[Certificate], place: int, **facts: str) -> Fault:
-    """Return the fault of the certificate at a place of a path, named for its subject only if it is an authority's.
-
-    Others are `signer`, or called by their number: a person's name is nothing to be told.
-    """
-    own = path[place].report.subject if place and path[place].authority else ""
-    named = own or (str(place + 1) if place else "signer")
-    return Fault(code, tried=[it.report.subject for it in path], certificate=named, **facts)
-
-
-def _zulu(moment: datetime) -> str:
-    return moment.isoformat().replace("+00:00", "Z")
-
-
-def step(judgement: Any) -> None:
-    """Run a coroutine that waits for nothing: an event loop would open sockets."""
-    try:
-        judgement.send(None)
-    except StopIteration:
-        return
-    judgement.close()
-    raise Fault("verify.chain-unreadable")  # it waits for something: without fetching there is nothing to wait for
 
 
 def _path(certificates: Sequence[Certificate], anchor: Anchor) -> Path:
@@ -343,19 +260,3 @@ def _path(certificates: Sequence[Certificate], anchor: Anchor) -> Path:
         issuers=tuple(issuer_key(certificate.x509) for certificate in certificates[1:]),
         anchor=anchor,
     )
-
-
-def _root(anchor: Anchor) -> _Root:
-    certificate = load(anchor.der)
-    parsed = asn1.Certificate.load(certificate.der)
-    return _Root(
-        anchor,
-        certificate,
-        CertTrustAnchor(parsed, derive_default_quals_from_cert=True),
-        AuthorityWithCert(parsed),
-    )
-
-
-def _link(certificate: Certificate) -> _Link:
-    parsed = asn1.Certificate.load(certificate.der)
-    return _Link(certificate, parsed, AuthorityWithCert(parsed), issuer_key(certificate.x509))

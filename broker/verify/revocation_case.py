@@ -36,7 +36,7 @@ from pyhanko_certvalidator.sig_validate import (
 from broker.verify import revocation_list
 from broker.verify.certificate import Certificate, long_enough
 from broker.verify.fetched import Listed, Raw
-from broker.verify.path import step
+from broker.verify.flaw import step
 from broker.verify.revocation import CRL, HOLD, OCSP, Status
 from broker.verify.revocation_list import HASHES
 from broker.verify.trust import PublicKey

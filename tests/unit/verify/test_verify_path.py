@@ -15,7 +15,7 @@ from adapters.testkit.pki import JAN
 from adapters.testkit.signer import sign
 from broker.errors import ConfigError
 from broker.evidence import Indication, Level, SubIndication
-from broker.verify import Anchor, TrustSnapshot, anchors, path
+from broker.verify import Anchor, TrustSnapshot, anchors, flaw, path
 from broker.verify.certificate import Certificate, load
 from broker.verify.fault import Fault
 from broker.verify.trust import public_keys
@@ -48,8 +48,8 @@ def test_a_remembered_path_is_judged_anew_outside_its_time() -> None:
 
 def test_a_path_is_judged_once_as_long_as_it_holds_and_so_many_are_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
     judged_so_far: list[object] = []
-    flaw = path._flaw
-    monkeypatch.setattr(path, "_flaw", lambda *what: (judged_so_far.append(what), flaw(*what))[1])
+    judged_by = path.flaw
+    monkeypatch.setattr(path, "flaw", lambda *what: (judged_so_far.append(what), judged_by(*what))[1])
     monkeypatch.setattr(path, "_REMEMBERED", 2)
     trust = TrustSnapshot(anchors=TRUST.anchors)
     one, two, three = (load(it.der) for it in (PKI.person, PKI.other_person, PKI.organisation))
@@ -67,7 +67,7 @@ def test_only_so_many_paths_are_tried(monkeypatch: pytest.MonkeyPatch) -> None:
         tried.append(what)
         return Fault("verify.chain-weak" if len(tried) == 1 else "verify.chain-expired")
 
-    monkeypatch.setattr(path, "_flaw", fails)
+    monkeypatch.setattr(path, "flaw", fails)
     with pytest.raises(Fault, match="chain-weak"):  # the first says why
         list(path._Judge._holding(iter([(None, ())] * 1_000), AT))  # type: ignore[list-item]
     assert len(tried) == path._TRIES
@@ -87,10 +87,10 @@ def test_a_judgement_that_waits_for_something_is_none() -> None:
     async def does_not() -> None:
         return
 
-    path.step(does_not())
+    flaw.step(does_not())
     waiting = waits()
     with pytest.raises(Fault) as caught:
-        path.step(waiting)
+        flaw.step(waiting)
     assert caught.value.code == "verify.chain-unreadable"
     assert waiting.cr_frame is None  # closed
 

@@ -143,7 +143,7 @@ def test_a_certificate_that_has_ended_and_cannot_be_read_has_no_path(monkeypatch
     def broken(_certificate: object) -> None:
         raise KeyError
 
-    monkeypatch.setattr(path, "_link", broken)
+    monkeypatch.setattr(path, "link_of", broken)
     assert named(TrustSnapshot(anchors=TRUST.anchors), PKI.expired, AT) == "verify.chain-unreadable"
 
 
@@ -178,8 +178,8 @@ def test_all_paths_that_hold_are_found_the_newest_certificates_first_in_whicheve
 
 def test_the_others_are_sought_only_when_they_are_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
     judged: list[object] = []
-    flaw = path._flaw
-    monkeypatch.setattr(path, "_flaw", lambda *what: (judged.append(what), flaw(*what))[1])
+    flaw = path.flaw
+    monkeypatch.setattr(path, "flaw", lambda *what: (judged.append(what), flaw(*what))[1])
     trust, beside = TrustSnapshot(anchors=TRUST.anchors), [_own(above(number)) for number in range(3)]
     for costs in (1, 1):
         assert path.find(load(PERSON.der), beside, trust, AT)

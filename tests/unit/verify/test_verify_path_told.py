@@ -17,7 +17,7 @@ from adapters.testkit.signer import sign
 from broker.errors import Rejection
 from broker.evidence import SubIndication, explanation
 from broker.texts import TEXTS, explain
-from broker.verify import path
+from broker.verify import flaw, path
 from broker.verify.certificate import load
 from broker.verify.fault import Fault
 from broker.verify.rules import OTHER, REASONS, broken
@@ -147,7 +147,7 @@ def test_an_authority_without_a_name_is_called_by_its_number() -> None:
     nameless = builder.add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
     signed = Credential(key=own, certificate=nameless.sign(own, hashes.SHA256()))
     of = [load(it.der) for it in (person(ROOT), signed, ROOT)]
-    assert [path._fault("verify.chain-weak", of, place).facts["certificate"].split(",")[0] for place in range(3)] == [
+    assert [flaw._fault("verify.chain-weak", of, place).facts["certificate"].split(",")[0] for place in range(3)] == [
         "signer",
         "2",
         "CN=Attack Root",
