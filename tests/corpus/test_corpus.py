@@ -68,7 +68,7 @@ def test_names_indices_and_verdicts_agree() -> None:
 
 def test_the_index_lists_the_files_and_no_others() -> None:
     listed = {it.path for it in KEPT} | {str(path.relative_to(ROOT)) for path in by_hand()}
-    found = {str(path.relative_to(ROOT)) for path in ROOT.rglob("*.xml") if "pkits" not in path.parts}
+    found = {str(path.relative_to(ROOT)) for path in ROOT.rglob("*.xml") if not {"pkits", "messages"} & {*path.parts}}
     assert found == listed
 
 
@@ -88,7 +88,7 @@ def test_the_corpus_is_no_larger_than_somebody_else_would_take() -> None:
     size = sum(
         path.stat().st_size for path in ROOT.rglob("*") if path.is_file() and path.suffix in (".xml", ".pem", ".json")
     )
-    assert size < 4_500_000
+    assert size < 5_000_000
 
 
 def test_keys_are_worth_nothing_to_anybody() -> None:

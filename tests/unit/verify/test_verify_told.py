@@ -8,7 +8,7 @@ from adapters.testkit.signing.recipe import EXCLUSIVE
 from adapters.testkit.signing.template import reference
 from broker.errors import Rejection
 from broker.evidence import LONGEST_FACT, Report, explanation, told
-from broker.texts import explain
+from broker.texts import explain, hint
 from tests.corpus.verify.recipes import Maker, also, edited, rewritten, transform
 from tests.corpus.verify.refused import REFUSED
 from tests.corpus.verify.scene import judged
@@ -123,6 +123,13 @@ def test_a_fact_is_cut_where_it_is_too_long_and_shows_only_what_can_be_seen() ->
     longest = "a" * LONGEST_FACT
     assert (told(longest), told(longest + "b")) == (longest, longest[1:] + "…")
     assert told("zażółć gęślą\n\x00\u202e\u2028") == "zażółć gęślą\ufffd\ufffd\ufffd\ufffd"
+
+
+@pytest.mark.parametrize("language", ["pl", "en"])
+def test_who_signs_by_xpath_filter_2_is_told_what_to_set(language: str) -> None:
+    said = hint("verify.transform-filter2", language)
+    assert "enveloped-signature" in said
+    assert "not(ancestor-or-self::ds:Signature)" in said
 
 
 def test_of_two_references_that_do_not_hold_the_one_is_told_that_decides() -> None:
