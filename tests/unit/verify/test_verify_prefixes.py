@@ -11,6 +11,9 @@ from hypothesis import strategies as st
 from lxml import etree
 
 import schemas
+from adapters.testkit.signer import sign
+from adapters.testkit.signing.recipe import QUALIFIED
+from broker.verify import prefixes
 from broker.verify.algorithms import EXCLUSIVE, INCLUSIVE, Method
 from broker.verify.c14n import Canon
 from broker.verify.fault import Fault
@@ -18,7 +21,7 @@ from broker.verify.prefixes import _bound, require_signed
 from broker.verify.references import Covered
 from tests.corpus.verify.prefixes import COVERED
 from tests.corpus.verify.refused import REFUSED
-from tests.corpus.verify.scene import judged
+from tests.corpus.verify.scene import AT, FORM, PKI, judged
 
 XSI = "http://www.w3.org/2001/XMLSchema-instance"
 TYPE = f"{{{XSI}}}type"
@@ -170,3 +173,16 @@ def test_no_schema_that_is_delivered_declares_a_value_that_holds_a_name() -> Non
     assert len(files) > 5
     for file in files:
         assert not re.search(r"""["'\s:](?:QName|NOTATION)["'\s]""", file.read_text(encoding="utf-8")), file
+
+
+def test_what_two_signatures_cover_alike_is_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[tuple[object, ...]] = []
+    plain = prefixes.require_signed
+    monkeypatch.setattr(
+        prefixes,
+        "require_signed",
+        lambda it, root: (asked.append((it.target, it.method, it.out)), plain(it, root))[1],
+    )
+    both = sign(sign(FORM, PKI.person, AT, QUALIFIED), PKI.other_person, AT, QUALIFIED)
+    assert judged(both).code == ""
+    assert len(asked) == len(set(asked)) == 3  # the form, and the properties of each
