@@ -63,7 +63,8 @@ class Intake:
         Raises a Rejection (recorded before it is raised) or Unavailable (nothing was taken, nothing is lost:
         the sender may send the same again).
         """
-        bound = log.bind(channel=envelope.channel, sender=envelope.sender, sha256=envelope.digest)
+        name = self.partners().known_name(envelope.sender, envelope.proof)
+        bound = log.bind(channel=envelope.channel, sender=name, sha256=envelope.digest)
         marked: Once | None = None
         try:
             try:

@@ -141,6 +141,10 @@ class Partners:
             raise Unauthorised("partner.gone", facts={"partner": id_})
         return partner
 
+    def known_name(self, id_: str, proof: Proof) -> str:
+        """Return a sender as a log may name it: "" for what somebody calls itself and nobody has configured."""
+        return id_ if proof is not Proof.NONE or id_ in self.all else ""
+
     def of(self, credential: Credential) -> tuple[Partner, ...]:
         """Return those to whom a credential belongs, whether or not it is valid now."""
         return self._holders.get(credential, ())

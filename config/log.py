@@ -74,6 +74,13 @@ def _tell(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
     return event
 
 
+def _unless_counted(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    """Drop what was said too often to be written: whoever caused it could fill the disk.  It was heard all the same."""
+    if event.pop("counted", False):
+        raise structlog.DropEvent
+    return event
+
+
 def _from(threshold: int) -> Processor:
     """Return what drops events below a level."""
     levels = logging.getLevelNamesMapping()
@@ -175,6 +182,7 @@ def configure(*, level: str = "info", to: TextIO | None = None) -> None:
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
         _tell,
+        _unless_counted,
         _from(threshold),
         structlog.processors.TimeStamper(fmt="iso", utc=True, key="at"),
         _bare_exception,

@@ -65,4 +65,5 @@ class Desk:
             if once is not None:
                 custody.forget_use(once.token)
             raise
-        log.info("reconcile.answered", sender=asker.sender, question=question)
+        name = self.partners().known_name(asker.sender, asker.proof)
+        log.info("reconcile.answered", sender=name, question=question)

@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from itertools import islice
 from threading import Lock
 from typing import Any, Protocol
@@ -27,7 +28,7 @@ from lxml import etree
 from broker.errors import ConfigError
 from broker.model import Flaw, Form, FormKey
 from broker.vocabulary import apart
-from schemas.diagnosis import MOST, flaws, legible
+from schemas.diagnosis import MOST, declared, flaws, known, legible
 from schemas.form import Entry, read_form
 from schemas.pins import PINS, problems_with_pins
 from schemas.xsd11 import Xsd11
@@ -49,7 +50,9 @@ class Schema(Protocol):
 class FormCatalogue:
     """The Catalogue port over compiled schemas.  Immutable; may be asked by many threads."""
 
-    def __init__(self, forms: Mapping[FormKey, tuple[Form, Schema]]) -> None:
+    def __init__(self, forms: Mapping[FormKey, tuple[Form, Schema]], names: frozenset[str]) -> None:
+        """Take the forms, and the names of all elements that are declared."""
+        self._names = names
         self._schemas = {key: schema for key, (_, schema) in forms.items()}
         self._by_root = {(form.namespace, form.root): form for form, _ in forms.values()}
 
@@ -62,7 +65,8 @@ class FormCatalogue:
         return self._by_root.get((namespace, root))
 
     def flaws(self, form: Form, element: etree._Element) -> Sequence[Flaw]:
-        return self._schemas[form.key].flaws(element)
+        found = self._schemas[form.key].flaws(element)
+        return tuple(replace(flaw, path=known(flaw.path, self._names)) for flaw in found)
 
 
 def load(*folders: Mapping[str, bytes]) -> FormCatalogue:
@@ -76,7 +80,7 @@ def load(*folders: Mapping[str, bytes]) -> FormCatalogue:
             problems += error.problems
     if problems:
         raise ConfigError(problems)
-    return FormCatalogue(forms)
+    return FormCatalogue(forms, declared(files))
 
 
 def _survey(folders: Sequence[Mapping[str, bytes]]) -> tuple[dict[str, bytes], list[Entry], list[str]]:

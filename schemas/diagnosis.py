@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import islice
 
 from lxml import etree
@@ -15,6 +15,9 @@ MOST = 50  # flaws told of one document: who has more has the wrong form
 
 _STEP = re.compile(r"(?:(?P<prefix>[^:\[]+):)?(?P<name>[^:\[]+)(?:\[(?P<index>\d+)\])?")
 _NAMESPACE = re.compile(r"\{[a-z]+:[^{}\s]*\}")
+_DECLARED = re.compile(rb"""<(?:[\w.-]+:)?element\b[^>]*?\sname\s*=\s*["']\s*([^"'\s]+)""")
+# A step of a path, as `Name`, `prefix:Name` or `{namespace}Name`, without its index.
+_NAME = re.compile(r"(?:\{[^}]*\}|[^/:\[\]{}]+:)?(?P<name>[^/:\[\]{}@]+)(?=\[\d+\]|/|\Z)")
 
 
 def flaws(element: etree._Element, log: Iterable[etree._LogEntry]) -> Sequence[Flaw]:
@@ -52,6 +55,17 @@ def readable_path(element: etree._Element, path: str) -> str:
         alone = not before and next(node.itersiblings(name), None) is None
         names.append(name.localname if alone else f"{name.localname}[{before + 1}]")
     return ("/" + "/".join(names))[:_LONGEST]
+
+
+def declared(files: Mapping[str, bytes]) -> frozenset[str]:
+    """Return the names of all elements that the schemas of a folder declare."""
+    schemas = (content for path, content in files.items() if path.endswith(".xsd"))
+    return frozenset(name.decode() for content in schemas for name in _DECLARED.findall(content))
+
+
+def known(path: str, names: frozenset[str]) -> str:
+    """Return a path with `*` for each element that no schema knows: its name is its writer's, and paths are logged."""
+    return _NAME.sub(lambda step: step[0] if step["name"] in names else "*", path)
 
 
 def _follow(node: etree._Element, step: str) -> etree._Element | None:

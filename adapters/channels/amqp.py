@@ -64,12 +64,15 @@ class AmqpChannel:
             ThreadPoolExecutor(self.settings.workers, thread_name_prefix=self.name) as pool,
             Replies(self._dial, self.name, self.settings.deadline.total_seconds()) as replies,
         ):
+            posts = Posts.of(self.name, self.settings, self.partners)
             while not stop.is_set():
                 wait: timedelta | None = None
                 try:
                     line = self._dial()
                     try:
-                        session = _Session(self, line, accept, pool, health, scales=scales, replies=replies)
+                        session = _Session(
+                            self, line, accept, pool, health, scales=scales, posts=posts, replies=replies
+                        )
                         session.open()
                         opened = True
                         wait = session.run(stop)
@@ -97,16 +100,6 @@ class AmqpChannel:
         """Those among whom senders must prove to be, as they are now; None if senders are believed."""
         return self.around.partners() if self.settings.proof else None
 
-    @property
-    def posts(self) -> Posts:
-        """What writes answers, and what is put aside."""
-        it = self.settings
-        dead_letters, quarantine = (
-            it.dead_letters or f"{it.queue}.dead-letters",
-            it.quarantine or f"{it.queue}.quarantine",
-        )
-        return Posts(channel=self.name, dead_letters=dead_letters, quarantine=quarantine, partners=self.partners)
-
 
 class _Session:
     """The life of one line: messages come, go through intake, and are settled.  All but `_take_in` on its thread."""
@@ -120,10 +113,11 @@ class _Session:
         health: Health,
         *,
         scales: Scales,
+        posts: Posts,
         replies: Replies,
     ) -> None:
         self._of, self._line, self._accept, self._pool, self._health = of, line, accept, pool, health
-        self._posts, self._replies = of.posts, replies
+        self._posts, self._replies = posts, replies
         self._consumers: list[str] = []  # the first has a place for each worker, the others are for what is aside
         self._open = 0  # messages neither acknowledged nor given up
         # By tag, those that must wait by themselves: until when, and what they are unless that would be too large.
@@ -169,6 +163,7 @@ class _Session:
     def _drive(self, until: Callable[[], bool]) -> None:
         while not self._line.drive(until, monotonic() + _GLANCE):
             self._line.insist(self._of.settings.deadline.total_seconds())
+            self._posts.tell_what_was_left_out()
             self._go_on()
 
     def _by(self) -> float:
@@ -224,7 +219,6 @@ class _Session:
         """Return what is to be done with a message that was not taken in.  Nothing was acknowledged yet."""
         try:
             if isinstance(why, Rejection):
-                log.info("channel.refused", channel=self._of.name, code=why.code, place=why.place)
                 return partial(self._settle, message, self._posts.refusal(message, why))
         except Exception as bug:  # noqa: BLE001 - likewise
             why = bug

@@ -137,6 +137,11 @@ def answerable(message: Message, partners: Partners | None) -> bool:
     return any(holder.may_listen(queue) for one in _credentials(message) for holder in partners.of(one))
 
 
+def is_partners(message: Message, partners: Partners | None) -> bool:
+    """Whether its user, whom RabbitMQ vouches for, is a partner's."""
+    return partners is not None and any(partners.of(one) for one in _credentials(message))
+
+
 def _credentials(message: Message) -> list[Credential]:
     user = message.properties.user_id
     return [Credential(proof=Proof.AMQP_USER, key=user)] if user else []

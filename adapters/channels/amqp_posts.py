@@ -4,14 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from time import monotonic
 from typing import Final
 
+import structlog
 from pika.spec import BasicProperties
 
-from adapters.channels.amqp_messages import Message, answerable, dead_letter, receipt_reply, refusal_reply
+from adapters.channels.amqp_messages import (
+    Message,
+    answerable,
+    dead_letter,
+    is_partners,
+    receipt_reply,
+    refusal_reply,
+)
+from adapters.channels.amqp_settings import AmqpChannelSettings
+from adapters.wire.notes import Notes
 from broker.errors import Malformed, Rejection
 from broker.model import Receipt
 from broker.partner import Partners
+
+log = structlog.get_logger(__name__)
 
 _DIRECT: Final = "amq.rabbitmq.reply-to."
 
@@ -39,19 +52,41 @@ class Posts:
     dead_letters: str  # the queue of what was refused
     quarantine: str  # the queue of what was redelivered too often
     partners: Callable[[], Partners | None]
+    notes: Notes
+
+    @classmethod
+    def of(cls, channel: str, settings: AmqpChannelSettings, partners: Callable[[], Partners | None]) -> Posts:
+        """Return them for a channel."""
+        return cls(
+            channel=channel,
+            dead_letters=settings.dead_letters or f"{settings.queue}.dead-letters",
+            quarantine=settings.quarantine or f"{settings.queue}.quarantine",
+            partners=partners,
+            notes=Notes(channel, monotonic),
+        )
 
     def receipt(self, message: Message, receipt: Receipt) -> list[Post]:
         """Return what an accepted message asks for."""
         return self._answer(message, *receipt_reply(message, receipt))
 
     def refusal(self, message: Message, no: Rejection) -> list[Post]:
-        """Return what a refused message asks for."""
+        """Return what a refused message asks for, and log that it was refused.
+
+        As over SOAP: every refusal of a partner is written, and a few a minute of others.
+        """
+        counted = not (is_partners(message, self.partners()) or self.notes.may_say("refusals"))
+        log.info("channel.refused", channel=self.channel, code=no.code, place=no.place, counted=counted)
         return [self._aside(message, no, self.dead_letters), *self._answer(message, *refusal_reply(message, no))]
 
     def poison(self, message: Message) -> list[Post]:
         """Return what a message asks for that came too often."""
         no = Malformed("amqp.redelivered", facts={"times": str(message.times)})
         return [self._aside(message, no, self.quarantine)]
+
+    def tell_what_was_left_out(self) -> None:
+        """Log how many refusals were not written, once their minute is over."""
+        for what, more in self.notes.left_out().items():
+            log.warning("channel.many", channel=self.channel, what=what, more=more)
 
     def _answer(self, message: Message, body: bytes, properties: BasicProperties) -> list[Post]:
         if not answerable(message, self.partners()):

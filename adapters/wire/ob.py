@@ -75,7 +75,8 @@ def children(element: etree._Element, allowed: frozenset[str]) -> Mapping[str, e
     for child in elements(element):
         name = etree.QName(child)
         if name.localname not in allowed or name.localname in found or name.namespace not in {None, NS}:
-            raise Malformed("soap.object", place=f"{name_of(element)}/{name.localname}")
+            known = name.localname if name.localname in allowed else "*"  # a place stands in logs, and names are theirs
+            raise Malformed("soap.object", place=f"{name_of(element)}/{known}")
         found[name.localname] = child
     return found
 

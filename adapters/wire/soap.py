@@ -181,7 +181,7 @@ def demand_understood(message: Message, understood: Collection[str]) -> None:
         required = (block.get(f"{{{space}}}mustUnderstand") or "").strip(WHITE) in {"1", "true"}
         if required and addressed(message.version, block) and block.tag not in understood:
             name = name_of(block)
-            raise Malformed("soap.must-understand", place=f"/Envelope/Header/{name}", facts={"name": name})
+            raise Malformed("soap.must-understand", place="/Envelope/Header/*", facts={"name": name})
 
 
 _BODY = tuple("Body".encode(codec) for codec in ("ascii", "utf-16-le", "utf-16-be"))

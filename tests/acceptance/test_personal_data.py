@@ -8,20 +8,25 @@ every table of the store but those that hold documents, reports and receipts.
 from __future__ import annotations
 
 import base64
+import json
+import re
 import sqlite3
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
 
+import pika
 import pytest
 
 from adapters.testkit.box import Submission
 from adapters.testkit.pki import JAN, ZOFIA
 from adapters.testkit.signer import countersign, sign, sign_on_platform
 from adapters.testkit.signing.recipe import QUALIFIED
+from adapters.wire.soap import SOAP11
 from config.demo.forms import Attachment, Kind, form
 from config.demo.letters import bad
 from config.demo.people import person
@@ -216,6 +221,133 @@ def records(town):
                         text = value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
                         found.setdefault(f"{table}.{name}", set()).update(leaks(text))
     return found
+
+
+# ── what nobody but a sender has named ───────────────────────────────────────────────────────────────────
+
+MADE_UP = f"{NAME.replace(' ', '_')}_{IN_HEADERS}"
+CLAIMED = f"{NAME}, PESEL {IN_HEADERS}"
+
+
+def envelopes(town, document):
+    """Messages with personal data for every name that a sender can make up: of headers, elements, itself."""
+    plain = Submission(document=document, sender=CLAIMED, box=town.office.box, reply_to=f"/{MADE_UP}/box")
+    soap = 'xmlns:s="http://schemas.xmlsoap.org/soap/envelope/"'
+    yield plain
+    for blocks in (
+        f'<q:{MADE_UP} xmlns:q="urn:q" {soap} s:mustUnderstand="1"/>',
+        f'<q:{MADE_UP} xmlns:q="urn:{MADE_UP}" {MADE_UP}="{CLAIMED}"><{MADE_UP}/></q:{MADE_UP}>',
+        f'<a:MessageID xmlns:a="http://www.w3.org/2005/08/addressing">{CLAIMED}</a:MessageID>',
+        f'<o:IdentyfikatorPodmiotu xmlns:o="http://wsdl.epuap.gov.pl/obiekty/"><{MADE_UP}/></o:IdentyfikatorPodmiotu>',
+    ):
+        yield replace(plain, headers=blocks.encode())
+    for extras in (f"<DaneDodatkowe><{MADE_UP}><b/></{MADE_UP}></DaneDodatkowe>", f"<{MADE_UP}/>", f"<{MADE_UP}>"):
+        yield replace(plain, extras=extras.encode())
+    yield replace(plain, trial=CLAIMED)
+    yield replace(plain, box=f"/{MADE_UP}/box")
+
+
+def spellings(document):
+    """A document with made up names of elements, attributes and Ids, signed and not."""
+    text = document.decode()
+    (own,) = set(re.findall(r'<ds:Signature [^>]*?Id="([^"]+)"', text))
+    known = re.search(r"<((?:\w+:)?)OpisDokumentu", text)
+    assert known
+    start, prefix = known[0], known[1]
+    yield text.replace(f"{prefix}OpisDokumentu", prefix + MADE_UP)
+    yield text.replace(start, f'{start} {MADE_UP}="{CLAIMED}"')
+    yield text.replace(start, f"<{MADE_UP}/>{start}")
+    yield text.replace(own, MADE_UP)
+    yield re.sub(r' URI="#[^"]*"', f' URI="#{MADE_UP}"', text)
+    yield re.sub(r"(<ds:X509IssuerName>)[^<]*", rf"\g<1>CN={CLAIMED}", text)
+    yield re.sub(r'( Algorithm=")[^"]*', rf"\g<1>urn:{MADE_UP}", text)
+    yield text.replace("</ds:Signature>", f"<{MADE_UP}/></ds:Signature>")
+    yield f"<?{MADE_UP} {CLAIMED}?>{text[text.index('?>') + 2 :]}"
+    yield f'<{MADE_UP} xmlns="urn:{MADE_UP}"/>'
+    yield f"<{MADE_UP}><open></{MADE_UP}>"
+    yield f"<!DOCTYPE {MADE_UP}><a/>"
+    yield f'<?xml version="1.0" encoding="{MADE_UP}"?><a/>'
+
+
+def test_names_that_a_sender_makes_up_stay_out_of_the_log_over_soap(town):
+    box = town.site.box
+    document = town.letter(1)
+    for submission in envelopes(town, document):
+        envelope = submission.envelope(SOAP11)
+        assert box.post(envelope, "text/xml").status in {200, 500}
+        inner = envelope.replace(b"<nazwaPliku>", f"<{MADE_UP}>x</{MADE_UP}><nazwaPliku>".encode())
+        assert box.post(inner, "text/xml").status == 500
+        assert box.post(envelope.replace(b"ob:Dokument", b"ob:" + MADE_UP.encode()), "text/xml").status == 500
+        assert box.post(envelope.replace(b"soap:Body", b"soap:" + MADE_UP.encode()), "text/xml").status == 500
+    for text in spellings(document):
+        assert town.put(text.encode(), sender=CLAIMED).status == 500
+    box.post(envelope, f'text/xml; charset="{MADE_UP}"', f'"{MADE_UP}"')
+    box.post(envelope, f'multipart/related; boundary="{MADE_UP}"; start="<{MADE_UP}>"; type="text/xml"')
+    replace(box, url=f"{box.url}{MADE_UP}").post(envelope, "text/xml")
+    replace(box, url=f"{box.url}?{MADE_UP}").request("GET", None, {MADE_UP: MADE_UP})
+    told = town.log() + (town.site.folder / "stderr.txt").read_text()
+    assert '"intake.accepted"' in told
+    assert '"validate.invalid"' in told
+    assert leaks(told) == []
+
+
+def test_names_that_a_sender_makes_up_stay_out_of_the_log_in_a_folder_and_over_amqp(
+    found, tmp_path, rabbitmq_url, queue_name
+):
+    (tmp_path / "in").mkdir()
+    queue = queue_name("in")
+    town = found(
+        sections={
+            "channels.folder": {"kind": "directory", "folder": "in", "poll": 0.1},
+            "channels.queue": {"kind": "amqp", "url": rabbitmq_url, "queue": queue},
+        }
+    )
+    slip = {"document": f"{MADE_UP}.xml", "sender": CLAIMED, "box": town.office.box, "file_name": f"{CLAIMED}.xml"}
+    slips = {
+        "good": slip | {"message_id": f"{MADE_UP} in a folder"},
+        "key": slip | {MADE_UP: CLAIMED},
+        "type": slip | {"box": [MADE_UP]},
+        "gone": slip | {"document": f"../{MADE_UP}"},
+        "box": slip | {"box": f"/{MADE_UP}/box"},
+    }
+    letters_ = [town.letter(number) for number in range(2)]
+    for name, content in slips.items():
+        (tmp_path / "in" / f"{MADE_UP}.xml").write_bytes(letters_[0])
+        (tmp_path / "in" / f"{MADE_UP}-{name}.json").write_text(json.dumps(content))
+        ended = [tmp_path / "in" / where / f"{MADE_UP}-{name}.json" for where in ("done", "refused")]
+        wait_until(lambda ended=ended: any(it.exists() for it in ended))
+    with closing(pika.BlockingConnection(pika.URLParameters(rabbitmq_url))) as connection:
+        channel = connection.channel()
+        wait_until(lambda: f'"queue": "{queue}"' in town.log())
+        good = {"sender": CLAIMED, "box": town.office.box, "file-name": f"{CLAIMED}.xml", MADE_UP: {MADE_UP: CLAIMED}}
+        for headers_ in (
+            good,
+            good | {"box": f"/{MADE_UP}/box"},
+            good | {"box": [MADE_UP]},
+            good | {"trial": MADE_UP},
+            {MADE_UP: MADE_UP},
+        ):
+            about = pika.BasicProperties(
+                headers=headers_,
+                message_id=MADE_UP,
+                correlation_id=CLAIMED,
+                app_id=MADE_UP,
+                reply_to=f"{queue}.{MADE_UP}",
+            )
+            channel.basic_publish("", queue, letters_[1], about)
+        wait_until(lambda: town.log().count('"channel.reply-unroutable"') == 5)
+        for name in (queue, f"{queue}.dead-letters", f"{queue}.quarantine"):
+            channel.queue_delete(name)
+    told = town.log() + (town.site.folder / "stderr.txt").read_text()
+    assert told.count('"intake.accepted"') == 2
+    assert leaks(told) == []
+
+
+def wait_until(holds):
+    deadline = time.monotonic() + 30
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
 
 
 def test_a_refusal_answers_its_sender_alone_and_keeps_no_name(town):

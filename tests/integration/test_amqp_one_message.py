@@ -11,6 +11,7 @@ from structlog.testing import capture_logs
 from adapters.channels.amqp_health import Health
 from adapters.testkit.channels import Word
 from adapters.testkit.desk import Desk, receipt_for
+from adapters.wire.notes import PER_MINUTE
 from broker.partner import Partner, Partners
 from tests.contract.test_channels_amqp import AmqpHarness
 from tests.integration.test_amqp_channel import left_in, serving
@@ -172,6 +173,17 @@ def test_a_bug_that_was_survived_is_forgotten():
     assert not health.blames(own)
     health.well(own)
     assert not health.blames(own)
+
+
+def test_refusals_of_nobodys_messages_do_not_fill_the_log(harness, desk):
+    """Without proof nobody is known to be a partner; with it every refusal of a partner is written."""
+    number = PER_MINUTE + 5
+    with capture_logs() as logs, serving(harness, desk):
+        for _ in range(number):
+            put(harness, b"<odd/>", {"trial": "perhaps"})
+        harness.until(lambda: harness.ready(f"{harness.queue}.dead-letters") == number)
+    counted = [one["counted"] for one in logs if one["event"] == "channel.refused"]
+    assert counted == [False] * PER_MINUTE + [not harness.proof] * 5
 
 
 def test_what_an_operator_allowed_holds_as_before(harness, desk, rabbitmq_url):

@@ -9,6 +9,7 @@ from functools import partial
 from typing import Any
 
 import pytest
+import structlog.testing
 
 from adapters.channels.soap.sender import Gate
 from adapters.testkit.box import Box, Reply, Submission
@@ -16,10 +17,11 @@ from adapters.testkit.certificates import Credential
 from adapters.testkit.desk import Desk, always
 from adapters.testkit.wss import secure
 from adapters.wire import ob, soap, wss
+from adapters.wire.notes import PER_MINUTE
 from adapters.wire.soap import SOAP11, SOAP12, WSA
 from broker.errors import Unauthorised, Unroutable
 from broker.parse import Limits
-from broker.partner import Coverage, Partners, Proof
+from broker.partner import Coverage, Partners, Proof, fingerprint
 from tests.partners import Cast, a_partner, signed
 from tests.soap_serving import serving
 
@@ -305,3 +307,42 @@ def test_a_partners_cap_on_size_is_kept_before_the_body_is_read(
     assert (refused.status, refused.code()) == (413, "soap.too-large")
     assert send(url, Submission(sender="notary", document=large).envelope(SOAP11), notary).status == 200
     assert [one.sender for one in desk.envelopes] == ["notary"]
+
+
+# ── what is written of a refusal ─────────────────────────────────────────────────────────────────────────
+
+
+def refusals(logs: list[Any]) -> list[Any]:
+    return [one for one in logs if one["event"] == "soap.refused"]
+
+
+def test_whose_certificate_was_refused_can_be_told(serve: Serve, send: Send, cast: Cast, notary: Credential) -> None:
+    """A partner whose renewal failed is called by its own name, and not by what anybody may claim."""
+    url, stranger = serve(), cast.client("stranger")
+    with structlog.testing.capture_logs() as logs:
+        assert send(url, PORTAL.envelope(SOAP11), by=notary).code() == "partner.another"
+        for by in (notary, stranger):
+            send(url, secure(PORTAL.envelope(SOAP11), by, datetime.now(UTC)))
+        send(url, PORTAL.envelope(SOAP11))
+    told = [(one["code"], one["partner"], one["certificate"]) for one in refusals(logs)]
+    assert told == [
+        ("partner.another", "notary", fingerprint(notary.certificate)),
+        ("partner.another", "notary", fingerprint(notary.certificate)),
+        ("partner.unknown", "", fingerprint(stranger.certificate)),
+        ("partner.unproven", "", ""),
+    ]
+
+
+def test_strangers_cannot_fill_the_log_and_no_refusal_of_a_partner_is_left_out(
+    serve: Serve, send: Send, notary: Credential
+) -> None:
+    url, envelope = serve(), PORTAL.envelope(SOAP11)
+    with structlog.testing.capture_logs() as logs:
+        for number in range(PER_MINUTE + 5):
+            # Some before the message is read and some after.
+            assert send(url if number % 2 else url + "x", envelope).status >= 400
+            if number % 8 == 0:
+                assert send(url, envelope, by=notary).code() == "partner.another"
+    found = refusals(logs)
+    assert [one["counted"] for one in found if not one["partner"]] == [False] * PER_MINUTE + [True] * 5
+    assert [one["counted"] for one in found if one["partner"]] == [False] * 4

@@ -16,15 +16,14 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-import structlog.testing
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adapters.channels.soap.notes import PER_MINUTE, Notes
 from adapters.channels.soap.shares import Line, Lines, Memory, place, sort_of
 from adapters.testkit.box import Box, Submission
 from adapters.testkit.certificates import Credential
 from adapters.testkit.desk import Desk, receipt_for
+from adapters.wire.notes import PER_MINUTE, Notes
 from adapters.wire.soap import SOAP11
 from broker.errors import Unavailable
 from broker.model import Envelope, Receipt
@@ -349,13 +348,11 @@ def test_an_address_is_counted_by_its_network_and_named_by_its_sort(
 def test_what_strangers_cause_is_told_a_few_times_a_minute_and_then_counted() -> None:
     now = [0.0]
     notes = Notes("boxes", lambda: now[0])
-    with structlog.testing.capture_logs() as logs:
-        assert [notes.may_say("knocks") for _ in range(PER_MINUTE + 7)] == [True] * PER_MINUTE + [False] * 7
-        assert notes.may_say("rings")
-        now[0] = 59.9
-        notes.turn()
-        assert logs == []
-        now[0] = 60.0
-        notes.turn()
-        assert [(one["event"], one["what"], one["more"]) for one in logs] == [("soap.many", "knocks", 7)]
-        assert notes.may_say("knocks")
+    assert [notes.may_say("knocks") for _ in range(PER_MINUTE + 7)] == [True] * PER_MINUTE + [False] * 7
+    assert notes.may_say("rings")
+    now[0] = 59.9
+    assert notes.left_out() == {}
+    now[0] = 60.0
+    assert notes.left_out() == {"knocks": 7}
+    assert notes.left_out() == {}
+    assert notes.may_say("knocks")

@@ -140,6 +140,34 @@ def test_a_document_of_nothing_but_faults_is_given_up_soon(monkeypatch):
     assert len(asked) == 2
 
 
+@pytest.mark.parametrize("xsd", ["1.0", "1.1"])
+@pytest.mark.parametrize("depth", [0, 1])
+def test_a_path_has_no_name_that_only_the_documents_writer_knows(xsd, depth):
+    """Paths go into logs and records; what the flaw says goes to the sender alone."""
+    catalogue = load(folder(xsd=xsd))
+    made_up = '<Jan_Kowalski_44051401359 xmlns="">x</Jan_Kowalski_44051401359>'
+    inside = f"<Day>{made_up}</Day>" if depth else made_up
+    element = read(f'<Note xmlns="{NS}"><Day>2026-01-01</Day>{inside}</Note>'.encode(), Limits())
+    flaws = catalogue.flaws(catalogue.find(NS, "Note"), element)
+    assert flaws
+    assert not [flaw.path for flaw in flaws if "Kowalski" in flaw.path]
+    assert any("Note" in flaw.path for flaw in flaws)
+
+
+@pytest.mark.parametrize(
+    ("path", "told"),
+    [
+        ("/Note/Day[2]", "/Note/Day[2]"),
+        ("/n:Note/n:Jan[2]/n:Day", "/n:Note/*[2]/n:Day"),
+        ("/{urn:a/b}Note/{urn:x}Jan", "/{urn:a/b}Note/*"),
+        ("/Note/@Jan", "/Note/@*"),
+        ("/", "/"),
+    ],
+)
+def test_a_step_keeps_its_name_if_a_schema_knows_it(path, told):
+    assert diagnosis.known(path, frozenset({"Note", "Day"})) == told
+
+
 def test_a_validator_that_says_no_without_a_word_is_still_a_no():
     (flaw,) = diagnosis.flaws(note(), [])
     assert (flaw.path, flaw.message) == ("/Note", "Not valid.")

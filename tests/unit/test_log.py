@@ -114,6 +114,15 @@ def test_half_a_surrogate_pair_does_not_cost_the_line(tmp_path):
     assert (tmp_path / "log.jsonl").read_text().count("ud800") == 1
 
 
+def test_what_strangers_cause_too_often_is_heard_and_not_written(lines):
+    heard = []
+    with logs.heard(lambda event: heard.append(event["code"])):
+        for number in range(4):
+            structlog.get_logger().info("soap.refused", code=f"c.{number}", counted=number > 1)
+    assert heard == ["c.0", "c.1", "c.2", "c.3"]
+    assert [(line["code"], "counted" in line) for line in lines()] == [("c.0", False), ("c.1", False)]
+
+
 @pytest.mark.parametrize("level", [31, 35, 45, 60])
 def test_a_library_with_levels_of_its_own_is_heard(lines, level):
     logging.getLogger("somebody").log(level, "odd")

@@ -19,7 +19,6 @@ from adapters.channels.soap.description import Description
 from adapters.channels.soap.endpoint import Endpoint, Service, largest
 from adapters.channels.soap.face import Face
 from adapters.channels.soap.handshake import Handshake
-from adapters.channels.soap.notes import Notes
 from adapters.channels.soap.replies import ReplySigner
 from adapters.channels.soap.sender import Gate
 from adapters.channels.soap.server import Server, Terms, Watchful, make_room
@@ -28,6 +27,7 @@ from adapters.channels.soap.shares import Lines, Memory, Turns
 from adapters.channels.soap.tls import Tls
 from adapters.wire.kind import Surroundings
 from adapters.wire.listening import BACKLOG
+from adapters.wire.notes import Notes
 from broker.errors import ConfigError
 from broker.ports import Accept
 
@@ -89,6 +89,7 @@ class SoapChannel:
         settings, around = self._settings, self._around
         make_room(settings.connections, around.name)
         gate, turns = Gate(proofs=settings.proofs, partners=around.partners), Turns()
+        notes = Notes(around.name, time.monotonic)
         endpoints = {
             service.name: Endpoint(
                 service=service,
@@ -97,6 +98,7 @@ class SoapChannel:
                 accept=accept,
                 gate=gate,
                 turns=turns,
+                notes=notes,
                 sign=self._signer.sign if self._signer else None,
             )
             for service in self._services
@@ -106,7 +108,7 @@ class SoapChannel:
         believed = not settings.proof
         terms = Terms(
             lines=Lines(settings.connections, settings.connections_per_address, believed),
-            notes=Notes(around.name, time.monotonic),
+            notes=notes,
             partners=around.partners,
             patience=settings.patience,
             most=largest(around.limits),
@@ -122,6 +124,7 @@ class SoapChannel:
                 clock=around.clock,
                 channel=around.name,
                 gate=gate,
+                notes=notes,
                 lines=terms.lines,
                 memory=Memory(settings.buffered, largest(around.limits), believed),
                 seals=around.seals,
@@ -161,7 +164,8 @@ class SoapChannel:
         return Handshake(asyncio.get_running_loop(), self._tls.context, above, terms)
 
     def _each_second(self, terms: Terms) -> None:
-        terms.notes.turn()
+        for what, more in terms.notes.left_out().items():
+            log.warning("soap.many", channel=self._around.name, what=what, more=more)
         if self._tls is not None:
             self._tls.refresh()
         if self._signer is not None:

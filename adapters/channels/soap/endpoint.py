@@ -7,6 +7,7 @@ of it (its bytes, its tree) is let go before the work begins: large documents sh
 from __future__ import annotations
 
 import re
+import time
 import traceback
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
@@ -16,7 +17,7 @@ from functools import partial
 
 import structlog
 
-from adapters.channels.soap import faults
+from adapters.channels.soap import faults, refused
 from adapters.channels.soap.faults import Response
 from adapters.channels.soap.sender import Gate, Sender
 from adapters.channels.soap.shares import Turns
@@ -24,10 +25,11 @@ from adapters.wire import soap, wss
 from adapters.wire.media import MediaType, media_type
 from adapters.wire.mtom import Parts, unpack
 from adapters.wire.multipart import Multipart, Part
+from adapters.wire.notes import Notes
 from adapters.wire.soap import SOAP11, SOAP12, WSA, WSSE, Message, Version
 from broker.errors import Malformed, Rejection, Unavailable
 from broker.parse import Limits
-from broker.partner import Partner
+from broker.partner import Credential, Partner, Proof
 from broker.ports import Accept
 
 log = structlog.get_logger(__name__)
@@ -165,6 +167,7 @@ class _Answering:
 
     version: Version
     partner: Partner | None = None  # who was proven to send: by TLS at first, then by all that was shown
+    shown: list[Credential]  # what was proven, whosever it may be
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -177,6 +180,7 @@ class Endpoint:
     accept: Accept
     gate: Gate = field(default_factory=Gate)
     turns: Turns = field(default_factory=Turns)
+    notes: Notes = field(default_factory=lambda: Notes("", time.monotonic))
     sign: Callable[[Version, bytes], bytes] | None = None  # signs an answer
 
     def answer(self, request: Request) -> tuple[Response, Partner | None]:
@@ -186,7 +190,8 @@ class Endpoint:
         """
         holders = self.gate.holders(request.key)
         partner = holders[0] if len(holders) == 1 else None
-        about = _Answering(version=announced(request.content_type), partner=partner)
+        shown = [Credential(proof=Proof.TLS, key=request.key)] if request.key else []
+        about = _Answering(version=announced(request.content_type), partner=partner, shown=shown)
         answer = self._answer(request, about)
         if about.partner is not None and about.partner.sign_replies:
             answer = self._signed(answer, about)
@@ -211,7 +216,7 @@ class Endpoint:
                     body = soap.write(about.version, work())
                 return Response(status=200, content_type=soap.content_type(about.version), body=body)
             except Rejection as no:
-                log.info("soap.refused", channel=self.channel, service=self.service.name, code=no.code, place=no.place)
+                refused.tell(no, about.shown, self.gate.partners(), self.notes, service=self.service.name)
                 return faults.refusal(no, about.version)
             except Unavailable as away:
                 log.warning("soap.unavailable", channel=self.channel, reason=away.reason)
@@ -234,7 +239,7 @@ class Endpoint:
         if action not in {"", operation.action}:
             raise Malformed("soap.wrong-action", place="SOAPAction", facts={"expected": operation.action})
         soap.demand_understood(message, _UNDERSTOOD | operation.headers)
-        sender = self._judge(operation, message, parts, request)
+        sender = self._judge(operation, message, parts, request, about)
         about.partner = sender.partner
         if sender.partner is not None:
             turn.enter_context(self.turns.of(sender.partner))
@@ -251,12 +256,17 @@ class Endpoint:
         parts.demand_none_left()
         return work
 
-    def _judge(self, operation: Operation, message: Message, parts: Parts, request: Request) -> Sender:
+    def _judge(
+        self, operation: Operation, message: Message, parts: Parts, request: Request, about: _Answering
+    ) -> Sender:
         """Return who sends.  A signature that is there must hold, even where it is not asked for."""
         at = request.received_at
-        secured = wss.read(
-            message, at, parts=parts, known=lambda: self.gate.partners().certificates, meet=self.gate.meet
-        )
+
+        def meet(credential: Credential) -> None:
+            about.shown.append(credential)
+            self.gate.meet(credential)
+
+        secured = wss.read(message, at, parts=parts, known=lambda: self.gate.partners().certificates, meet=meet)
         believed = [block for block in message.headers if block.tag in operation.headers | _READ]
         return self.gate.judge(operation.claims(message), request.key, secured, believed, at)
 

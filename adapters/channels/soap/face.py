@@ -22,7 +22,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
-from adapters.channels.soap import faults
+from adapters.channels.soap import faults, refused
 from adapters.channels.soap.description import Description
 from adapters.channels.soap.endpoint import (
     ALLOWANCE,
@@ -39,9 +39,10 @@ from adapters.channels.soap.settings import SoapSettings
 from adapters.channels.soap.shares import Bench, Line, Lines, Memory
 from adapters.wire import soap
 from adapters.wire.multipart import Part
+from adapters.wire.notes import Notes
 from broker.errors import Malformed, Rejection, TooLarge, Unavailable
 from broker.parse import Limits
-from broker.partner import Partner
+from broker.partner import Credential, Partner, Proof
 from broker.ports import Clock
 
 log = structlog.get_logger(__name__)
@@ -131,6 +132,7 @@ class Face:
         clock: Clock,
         channel: str,
         gate: Gate,
+        notes: Notes,
         lines: Lines,
         memory: Memory,
         seals: Callable[[], bytes],
@@ -142,6 +144,7 @@ class Face:
         self._clock = clock
         self._channel = channel
         self._gate = gate
+        self._notes = notes
         self._lines = lines
         self._memory = memory
         self._bench = Bench(settings.buffered // 4)
@@ -216,7 +219,7 @@ class Face:
             log.warning("soap.unavailable", channel=self._channel, reason=away.reason)
             return _plain(faults.later(away, announced(request.headers.get("content-type", ""))), Farewell)
         except ClientDisconnect:
-            log.info("soap.disconnected", channel=self._channel)
+            log.info("soap.disconnected", channel=self._channel, counted=not self._notes.may_say("senders gone"))
             return Response(status_code=400)
 
     def _judge_head(self, request: HttpRequest) -> None:
@@ -271,7 +274,9 @@ class Face:
         return None if parted is None else parted.end()
 
     def _refuse(self, request: HttpRequest, no: Rejection) -> Response:
-        log.info("soap.refused", channel=self._channel, code=no.code, place=no.place)
+        line: Line = request.state.line
+        shown = [Credential(proof=Proof.TLS, key=line.key)] if line.key else []
+        refused.tell(no, shown, self._gate.partners(), self._notes)
         return _plain(faults.refusal(no, announced(request.headers.get("content-type", ""))), Farewell)
 
 

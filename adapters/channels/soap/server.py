@@ -21,11 +21,11 @@ import uvicorn
 from starlette.types import ASGIApp
 from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
 
-from adapters.channels.soap import faults
+from adapters.channels.soap import faults, refused
 from adapters.channels.soap.endpoint import announced
-from adapters.channels.soap.notes import Notes
 from adapters.channels.soap.shares import RETRY_AFTER, Line, Lines, place, share, sort_of
 from adapters.channels.soap.tls import client_key
+from adapters.wire.notes import Notes
 from broker.errors import Malformed, Rejection, TooLarge
 from broker.partner import Credential, Partners, Proof
 
@@ -141,8 +141,7 @@ class Watchful(H11Protocol):
             self.transport.write(
                 _NO % (answer.status, words, answer.content_type.encode(), len(answer.body), answer.body)
             )
-            if self._terms.notes.may_say("requests that are no HTTP"):
-                log.info("soap.refused", channel=self._terms.notes.channel, code=no.code, place=no.place)
+            self._tell(no)
         self._deaf = 1
         self._disarm()
         self._watch = self.loop.call_later(min(LINGER_SECONDS, self._terms.patience), self.transport.close)
@@ -151,6 +150,11 @@ class Watchful(H11Protocol):
         """Return the request of which the whole head has come, if it has no answer yet."""
         cycle: RequestResponseCycle | None = self.cycle
         return None if cycle is None or cycle.response_complete else cycle
+
+    def _tell(self, no: Rejection) -> None:
+        key = self.line.key if self.line is not None else ""
+        shown = [Credential(proof=Proof.TLS, key=key)] if key else []
+        refused.tell(no, shown, self._terms.partners(), self._terms.notes)
 
     def on_response_complete(self) -> None:
         self._disarm()

@@ -91,7 +91,7 @@ def _fields(call: Call, *allowed: str) -> list[tuple[str, str]]:
     found: list[tuple[str, str]] = []
     for child in elements(body):
         if child.tag not in allowed:
-            raise Malformed("soap.object", place=f"{name_of(body)}/{name_of(child)}")
+            raise Malformed("soap.object", place=f"{name_of(body)}/*")
         found.append((name_of(child), text_of(child).strip(WHITE)))
     return found
 
