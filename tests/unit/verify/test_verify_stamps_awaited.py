@@ -18,12 +18,23 @@ from adapters.testkit.signing.stamped import stamp
 from adapters.testkit.tsa import STAMPS, Tsa
 from broker.admit import GRACE, _holds
 from broker.errors import NotYet
-from broker.evidence import Indication, Level, Report, RevocationReport, SignatureReport, TimeStampReport, silence
+from broker.evidence import (
+    AnchorReport,
+    Indication,
+    Level,
+    Report,
+    RevocationReport,
+    ServiceReport,
+    SignatureReport,
+    TimeStampReport,
+    silence,
+)
 from broker.model import BoxPolicy
 from broker.parse import Limits, read
 from broker.partner import fingerprint
 from broker.verify.judgement import judge_document
 from broker.verify.moment import Timing
+from broker.verify.qualified import Service
 from broker.verify.revocation import Evidence, Known, Settled, Status
 from broker.verify.signer import Policy
 from broker.verify.trust import Anchor
@@ -284,3 +295,12 @@ def test_a_pinned_unit_that_has_ended_moves_nothing_either():
     end = UNIT.not_valid_after_utc
     for at, code in ((end, ""), (end + SECOND, "verify.timestamp-untrusted")):
         assert judged(STAMPED, at, known(), trust).signatures[0].time_stamps[0].code == code
+
+
+def test_a_stamp_from_before_its_service_was_withdrawn_holds_and_names_the_service_as_of_then():
+    granted = Service(name="Stamps", territory="PL", since=AT - DAY, until=AT + DAY, purposes=frozenset())
+    by_list = Anchor(certificate=STAMPER.credential.certificate, name="listed", services=(granted,))
+    trust = replace(OFF, timestamp_anchors=(by_list,))
+    (it,) = judged(stamp(sign(FORM, ENDED, AT, QUALIFIED), TSA.token), WEEK, known(), trust).signatures[0].time_stamps
+    services = (ServiceReport(territory="PL", name="Stamps"),)
+    assert (it.code, it.at, it.anchor) == ("", AT, AnchorReport(name="listed", services=services))
