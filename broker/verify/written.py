@@ -77,9 +77,10 @@ def span(written: str) -> Span | None:
     sign, year, month, day, hour, minute, second, fraction, utc, ahead, hours, minutes = found.groups()
     # The calendar repeats itself every 400 years, and so every 10,000: a year of any length has the days of this one.
     alike = int(sign + year[-4:]) % 400 + 400
-    time = (hour or 0, minute or 0, second or 0, (fraction or "")[:6].ljust(6, "0"))
+    micros = int((fraction or "")[:6].ljust(6, "0"))
+    clock = int(hour or 0), int(minute or 0), int(second or 0), micros
     try:
-        local = datetime(alike, int(month), int(day), *map(int, time), tzinfo=UTC)
+        local = datetime(alike, int(month), int(day), *clock, tzinfo=UTC)
     except ValueError:
         return None
     if sign or year == "0000":
