@@ -16,7 +16,7 @@ from pkcs11 import Mechanism
 from pydantic import Field, PositiveInt, field_validator, model_validator
 
 from adapters.seals.certificate import above
-from adapters.seals.token import Access, Key, KeyMissing, PinRefused, Place, Token, token
+from adapters.seals.token import Access, Key, Place, Token, Unfit, token
 from adapters.seals.xades import XadesSeal
 from adapters.wire.kind import Kind, KindSettings, SealInHand, Surroundings
 from adapters.wire.secret import SecretFile, exclusive, secret
@@ -89,23 +89,21 @@ def make(settings: Settings, around: Surroundings) -> XadesSeal:
     pin = secret(around.folder, settings.pin_file, settings.pin_variable, name="pin")
     place = Place(module=str(around.folder / settings.module.expanduser()), label=settings.token, slot=settings.slot)
     access = Access(pin=pin, sessions=settings.sessions, patience=settings.patience)
-    held = token(place, access)
-    held.access = access
     key = Key(label=settings.key, id=bytes.fromhex(settings.key_id))
+    filed = _of_file(around.folder / settings.certificate.expanduser()) if settings.certificate else []
+    held = token(place, access)
     try:
-        held.use(lambda session: session.key(key))
-        chain = (
-            _of_file(around.folder / settings.certificate.expanduser()) if settings.certificate else _beside(held, key)
-        )
-        public_key = chain[0].public_key()
-        if not isinstance(public_key, rsa.RSAPublicKey | ec.EllipticCurvePublicKey):
-            raise ConfigError(["the seal's key is neither RSA nor on an elliptic curve"])
-        seal = XadesSeal(TokenKey(place, access, key, public_key), chain, around.clock)
-        _require_match(TokenKey(place, access, key, public_key))
-    except PinRefused as no:
-        raise ConfigError([f"pin: {no.reason}"]) from no
-    except KeyMissing as no:
-        raise ConfigError([f"key: {no.reason}"]) from no
+        with held.trial(access):  # a seal in use goes on by its own PIN if anything here fails
+            held.use(lambda session: session.key(key))
+            chain = filed or _beside(held, key)
+            public_key = chain[0].public_key()
+            if not isinstance(public_key, rsa.RSAPublicKey | ec.EllipticCurvePublicKey):
+                raise ConfigError(["the seal's key is neither RSA nor on an elliptic curve"])
+            signer = TokenKey(place, access, key, public_key)
+            seal = XadesSeal(signer, chain, around.clock)
+            _require_match(signer)
+    except Unfit as no:
+        raise ConfigError([f"{no.setting}: {no.reason}"]) from no
     return seal
 
 

@@ -1,14 +1,13 @@
-"""Keys that never leave a PKCS#11 token: a library loaded once a process, sessions that threads share out.
+"""A token whose keys never leave it: its sessions are shared out among threads, by one access at a time.
 
-The rules that this file keeps (PKCS#11 2.40 base, §2.6.7 and §5.4; python-pkcs11 0.10):
+The rules that this file keeps (PKCS#11 2.40 base, §2.6.7; python-pkcs11 0.10):
 
-* A library is told that threads call it (CKF_OS_LOCKING_OK).  python-pkcs11 says the contrary, by C_Initialize(NULL),
-  upon which SoftHSM locks nothing: so it is initialised here, and python-pkcs11 is handed a library that is ready.
 * One session is used by one thread at a time.  Logging in counts for every session of the process, and one that logs
   in again is an error: so one session logs in and stays, the others open without a PIN.
-* A token that went away leaves dead handles behind, and a library may keep its list of tokens from its start: so what
-  fails is tried once more after C_Finalize and C_Initialize, with nobody inside, and not oftener than once a second.
+* So a PIN is proven by a log-in of its own alone, while nobody else is at the token; if that fails, or anything
+  else for which it was tried, the access from before counts again.
 * A PIN that was refused is never tried again: three tries lock a token for good.
+* What fails is tried once more on a library started anew (`library.py`), except what the settings name wrongly.
 * Nothing of it lives on in a forked child: there the library is initialised anew.
 
 Whatever the library raises becomes Unavailable.
@@ -17,25 +16,21 @@ Whatever the library raises becomes Unavailable.
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import os
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from time import monotonic
 from typing import Any, Final, TypeVar
 
-from pkcs11 import Attribute, ObjectClass, PKCS11Error, _pkcs11
+from pkcs11 import Attribute, ObjectClass, PKCS11Error
 from pkcs11 import exceptions as wrong
 from pydantic import SecretStr
 
-from broker.errors import ConfigError, Unavailable
+from adapters.seals.library import Library
+from broker.errors import Unavailable
 
 Found = TypeVar("Found")
 
-_OS_LOCKING_OK: Final = 2
-_OK, _CANT_LOCK, _ALREADY_INITIALISED = 0, 0x0A, 0x191
-_BETWEEN_RESTARTS: Final = 1.0  # seconds
 _BAD_PIN: Final = (
     wrong.PinIncorrect,
     wrong.PinInvalid,
@@ -46,12 +41,32 @@ _BAD_PIN: Final = (
 )
 
 
-class PinRefused(Unavailable):
+class Unfit(Unavailable):
+    """The library answers, and what `setting` names is not to be had by that name."""
+
+    setting = ""
+
+
+class TokenUnclear(Unfit):
+    """Several tokens answer to the name."""
+
+    setting = "token"
+
+
+class PinRefused(Unfit):
     """The token does not take the PIN."""
 
+    setting = "pin"
 
-class KeyMissing(Unavailable):
-    """The token is there, the key is not."""
+
+class KeyMissing(Unfit):
+    """The token is there, and not one key of that name.  `doubtful` if a token that went away may look the same."""
+
+    setting = "key"
+
+    def __init__(self, reason: str, *, doubtful: bool = False) -> None:
+        super().__init__(reason)
+        self.doubtful = doubtful
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,148 +95,78 @@ class Key:
     id: bytes = b""
 
     @property
-    def told(self) -> dict[str, Any]:
-        """What python-pkcs11 looks for."""
-        return {name: value for name, value in (("label", self.label), ("id", self.id)) if value}
+    def told(self) -> dict[Attribute, Any]:
+        """What is looked for on the token."""
+        named = ((Attribute.LABEL, self.label), (Attribute.ID, self.id))
+        return {name: value for name, value in named if value}
 
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """An open session, and the keys that were found by it."""
+    """An open session, and the keys that were found by it; `known` are those that were ever found on the token."""
 
     session: Any
+    logged_in: bool
+    known: set[Key]
     keys: dict[Key, Any] = field(default_factory=dict)
 
     def key(self, wanted: Key) -> Any:
         """Return the private key; raise KeyMissing."""
         if wanted not in self.keys:
-            try:
-                self.keys[wanted] = self.session.get_key(object_class=ObjectClass.PRIVATE_KEY, **wanted.told)
-            except wrong.NoSuchKey as error:
-                raise KeyMissing(f"no private key {wanted.label or wanted.id.hex()!r} on the token") from error
+            self.keys[wanted] = self._found(wanted)
+            self.known.add(wanted)
         return self.keys[wanted]
 
+    def _found(self, wanted: Key) -> Any:
+        # Searches are read to their end: one that is left halfway outlives its session.
+        found = list(self.session.get_objects({Attribute.CLASS: ObjectClass.PRIVATE_KEY, **wanted.told}))
+        if len(found) == 1:
+            return found[0]
+        name = wanted.label or wanted.id.hex()
+        if found:
+            raise KeyMissing(f"several private keys {name!r} on the token: name one by key_id too")
+        doubtful = wanted in self.known or not list(self.session.get_objects({}))
+        if not self.logged_in:
+            raise KeyMissing(
+                f"no private key {name!r} is to be seen without a PIN: set pin_file or pin_variable", doubtful=doubtful
+            )
+        raise KeyMissing(f"no private key {name!r} on the token", doubtful=doubtful)
+
     def certificates(self) -> list[tuple[str, bytes, bytes]]:
-        """Return label, id and DER of every certificate on the token."""
-        return [
-            (one[Attribute.LABEL], one[Attribute.ID], one[Attribute.VALUE])
-            for one in self.session.get_objects({Attribute.CLASS: ObjectClass.CERTIFICATE})
-        ]
-
-
-# ── the library ──────────────────────────────────────────────────────────────────────────────────────────
-
-
-class _Arguments(ctypes.Structure):
-    """CK_C_INITIALIZE_ARGS."""
-
-    _fields_ = (
-        *((name, ctypes.c_void_p) for name in ("create", "destroy", "lock", "unlock")),
-        ("flags", ctypes.c_ulong),
-        ("reserved", ctypes.c_void_p),
-    )
-
-
-_Call = ctypes.CFUNCTYPE(ctypes.c_ulong, ctypes.c_void_p)
-
-
-class _Functions(ctypes.Structure):
-    """The head of CK_FUNCTION_LIST: only C_GetFunctionList need be exported by a library."""
-
-    _fields_ = (("version", ctypes.c_ubyte * 2), ("initialise", _Call), ("finalise", _Call))
-
-
-class Library:
-    """A loaded library.  Threads are inside it together; whoever restarts it is inside alone."""
-
-    def __init__(self, path: str) -> None:
-        """Load and initialise; raise ConfigError if this is no library, or one that threads may not call."""
-        self._turn = threading.Condition()
-        self._inside = 0
-        self._restarting = False
-        self._restarted = -_BETWEEN_RESTARTS
-        self.generation = 0
-        try:
-            functions = ctypes.POINTER(_Functions)()
-            ctypes.CDLL(path).C_GetFunctionList(ctypes.byref(functions))
-            self._functions = functions.contents
-            self._initialise()
-            self.calls = _pkcs11.lib.__new__(_pkcs11.lib, path)  # type: ignore[call-arg]  # no __init__: that would initialise it again
-        except (OSError, AttributeError, ValueError, PKCS11Error) as error:
-            raise ConfigError([f"module: {path} is no PKCS#11 library that can be loaded"]) from error
-
-    def _initialise(self) -> None:
-        arguments = _Arguments(flags=_OS_LOCKING_OK)
-        result = self._functions.initialise(ctypes.addressof(arguments))
-        if result == _ALREADY_INITIALISED:  # by the process that forked us
-            self._functions.finalise(None)
-            result = self._functions.initialise(ctypes.addressof(arguments))
-        if result == _CANT_LOCK:
-            raise ConfigError(["module: this PKCS#11 library cannot be used by several threads"])
-        if result != _OK:
-            raise Unavailable(f"C_Initialize answered {result:#x}")
-
-    @contextlib.contextmanager
-    def entered(self, patience: float) -> Iterator[int]:
-        """Be inside, as one of many; yield the number of starts so far.  Raises Unavailable."""
-        with self._turn:
-            if not self._turn.wait_for(lambda: not self._restarting, patience):
-                raise Unavailable("the token's library is being restarted")
-            self._inside += 1
-            generation = self.generation
-        try:
-            yield generation
-        finally:
-            with self._turn:
-                self._inside -= 1
-                self._turn.notify_all()
-
-    def restart(self, seen: int, patience: float) -> bool:
-        """Start the library anew, unless somebody did since `seen`; return False if it is too early for that."""
-        with self._turn:
-            self._turn.wait_for(lambda: not self._restarting, patience)
-            if self.generation != seen:
-                return True
-            if self._restarting or monotonic() - self._restarted < _BETWEEN_RESTARTS:
-                return False
-            self._restarting = True
-            try:
-                if not self._turn.wait_for(lambda: self._inside == 0, patience):
-                    return False  # a call hangs in the library: nothing can be done about it from here
-                self._functions.finalise(None)
-                self.generation += 1
-                self._restarted = monotonic()
-                self._initialise()
-            finally:
-                self._restarting = False
-                self._turn.notify_all()
-        return True
-
-
-# ── a token ──────────────────────────────────────────────────────────────────────────────────────────────
+        """Return label, id and DER of every certificate on the token that has all three."""
+        found = []
+        for one in list(self.session.get_objects({Attribute.CLASS: ObjectClass.CERTIFICATE})):
+            with contextlib.suppress(wrong.AttributeTypeInvalid, wrong.AttributeSensitive):  # of another sort
+                found.append((one[Attribute.LABEL], one[Attribute.ID], one[Attribute.VALUE]))
+        return found
 
 
 class Token:
-    """A token and its sessions.  `access` may be replaced: the next log-in and the next session go by it."""
+    """A token and its sessions."""
 
     def __init__(self, library: Library, place: Place, access: Access) -> None:
         self._library = library
         self._place = place
-        self.access = access
+        self._access = access  # the next log-in and the next session go by it
         self._lock = threading.Condition()
         self._generation = -1
         self._idle: list[Session] = []
         self._lent = 0
+        self._alone: int | None = None  # the thread that tries another PIN: all others wait
         self._logged_in: Any = None  # the session that logged in: while it is open, all are
-        self._refused: SecretStr | None = None
+        self._refused: set[SecretStr] = set()
+        self._known: set[Key] = set()
 
     def use(self, task: Callable[[Session], Found]) -> Found:
-        """Return what a task makes of a session; raise Unavailable, PinRefused or KeyMissing among others.
+        """Return what a task makes of a session; raise Unavailable, of which Unfit is one.
 
-        A task that fails is run once more, on a library started anew.
+        A task that fails is run once more, on a library started anew, unless it is the settings that do not fit.
         """
+        me = threading.get_ident()
         with self._lock:
-            if not self._lock.wait_for(lambda: self._lent < self.access.sessions, self.access.patience):
+            if not self._lock.wait_for(
+                lambda: self._alone in (None, me) and self._lent < self._access.sessions, self._access.patience
+            ):
                 raise Unavailable("every session of the token is in use")
             self._lent += 1
         try:
@@ -229,33 +174,79 @@ class Token:
         finally:
             with self._lock:
                 self._lent -= 1
-                self._lock.notify()
+                self._lock.notify_all()
+
+    @contextlib.contextmanager
+    def trial(self, access: Access) -> Iterator[None]:
+        """Go by this access inside, and from then on too unless something is raised inside.  Raises Unavailable.
+
+        For another PIN everybody else waits until it is settled: it is proven by a log-in, before which all are out.
+        """
+        with self._by_itself() if access.pin != self._access.pin else contextlib.nullcontext():
+            before, self._access = self._access, access
+            try:
+                yield
+            except BaseException:
+                self._access = before
+                raise
+
+    @contextlib.contextmanager
+    def _by_itself(self) -> Iterator[None]:
+        """Be the only thread here, with nobody logged in at the start, nor at the end if something is raised."""
+        patience = self._access.patience
+        with self._lock:
+            if not self._lock.wait_for(lambda: self._alone is None, patience):
+                raise Unavailable("another PIN of the token is being tried")
+            self._alone = threading.get_ident()
+        try:
+            with self._lock:
+                if not self._lock.wait_for(lambda: self._lent == 0, patience):
+                    raise Unavailable("the token is in use: another PIN cannot be tried")
+            self._leave()
+            try:
+                yield
+            except BaseException:
+                self._leave()
+                raise
+        finally:
+            with self._lock:
+                self._alone = None
+                self._lock.notify_all()
+
+    def _leave(self) -> None:
+        """Close every session.  One that cannot be closed is logged in still, and a restart of the library ends it."""
+        dropped = [one.session for one in self._idle] + ([self._logged_in] if self._logged_in is not None else [])
+        self._idle.clear()
+        self._logged_in = None
+        with contextlib.suppress(Unavailable), self._library.entered(self._access.patience) as generation:
+            if generation == self._generation:
+                for session in dropped:
+                    with contextlib.suppress(PKCS11Error):  # its handle may be dead
+                        session.close()
 
     def _twice(self, task: Callable[[Session], Found]) -> Found:
         try:
             return self._once(task)
-        except PinRefused:
-            raise
         except _Failed as failed:
-            if not self._library.restart(failed.generation, self.access.patience):
-                raise failed.away from failed
+            if not self._library.restart(failed.generation, self._access.patience):
+                raise Unavailable(failed.away.reason) from failed
         try:
             return self._once(task)
         except _Failed as failed:
             raise failed.away from failed
 
     def _once(self, task: Callable[[Session], Found]) -> Found:
-        with self._library.entered(self.access.patience) as generation:
+        with self._library.entered(self._access.patience) as generation:
             session = None
             try:
                 session = self._taken(generation)
                 done = task(session)
-            except PinRefused:
-                raise
             except (Unavailable, PKCS11Error) as error:
                 if session is not None:
                     with contextlib.suppress(PKCS11Error):  # its handle may be dead: then there is nothing to close
                         session.session.close()
+                if isinstance(error, Unfit) and not (isinstance(error, KeyMissing) and error.doubtful):
+                    raise
                 away = (
                     error
                     if isinstance(error, Unavailable)
@@ -278,26 +269,30 @@ class Token:
                 return self._idle.pop()
             if self._logged_in is None:
                 self._logged_in = self._log_in()
-            return Session(self._found().open())
+            return Session(self._found().open(), logged_in=self._access.pin is not None, known=self._known)
 
     def _found(self) -> Any:
-        try:
-            if self._place.slot is None:
-                return self._library.calls.get_token(token_label=self._place.label)
+        label, slot = self._place.label, self._place.slot
+        if slot is None:
+            found = list(self._library.calls.get_tokens(token_label=label))
+        else:
             slots = self._library.calls.get_slots(token_present=True)
-            return next(slot for slot in slots if slot.slot_id == self._place.slot).get_token()
-        except (wrong.NoSuchToken, StopIteration) as error:
-            which = f"labelled {self._place.label!r}" if self._place.slot is None else f"in slot {self._place.slot}"
-            raise Unavailable(f"no token {which} is there") from error
+            found = [one.get_token() for one in slots if one.slot_id == slot]
+        if not found:
+            raise Unavailable(f"no token {f'labelled {label!r}' if slot is None else f'in slot {slot}'} is there")
+        if len(found) > 1:
+            raise TokenUnclear(f"several tokens are labelled {label!r}: name one by slot")
+        return found[0]
 
     def _log_in(self) -> Any:
-        pin = self.access.pin
-        if pin is not None and pin == self._refused:
+        pin = self._access.pin
+        if pin in self._refused:
             raise PinRefused("the token refused this PIN; it is not tried again")
         try:
             return self._found().open(user_pin=pin.get_secret_value() if pin else None)
         except _BAD_PIN as error:
-            self._refused = pin
+            if pin is not None:
+                self._refused.add(pin)
             raise PinRefused(f"the token refuses the PIN: {type(error).__name__}") from error
 
 
@@ -316,7 +311,10 @@ _lock = threading.Lock()
 
 
 def token(place: Place, access: Access) -> Token:
-    """Return the token, one and the same for all that ask in this process; raise ConfigError or Unavailable."""
+    """Return the token, one and the same for all that ask in this process; raise ConfigError or Unavailable.
+
+    `access` is how it is used until another is tried.
+    """
     with _lock:
         if place not in _tokens:
             if place.module not in _libraries:

@@ -194,6 +194,17 @@ def test_from_an_absent_token_to_a_file_into_a_token_and_from_key_to_key_within_
             rewritten(town, {**table, "key": label})
             taken_over(town, credential)
             senders.some_more()
+        # A PIN that the token refuses, and a wrong label on top: the seal in use goes on by its own.
+        for word in ("two", "typo"):
+            before = len(logged(town, "seal.kept-old"))
+            (tmp_path / f"pin-{word}").write_text(f"1111-{word}")
+            changed = {**table, "pin_file": str(tmp_path / f"pin-{word}"), "key": word}
+            del changed["pin_variable"]
+            rewritten(town, changed)
+            wait_for(lambda before=before: len(logged(town, "seal.kept-old")) > before)
+            senders.some_more()
+        said = [problem for one in logged(town, "seal.kept-old") for problem in one["problems"]]
+        assert said == ["seal: pin: the token refuses the PIN: PinIncorrect"] * 2
     bundle = served(town)
     assert len(x509.load_pem_x509_certificates(bundle)) == 3
     assert all(judged(town, receipt, document, bundle).holds for document, receipt in senders.receipts)

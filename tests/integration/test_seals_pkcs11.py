@@ -120,6 +120,103 @@ def test_a_wrong_pin_is_told_without_it_and_never_tried_twice(hsm, tmp_path):
     judged(make(settings(tmp_path), around(tmp_path)).seal(UNSIGNED), PKI.seal.certificate)
 
 
+@pytest.mark.parametrize("key", ["rsa", "typo"])
+def test_a_pin_that_is_refused_leaves_the_seal_in_use_as_it_is(hsm, tmp_path, key):
+    """It is tried, once, though somebody is logged in; and the other one counts again, after a restart too."""
+    old = make(settings(tmp_path), around(tmp_path))
+    old.seal(UNSIGNED)
+    (tmp_path / "wrong").write_text("1111")
+    assert "pin: the token refuses the PIN: PinIncorrect" in refusal(tmp_path, key=key, pin_file="wrong")
+    judged(old.seal(UNSIGNED), PKI.seal.certificate)
+    assert "not tried again" in refusal(tmp_path, key=key, pin_file="wrong")
+    hsm.take_away()
+    with pytest.raises(Unavailable):
+        old.seal(UNSIGNED)
+    hsm.bring_back()
+    restarted = threading.Event()
+    for _ in range(100):
+        try:
+            sealed = old.seal(UNSIGNED)
+            break
+        except Unavailable:
+            restarted.wait(0.05)
+    judged(sealed, PKI.seal.certificate)
+
+
+def test_a_pin_that_is_left_out_is_a_mistake_though_somebody_is_logged_in(hsm, tmp_path):
+    old = make(settings(tmp_path), around(tmp_path))
+    for key in ("rsa", "typo"):
+        said = refusal(tmp_path, key=key, pin_file=None)
+        assert f"key: no private key {key!r} is to be seen without a PIN: set pin_file or pin_variable" in said
+    judged(old.seal(UNSIGNED), PKI.seal.certificate)
+
+
+def test_other_pins_are_tried_under_load_and_nobody_is_put_off(hsm, tmp_path):
+    """The token takes the changed one, and the seal from before, which knows of none, goes on by it."""
+    old = make(settings(tmp_path), around(tmp_path))
+    stop, wrong, sealed = threading.Event(), [], []
+
+    def work():
+        while not stop.is_set():
+            try:
+                sealed.append(old.seal(UNSIGNED))
+            except Exception as error:  # noqa: BLE001
+                wrong.append(error)
+
+    threads = [threading.Thread(target=work) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    try:
+        for number in range(5):
+            (tmp_path / "wrong").write_text(f"1111-{number}")
+            assert "PinIncorrect" in refusal(tmp_path, pin_file="wrong")
+        change_pin("8642-test")
+        (tmp_path / "changed").write_text("8642-test")
+        new = make(settings(tmp_path, key="ec", pin_file="changed"), around(tmp_path))
+    finally:
+        stop.set()
+        for thread in threads:
+            thread.join()
+    assert wrong == []
+    assert sealed
+    judged(old.seal(UNSIGNED), PKI.seal.certificate)
+    judged(new.seal(UNSIGNED), ELLIPTIC.certificate)
+
+
+def change_pin(pin):
+    """By this process's library: that of SoftHSM does not see what others change before it is started anew."""
+    held = tokens.token(tokens.Place(module=MODULE, label=LABEL), tokens.Access())
+    session = held._found().open(rw=True)
+    session.set_pin(PIN, pin)
+    session.close()
+
+
+def test_a_wrong_label_restarts_no_library_that_others_use(hsm, tmp_path):
+    make(settings(tmp_path), around(tmp_path))
+    held = tokens.token(tokens.Place(module=MODULE, label=LABEL), tokens.Access())
+    before = held._library.generation
+    assert "key: no private key 'typo' on the token" in refusal(tmp_path, key="typo")
+    assert held._library.generation == before
+
+
+def test_a_token_that_went_away_is_no_wrong_label(hsm, tmp_path):
+    make(settings(tmp_path), around(tmp_path))
+    hsm.take_away()
+    with pytest.raises(Unavailable):
+        make(settings(tmp_path, key="typo"), around(tmp_path))
+    with pytest.raises(Unavailable):  # though it is too early for another restart
+        make(settings(tmp_path, key="typo"), around(tmp_path))
+
+
+def test_a_name_that_several_keys_or_tokens_bear_is_a_mistake(hsm, tmp_path):
+    hsm.put(ELLIPTIC, label="rsa", id_="09", certificate=False)
+    assert "key: several private keys 'rsa' on the token: name one by key_id too" in refusal(tmp_path)
+    judged(make(settings(tmp_path, key_id="01"), around(tmp_path)).seal(UNSIGNED), PKI.seal.certificate)
+    hsm._util("--init-token", "--free", "--label", LABEL, "--pin", PIN, "--so-pin", PIN)
+    tokens.forget()
+    assert f"token: several tokens are labelled '{LABEL}': name one by slot" in refusal(tmp_path)
+
+
 def test_a_token_that_is_not_there_is_unavailable_and_no_mistake(hsm, tmp_path):
     with pytest.raises(Unavailable):
         make(settings(tmp_path, token="elsewhere"), around(tmp_path))
