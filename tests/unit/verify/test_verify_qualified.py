@@ -53,6 +53,22 @@ def test_statements_with_anything_behind_them_are_none():
     assert is_qualified(certified(statements_of(QC_PERSON)), [SERVICE], AT)
 
 
+@pytest.mark.parametrize(
+    "statements",
+    [
+        "302a3008060604008e4601013008060604008e4601043008060604008e460106300a060804008e4601060101",
+        "300a3008060604008e460106",  # of a type, and not which
+        "300c300a060604008e4601060900",
+        "30020600",
+        "3080",
+        "",
+    ],
+)
+def test_statements_that_no_library_reads_say_no_and_raise_nothing(statements):
+    """Whatever it is that the library raises, and that may be anything."""
+    assert not is_qualified(certified(statements_of(bytes.fromhex(statements))), [SERVICE], AT)
+
+
 def test_a_criterion_is_met_by_exactly_what_it_names_and_by_more():
     purposes = [ExtendedKeyUsageOID.CLIENT_AUTH, ExtendedKeyUsageOID.EMAIL_PROTECTION]
     certificate = certified((x509.ExtendedKeyUsage(purposes), False))
