@@ -47,6 +47,17 @@ CUT = LONG[: LONGEST_FACT - 1] + "…"
             {"algorithm": "urn:a-digest"},
         ),
         (transform(""), "verify.transform-unknown", {"algorithm": "-"}),
+        (rewritten("<ds:Transform Algorithm=[^>]*>", "<ds:Transform>"), "verify.transform-unknown", {"algorithm": "-"}),
+        (
+            edited('<ds:CanonicalizationMethod Algorithm="[^"]*"', "<ds:CanonicalizationMethod"),
+            "verify.c14n-unknown",
+            {"algorithm": "-"},
+        ),
+        (
+            rewritten("<ds:DigestMethod Algorithm=[^>]*/>", "<ds:DigestMethod/>"),
+            "verify.digest-unknown",
+            {"algorithm": "-"},
+        ),
         (also("http://example.test/x"), "verify.reference-http", {"uri": "http://example.test/x"}),
         (also("file:///etc/passwd"), "verify.reference-file", {"uri": "file:///etc/passwd"}),
         (also("other.xml"), "verify.reference-external", {"uri": "other.xml"}),
