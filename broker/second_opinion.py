@@ -17,6 +17,7 @@ import structlog
 
 from broker.evidence import Indication, Level, Report, SecondOpinion, SignatureReport, Stance
 from broker.model import Document, Valid, Verified
+from broker.partner import Proof
 from broker.verify.fault import Fault
 
 log = structlog.get_logger(__name__)
@@ -69,7 +70,8 @@ class Seconded:
         opinion = seconded.second_opinion
         if opinion is not None and opinion.stance is Stance.DISAGREES:
             it = document.envelope
-            about = {"channel": it.channel, "sender": it.sender, "sha256": it.digest}
+            sender = "" if it.proof is Proof.NONE else it.sender  # what somebody calls itself may be anybody's name
+            about = {"channel": it.channel, "sender": sender, "sha256": it.digest}
             log.error("verify.disagreed", **about, by=opinion.by, reason=opinion.reason, place=opinion.place)
         return seconded
 

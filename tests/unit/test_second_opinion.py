@@ -22,6 +22,7 @@ from broker.evidence import Indication, Level, Report, SecondOpinion, SignatureR
 from broker.evidence_xml import NAMESPACE, to_xml
 from broker.model import Document, OfficeId, Routed, Target, Valid, Verified
 from broker.parse import Limits, Parse
+from broker.partner import Proof
 from broker.second_opinion import CODE, Seconded, second
 from broker.texts import TEXTS, explain, hint
 from broker.verify import Verify
@@ -158,13 +159,21 @@ def test_a_disagreement_raises_the_alarm_without_a_word_of_the_document():
             "event": "verify.disagreed",
             "log_level": "error",
             "channel": "soap",
-            "sender": "citizen",
+            "sender": "",
             "sha256": one.document.envelope.digest,
             "by": "somebody",
             "reason": "digest",
             "place": "ds:Signature[1]",
         }
     ]
+
+
+def test_the_alarm_names_a_sender_that_has_proven_who_it_is():
+    one = valid(SIGNED)
+    envelope = replace(one.document.envelope, proof=Proof.TLS)
+    with capture_logs() as logged:
+        Seconded(first=FIRST, second=CONTRARY)(replace(one, document=replace(one.document, envelope=envelope)))
+    assert [it["sender"] for it in logged] == ["citizen"]
 
 
 def test_judging_again_asks_again_and_raises_the_alarm_again():
