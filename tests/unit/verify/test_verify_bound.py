@@ -69,7 +69,7 @@ def test_so_many_are_looked_at_and_not_one_more() -> None:
     assert judged(bound(*[OTHER] * 10, PERSON)()).code == "verify.signing-certificate-mismatch"
 
 
-@pytest.mark.parametrize("signs", [OWN.report.sha256, ""])
+@pytest.mark.parametrize("signs", [OWN.report.sha256, ""], ids=["told", "not-told"])
 @pytest.mark.parametrize("of", [(PERSON,), (PERSON, CA)])
 def test_issuer_and_serial_of_the_chosen_one_are_asked_and_of_no_other(signs: str, of: tuple[object, ...]) -> None:
     elements = bindings(*of)
