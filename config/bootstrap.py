@@ -161,7 +161,7 @@ def parts(settings: Settings, listen: Listen = opened) -> Parts:
                 f"routing: {problem}" for problem in unknown_forms(table(), [form.key for form in catalogue.forms])
             ]
     if wrong.found or catalogue is None or known is None or trust is None or table is None or seal is None:
-        raise ConfigError(wrong.found)
+        raise ConfigError([*(seal.lost if seal is not None else ()), *wrong.found])
     return Parts(
         limits=limits_of(settings),
         catalogue=catalogue,

@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from pydantic import ValidationError
 
-from adapters.wire.kind import Kind, KindSettings, Surroundings
+from adapters.wire.kind import Kind, KindSettings, SealLost, Surroundings
 from broker.errors import ConfigError
 from config.settings import OfKind, problems
 
@@ -55,4 +55,5 @@ def make(kinds: Mapping[str, Kind[Made]], entry: OfKind, path: str, around: Surr
     except ValidationError as error:
         raise ConfigError(problems(error, path)) from error
     except ConfigError as error:
-        raise ConfigError([f"{path}: {one}" for one in error.problems]) from error
+        sort = SealLost if isinstance(error, SealLost) else ConfigError
+        raise sort([f"{path}: {one}" for one in error.problems]) from error

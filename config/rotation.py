@@ -3,14 +3,15 @@
 Watched are the configuration, whose [seal] table is read anew, and every file that the table names.  When one
 changes, the seal is made from what is there now.  Only one that has just sealed something which our own verifier takes
 follows, and only after its certificate is kept: who checks a receipt later must find it.  Until then the old one goes
-on.  A key that is out of reach, at the start too, is tried again; meanwhile senders are asked to come back.
+on.  A key that is out of reach, at the start too, is tried again; meanwhile senders are asked to come back.  So are
+they after a start with a seal whose file is gone or whose certificate has ended: what was accepted goes on without it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Final, Protocol
 
@@ -20,7 +21,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from adapters import seals
-from adapters.wire.kind import SealInHand, Surroundings
+from adapters.wire.kind import SealInHand, SealLost, Surroundings
 from broker.errors import ConfigError, Unavailable
 from broker.evidence import Indication
 from broker.parse import Limits, read
@@ -101,9 +102,12 @@ class Rotation:
         self._next: _InUse | None = None  # sound, but its certificate is not kept yet
         self._owed = True  # what the files say now has not been settled
         self.away = ""  # why no seal could be made from what the files say now, if that is out of reach
+        self.lost: Sequence[str] = ()  # why there was none at the start, if it is for whoever runs the broker to mend
         self._seen = self._stamps()
         try:
             self._next = self._made()
+        except SealLost as lost:
+            self.lost, self.away = lost.problems, "; ".join(lost.problems)
         except Unavailable as away:
             self.away = away.reason
 
@@ -112,6 +116,15 @@ class Rotation:
         """The certificates of the seal that seals, or is to: its own first.  None while it is out of reach."""
         known = self._now or self._next
         return () if known is None else known.seal.chain
+
+    def doubts(self) -> list[str]:
+        """Return what is probably not meant so, or will soon be wrong."""
+        known = self._now or self._next
+        if known is None:
+            return []
+        until = known.own.not_valid_after_utc
+        ends = f"the certificate ends on {until:%Y-%m-%dT%H:%M:%SZ}: exchange it (docs/how-to/rotate-the-seal.md)"
+        return [f"seal: {one}" for one in (*known.seal.doubts, *([ends] if self._soon(until) else []))]
 
     def begin(self, store: Store, kept: Callable[[], None]) -> None:
         """Keep the first seal's certificate in `store`, and let it seal.  Raises Unavailable.
@@ -146,21 +159,24 @@ class Rotation:
             self._next = self._next or self._made()
             self._take_over(self._store, self._next)
         except ConfigError as wrong:
+            if self._now is None and isinstance(wrong, SealLost):
+                self._stays_away("; ".join(wrong.problems))
+                return
             self._owed = False
             log.error("seal.kept-old", problems=wrong.problems)  # noqa: TRY400 - the problems say it all
         except Unavailable as away:
-            said, self.away = self.away, away.reason
-            if self.away != said:  # once: it is tried again every few seconds
-                self._say_away()
+            self._stays_away(away.reason)
 
     def watch(self) -> None:
         """Say that the certificate ends soon; called once a day."""
         if self._now is None:
             return
         until = self._now.own.not_valid_after_utc
-        left = until - self._clock()
-        if left < ENDS_SOON:
-            log.warning("seal.ends-soon", until=until, days=left.days, sha256=self._now.sha256)
+        if self._soon(until):
+            log.warning("seal.ends-soon", until=until, days=(until - self._clock()).days, sha256=self._now.sha256)
+
+    def _soon(self, until: datetime) -> bool:
+        return until - self._clock() < ENDS_SOON
 
     def _made(self) -> _InUse:
         made = _InUse(self._source.make())
@@ -176,6 +192,11 @@ class Rotation:
         if another:
             log.info("seal.taken-over", sha256=candidate.sha256, until=candidate.own.not_valid_after_utc)
             self.watch()
+
+    def _stays_away(self, reason: str) -> None:
+        said, self.away = self.away, reason
+        if self.away != said:  # once: it is tried again every few seconds
+            self._say_away()
 
     def _say_away(self) -> None:
         log.warning("seal.unavailable", reason=self.away, sealing=self._now is not None)

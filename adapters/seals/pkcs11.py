@@ -15,10 +15,11 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from pkcs11 import Mechanism
 from pydantic import Field, PositiveInt, field_validator, model_validator
 
-from adapters.seals.certificate import above
+from adapters.seals.certificate import above, of_pem, readable
+from adapters.seals.certificate import public_key as key_of
 from adapters.seals.token import Access, Key, Place, Token, Unfit, token
 from adapters.seals.xades import XadesSeal
-from adapters.wire.kind import Kind, KindSettings, SealInHand, Surroundings
+from adapters.wire.kind import Kind, KindSettings, SealInHand, SealLost, Surroundings
 from adapters.wire.secret import SecretFile, exclusive, secret
 from broker.errors import ConfigError
 from broker.verify.algorithms import scheme
@@ -52,7 +53,10 @@ class Settings(KindSettings):
     @field_validator("key_id")
     @classmethod
     def _hexadecimal(cls, value: str) -> str:
-        return bytes.fromhex(value).hex()
+        try:
+            return bytes.fromhex(value).hex()
+        except ValueError:
+            raise ValueError("must be hexadecimal, without 0x") from None
 
     @model_validator(mode="after")
     def _named(self) -> Settings:
@@ -96,7 +100,7 @@ def make(settings: Settings, around: Surroundings) -> XadesSeal:
         with held.trial(access):  # a seal in use goes on by its own PIN if anything here fails
             held.use(lambda session: session.key(key))
             chain = filed or _beside(held, key)
-            public_key = chain[0].public_key()
+            public_key = key_of(chain[0])
             if not isinstance(public_key, rsa.RSAPublicKey | ec.EllipticCurvePublicKey):
                 raise ConfigError(["the seal's key is neither RSA nor on an elliptic curve"])
             signer = TokenKey(place, access, key, public_key)
@@ -113,18 +117,20 @@ KIND: Kind[SealInHand] = Kind(settings=Settings, make=make)
 def _of_file(path: Path) -> list[x509.Certificate]:
     """Return the first certificate of a PEM file and those above it; raise ConfigError."""
     try:
-        found = x509.load_pem_x509_certificates(path.read_bytes())
+        found = of_pem(path.read_bytes())
+    except FileNotFoundError as error:
+        raise SealLost([f"certificate: {path}: {error.strerror}"]) from error
     except OSError as error:
         raise ConfigError([f"certificate: {path}: {error.strerror}"]) from error
-    except ValueError as error:
-        raise ConfigError([f"certificate: {path} holds no certificate in PEM"]) from error
+    if not found:
+        raise ConfigError([f"certificate: {path} holds no certificate in PEM"])
     return above(found[0], found)
 
 
 def _beside(held: Token, key: Key) -> list[x509.Certificate]:
     """Return the certificate that bears the key's id or label in the token, and those above it; raise ConfigError."""
     kept = held.use(lambda session: session.certificates())
-    found = [(label, id_, x509.load_der_x509_certificate(der)) for label, id_, der in kept]
+    found = [(label, id_, one) for label, id_, der in kept for one in readable([der])]
     own = [one for label, id_, one in found if (not key.id or id_ == key.id) and (not key.label or label == key.label)]
     if len(own) != 1:
         many = "several certificates" if own else "no certificate"

@@ -23,6 +23,7 @@ from signxml.algorithms import CanonicalizationMethod, DigestAlgorithm, Signatur
 from signxml.xades.xades import XAdESDataObjectFormat, XAdESSigner
 
 from adapters.seals import certificate as certificates
+from adapters.wire.kind import SealLost
 from broker.asic import ContainedFile, Unsigned
 from broker.errors import ConfigError, Unavailable
 from broker.parse import Limits, read
@@ -135,17 +136,23 @@ def _method(signer: Signer) -> SignatureMethod:
 class XadesSeal:
     """Seals with a signer's key.  May be called by many threads.
 
-    `chain` is the signer's certificate and those above it, without a self-signed root.  Raises ConfigError when
-    it is made with what cannot seal at that moment.
+    `chain` is the signer's certificate and those above it, without a self-signed root; `doubts` are for who checks
+    the configuration.  Raises ConfigError when it is made with what cannot seal at that moment.
     """
 
-    def __init__(self, signer: Signer, chain: Sequence[x509.Certificate], clock: Clock) -> None:
+    def __init__(
+        self, signer: Signer, chain: Sequence[x509.Certificate], clock: Clock, *, doubts: Sequence[str] = ()
+    ) -> None:
         self._signer = signer
         self._clock = clock
         self.chain = tuple(c for i, c in enumerate(chain) if i == 0 or c.subject != c.issuer)
-        problems = certificates.problems(self.certificate, clock())
-        if self.certificate.public_key() != signer.public_key:
+        self.doubts = tuple(doubts)
+        at = clock()
+        problems = certificates.problems(self.certificate, at)
+        if certificates.public_key(self.certificate) != signer.public_key:
             problems.append("the seal's certificate is not for its key")
+        if problems and problems == certificates.ended(self.certificate, at):
+            raise SealLost(problems)
         if problems:
             raise ConfigError(problems)
 

@@ -19,6 +19,7 @@ from adapters.wire.listening import Listen, opened
 from broker.asic import ContainerSeal
 from broker.copies import Copies
 from broker.deadlines import Watch
+from broker.errors import ConfigError
 from broker.journal import Journal
 from broker.nodes import Nodes
 from broker.parse import Limits
@@ -92,8 +93,20 @@ class SealInHand(Seal, ContainerSeal, Protocol):
         """The seal's own certificate, and those above it."""
         ...
 
+    @property
+    def doubts(self) -> tuple[str, ...]:
+        """What is probably not meant so, for who checks the configuration."""
+        ...
+
 
 SealKind = Kind[SealInHand]
+
+
+class SealLost(ConfigError):
+    """A seal's file is not there, or its certificate has ended and nothing else is wrong: it cannot seal any more.
+
+    What was sealed and accepted before does not need it: so a broker starts all the same.
+    """
 
 
 class Custody(Store, Ledger, Protocol):

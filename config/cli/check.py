@@ -61,7 +61,9 @@ def command(config: Path, as_json: bool, examples: bool) -> None:
             warnings += about_retention(settings, made.catalogue)
             warnings += about_ways_in(settings, made.partners().all, clock.now())
             warnings += about_seals(settings, made.seal.chain, clock.now())
-            warnings += [f"seal: {made.seal.away}: not tried"] if made.seal.away else []
+            problems += made.seal.lost
+            warnings += made.seal.doubts()
+            warnings += [f"seal: {made.seal.away}: not tried"] if made.seal.away and not made.seal.lost else []
             reached = set(made.table().offices)
             warnings += [f"offices.{it}: no box leads to it" for it in sorted(settings.offices) if it not in reached]
             facts = {

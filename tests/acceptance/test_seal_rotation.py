@@ -18,6 +18,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from adapters.testkit.certificates import distinguished, key
+from adapters.testkit.dms_conduct import GOOD, Conduct, Manner
 from adapters.testkit.pki import Pki
 from adapters.testkit.softhsm import LABEL, MODULE, PIN, SoftHsm
 from adapters.testkit.tsa import Tsa, serving
@@ -160,6 +161,31 @@ def test_what_cannot_follow_changes_nothing_and_is_logged_and_so_is_an_end_that_
     taken_over(town, soon)
     wait_for(lambda: logged(town, "seal.ends-soon"))
     assert logged(town, "seal.ends-soon")[0]["days"] == 19
+
+
+@pytest.mark.parametrize("how", ["gone", "ended"])
+def test_a_broker_started_without_its_seal_delivers_repeats_and_takes_another_when_it_is_there(town, how):
+    town.dms.behave(Conduct(manner=Manner.DROP))
+    document = town.letter()
+    receipt = town.put(document).answer().attachment.content
+    assert town.serving.stop() == 0
+    file = town.site.folder / "pki" / "seal.bundle.pem"
+    if how == "gone":
+        file.unlink()
+    else:
+        put(town, a_seal(town, "Ended", not_after=datetime.now(UTC) - timedelta(hours=1)))
+    assert run("check", "-c", town.site.configuration, status=1).stdout.startswith("problem  seal: ")
+    with town.site.start():
+        assert len(logged(town, "seal.unavailable")) == 1
+        town.dms.behave(GOOD)
+        town.settle()
+        assert len(town.dms.received) == 1
+        assert town.put(document).answer().attachment.content == receipt
+        assert town.put(town.letter(1)).fault().code.endswith("Server"), "come back later"
+        follower = a_seal(town, "Follower")
+        put(town, follower)
+        taken_over(town, follower)
+        wait_for(lambda: town.put(town.letter(1)).status == 200)
 
 
 def rewritten(town, seal):

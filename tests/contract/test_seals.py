@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import gc
+from base64 import b64encode
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from cryptography import x509
-from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.serialization import Encoding, pkcs12
 from signxml.xades.xades import XAdESSigner
 
 from adapters.seals import KINDS
 from adapters.seals.pkcs12 import Settings, make
 from adapters.testkit.pki import JAN, Pki
 from adapters.testkit.seals import UNSIGNED, SealHarness, SealSuite, judged
-from adapters.wire.kind import Surroundings
+from adapters.wire.kind import SealLost, Surroundings
 from broker.errors import ConfigError
 from broker.parse import Limits
 
@@ -96,15 +98,95 @@ def test_a_wrong_password_is_a_configuration_error_that_does_not_tell_it(tmp_pat
     (tmp_path / "seal.p12").write_bytes(PKI.seal.pkcs12(b"secret"))
     (tmp_path / "password").write_text("guessed")
     said = refusal(Settings(file="seal.p12", password_file="password"), tmp_path)
-    assert "wrong password" in said
+    assert said.endswith("seal.p12: the password does not open it, or it is damaged")
     assert "guessed" not in said
 
 
-def test_what_holds_no_key_is_a_configuration_error(tmp_path):
-    for name, content in (("noise", b"\x00\x01"), ("certificate", PKI.seal.pem), ("empty", b"")):
-        (tmp_path / name).write_bytes(content)
-        assert "no key" in refusal(Settings(file=name), tmp_path)
-    assert "No such file" in refusal(Settings(file="absent"), tmp_path)
+def encrypted(credential, password):
+    key = serialization.load_pem_private_key(credential.key_pem, None)
+    how = serialization.BestAvailableEncryption(password)
+    return key.private_bytes(Encoding.PEM, serialization.PrivateFormat.PKCS8, how) + credential.pem
+
+
+@pytest.mark.parametrize(
+    ("content", "password", "said"),
+    [
+        (PKI.seal.key_pem, "", "holds a key and no certificate: put the seal's certificate into the same file"),
+        (PKI.seal.pem, "", "holds certificates and no private key"),
+        (b"-----BEGIN NOTHING-----", "", "holds neither a private key nor a certificate"),
+        (encrypted(PKI.seal, b"s"), "", "its key is encrypted: say the password by password_file or password_variable"),
+        (encrypted(PKI.seal, b"s"), "other", "the password does not open it, or it is damaged"),
+        (PKI.seal.bundle, "s", "its key is not encrypted: leave password_file and password_variable out"),
+        (PKI.seal.bundle.replace(b"\nM", b"\nN"), "", "its key is damaged, or of a kind not known"),
+        (PKI.seal.pkcs12(b"s"), "other", "the password does not open it, or it is damaged"),
+        (b"\x00\x01", "", "it needs a password (password_file or password_variable), or it is no PKCS#12"),
+        (b"", "", "it needs a password (password_file or password_variable), or it is no PKCS#12"),
+    ],
+    ids=["key-only", "certificate-only", "neither", "locked", "wrong", "clear", "damaged", "shut", "noise", "empty"],
+)
+def test_what_is_wrong_with_the_file_is_told(tmp_path, content, password, said):
+    (tmp_path / "seal").write_bytes(content)
+    (tmp_path / "password").write_text(password)
+    named = {"password_file": "password"} if password else {}
+    assert refusal(Settings(file="seal", **named), tmp_path).endswith(said)
+
+
+def test_a_pkcs12_without_key_or_certificate_is_told_as_such(tmp_path):
+    key = serialization.load_pem_private_key(PKI.seal.key_pem, None)
+    for name, pieces, said in (
+        ("key", (key, None), "holds a key and no certificate"),
+        ("certificate", (None, PKI.seal.certificate), "holds certificates and no private key"),
+    ):
+        how = serialization.NoEncryption()
+        (tmp_path / name).write_bytes(pkcs12.serialize_key_and_certificates(b"x", *pieces, None, how))
+        assert said in refusal(Settings(file=name), tmp_path)
+
+
+def test_what_is_not_there_is_lost_and_a_folder_is_not(tmp_path):
+    with pytest.raises(SealLost, match="No such file"):
+        make(Settings(file="absent"), around(tmp_path))
+    with pytest.raises(ConfigError, match="Is a directory") as caught:
+        make(Settings(file="."), around(tmp_path))
+    assert not isinstance(caught.value, SealLost)
+
+
+def test_a_seal_that_has_only_ended_is_lost(tmp_path):
+    short = {"kind": "rsa-1024", "not_after": NOW - timedelta(days=1)}
+    for credential, lost in ((PKI.expired, True), (PKI.personal(PKI.seal_ca, JAN, **short), False)):
+        (tmp_path / "seal.pem").write_bytes(credential.bundle)
+        with pytest.raises(ConfigError) as caught:
+            make(Settings(file="seal.pem"), around(tmp_path))
+        assert isinstance(caught.value, SealLost) is lost
+
+
+def test_a_certificate_beside_it_that_cannot_be_read_is_no_matter(tmp_path):
+    """Its key is on a curve that is not known (SM2's, in the place of P-256's), or it is no certificate at all."""
+    credential = PKI.personal(PKI.seal_ca, JAN, kind="ec-256")
+    der = credential.certificate.public_bytes(Encoding.DER)
+    strange = der.replace(bytes.fromhex("2a8648ce3d030107"), bytes.fromhex("2a811ccf5501822d"))
+    assert strange != der
+    label = b"-----%s CERTIFICATE-----\n"
+    for inside in (strange, b"nothing"):
+        pem = label % b"BEGIN" + b64encode(inside) + b"\n" + label % b"END"
+        (tmp_path / "seal.pem").write_bytes(pem + PKI.seal.bundle)
+        judged(make(Settings(file="seal.pem"), around(tmp_path)).seal(UNSIGNED), PKI.seal.certificate)
+        (tmp_path / "seal.pem").write_bytes(PKI.seal.key_pem + pem)
+        assert "no certificate for its key" in refusal(Settings(file="seal.pem"), tmp_path)
+    others = [x509.load_der_x509_certificate(strange)]
+    key = serialization.load_pem_private_key(PKI.seal.key_pem, None)
+    how = serialization.NoEncryption()
+    bundle = pkcs12.serialize_key_and_certificates(b"x", key, PKI.seal.certificate, others, how)
+    (tmp_path / "seal.p12").write_bytes(bundle)
+    judged(make(Settings(file="seal.p12"), around(tmp_path)).seal(UNSIGNED), PKI.seal.certificate)
+
+
+def test_of_two_keys_the_first_counts_and_that_is_a_doubt(tmp_path):
+    (tmp_path / "seal.pem").write_bytes(PKI.seal.bundle)
+    assert make(Settings(file="seal.pem"), around(tmp_path)).doubts == ()
+    (tmp_path / "seal.pem").write_bytes(PKI.seal.bundle + PKI.person.key_pem)
+    seal = make(Settings(file="seal.pem"), around(tmp_path))
+    assert seal.doubts == (f"{tmp_path}/seal.pem: holds two keys: the first counts",)
+    judged(seal.seal(UNSIGNED), PKI.seal.certificate)
 
 
 def test_a_key_without_its_certificate_is_a_configuration_error(tmp_path):
@@ -119,8 +201,9 @@ def test_a_key_without_its_certificate_is_a_configuration_error(tmp_path):
         (PKI.not_yet_valid, "not valid before"),
         (PKI.short_key, "1024 bits"),
         (PKI.personal(PKI.seal_ca, JAN, usage=("key_encipherment",)), "not for signing"),
+        (PKI.seal_ca.credential, "is a CA's (basicConstraints CA:TRUE): use one of an end entity"),
     ],
-    ids=["expired", "not-yet-valid", "short-key", "usage"],
+    ids=["expired", "not-yet-valid", "short-key", "usage", "authority"],
 )
 def test_what_cannot_seal_now_is_a_configuration_error(credential, said, tmp_path):
     (tmp_path / "seal.pem").write_bytes(credential.bundle)

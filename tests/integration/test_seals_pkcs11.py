@@ -12,13 +12,15 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.serialization import Encoding
 
 from adapters.seals import token as tokens
 from adapters.seals.pkcs11 import Settings, make
 from adapters.testkit.pki import JAN, Pki
 from adapters.testkit.seals import UNSIGNED, SealHarness, SealSuite, judged
+from adapters.testkit.softhsm import _STORE as STORE
 from adapters.testkit.softhsm import LABEL, MODULE, PIN, SoftHsm
-from adapters.wire.kind import Surroundings
+from adapters.wire.kind import SealLost, Surroundings
 from broker.errors import ConfigError, Unavailable
 from broker.parse import Limits
 from broker.proof import check
@@ -106,9 +108,29 @@ def test_what_is_wrong_with_the_settings_is_a_configuration_error(hsm, tmp_path)
     assert "not for its key" in refusal(tmp_path, certificate="other.pem")
     (tmp_path / "noise.pem").write_bytes(b"noise")
     assert "no certificate in PEM" in refusal(tmp_path, certificate="noise.pem")
-    for wrong in ({"token": "", "slot": None}, {"slot": 3}, {"key": ""}, {"key_id": "xyz"}, {"pin_variable": "X"}):
+    for wrong in ({"token": "", "slot": None}, {"slot": 3}, {"key": ""}, {"key_id": "0x01"}, {"pin_variable": "X"}):
         with pytest.raises(ValueError, match="validation error"):
             settings(tmp_path, **wrong)
+
+
+def test_a_certificate_on_the_token_that_cannot_be_read_is_no_matter(hsm, tmp_path):
+    der = ELLIPTIC.certificate.public_bytes(Encoding.DER)
+    strange = der.replace(bytes.fromhex("2a8648ce3d030107"), bytes.fromhex("2a811ccf5501822d"))
+    for number, content in enumerate((strange, b"nothing")):
+        hsm._run([sys.executable, "-c", STORE, MODULE, LABEL, PIN, f"strange-{number}", f"5{number}"], content)
+    judged(make(settings(tmp_path), around(tmp_path)).seal(UNSIGNED), PKI.seal.certificate)
+    hsm.put(ELLIPTIC, label="strange-0", id_="60", certificate=False)
+    assert "key is neither RSA nor on an elliptic curve" in refusal(tmp_path, key="strange-0")
+
+
+def test_a_file_of_the_certificate_that_is_not_there_is_lost(hsm, tmp_path):
+    with pytest.raises(SealLost, match=r"certificate: .*No such file"):
+        make(settings(tmp_path, certificate="absent.pem"), around(tmp_path))
+
+
+def test_an_id_is_hexadecimal(tmp_path):
+    with pytest.raises(ValueError, match="must be hexadecimal, without 0x"):
+        settings(tmp_path, key_id="0x01")
 
 
 def test_a_wrong_pin_is_told_without_it_and_never_tried_twice(hsm, tmp_path):

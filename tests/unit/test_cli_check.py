@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 import shutil
 from contextlib import closing
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from adapters.stores import SqlStore
+from adapters.testkit.certificates import distinguished, key
 from adapters.testkit.pki import Pki
 from adapters.testkit.stores.values import LEASE, REFUSED, Hands, kept, limits
 from broker.model import OfficeId
@@ -298,3 +299,23 @@ def test_a_warning_as_late_as_its_expiry_is_a_problem(place):
     assert answer("check", "-c", file, status=1)["problems"] == [
         "deadlines.relay: the warning must come before the expiry"
     ]
+
+
+def test_a_seal_that_is_lost_is_a_problem_and_one_that_ends_soon_a_warning(place):
+    file = place / "pki" / "seal.bundle.pem"
+    kept = file.read_bytes()
+    file.unlink()
+    told = answer("check", "-c", place / "goniec.toml", status=1)
+    assert told["problems"] == [f"seal: {file}: No such file or directory"]
+    assert not [one for one in told["warnings"] if one.startswith("seal")]
+    now = datetime.now(UTC)
+    for name, days, said in (("Ended", -1, "expired on"), ("Ending", 20, "the certificate ends on")):
+        when = {"not_before": now - timedelta(days=30), "not_after": now + timedelta(days=days)}
+        one = PKI.seal_ca.issue(
+            distinguished(common_name=name), key(name, "ec-256"), usage=("digital_signature",), **when
+        )
+        file.write_bytes(one.bundle + kept)
+        file.chmod(0o600)
+        told = answer("check", "-c", place / "goniec.toml", status=1 if days < 0 else 0)
+        assert said in "".join(told["problems" if days < 0 else "warnings"])
+    assert f"seal: {file}: holds two keys: the first counts" in told["warnings"]

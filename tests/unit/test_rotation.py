@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives import hashes
 from adapters.seals.pkcs12 import FileSeal
 from adapters.stores.memory import MemoryStore
 from adapters.testkit.pki import JAN
+from adapters.wire.kind import SealLost
 from broker.errors import ConfigError, Unavailable
 from config import clock
 from config.around import surroundings
@@ -173,6 +174,39 @@ def test_a_first_seal_out_of_reach_stops_no_start_and_one_that_is_wrong_does(sou
     source.makes = ConfigError(["no key"])
     with pytest.raises(ConfigError, match="no key"):
         Rotation(source, Hands())
+
+
+def test_a_first_seal_that_is_lost_stops_no_start_and_comes_back_by_itself(source, store, capsys):
+    source.makes = SealLost(["no such file"])
+    rotation = begun(source, store)
+    assert (rotation.lost, rotation.away, rotation.doubts()) == (("no such file",), "no such file", [])
+    with pytest.raises(Unavailable):
+        rotation.seal(b"<a/>")
+    rotation.refresh()
+    rotation.refresh()
+    said = capsys.readouterr().out
+    assert (said.count("seal.unavailable"), "seal.kept-old" in said) == (1, False)
+    source.makes = FIRST
+    rotation.refresh()
+    assert sealed_by(rotation) == FIRST.certificate
+
+
+def test_a_follower_that_is_lost_is_told_and_the_old_one_goes_on(source, store, capsys):
+    rotation = begun(source, store)
+    source.change(SealLost(["no such file"]))
+    rotation.refresh()
+    assert "seal.kept-old" in capsys.readouterr().out
+    assert sealed_by(rotation) == FIRST.certificate
+
+
+def test_an_end_that_is_near_and_what_the_seal_doubts_are_told_to_who_checks(source):
+    hands = Hands()
+    assert Rotation(source, hands).doubts() == []
+    source.makes = FileSeal(FIRST.key, (FIRST.certificate,), lambda: ISSUED, doubts=["holds two keys"])
+    hands.now = FIRST.certificate.not_valid_after_utc - timedelta(days=29)
+    until = FIRST.certificate.not_valid_after_utc.strftime("%Y-%m-%dT%H:%M:%SZ")
+    ends = f"the certificate ends on {until}: exchange it (docs/how-to/rotate-the-seal.md)"
+    assert Rotation(source, hands).doubts() == ["seal: holds two keys", f"seal: {ends}"]
 
 
 class Crossed:
