@@ -119,6 +119,8 @@ def _openness(file: Path, who: int) -> list[str]:
         names = {name: name.lstat() for name in _way(file.absolute())}
     except OSError:  # likewise
         return []
+    if stat.S_ISDIR(kept.st_mode):
+        return [f"{file} is a folder: name the file"]
     problems = []
     if kept.st_mode & _OTHERS:
         mode = stat.S_IMODE(kept.st_mode)

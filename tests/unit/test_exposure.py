@@ -207,6 +207,15 @@ def test_what_is_roots_is_nobody_elses(place):
     assert open_files(loaded, who=os.geteuid()) == []
 
 
+def test_a_folder_in_the_place_of_a_secret_file_is_told_as_one(place):
+    folder = place / "pki"
+    folder.chmod(0o755)
+    file = edited(place, ('file = "pki/seal.bundle.pem"', 'file = "pki"'))
+    told = open_files(settings.load(file))
+    assert f"seal.file: {folder} is a folder: name the file" in told
+    assert not any("chmod" in one for one in told)
+
+
 def test_a_file_that_is_not_there_is_told_by_who_needs_it(place):
     loaded = settings.load(edited(place, NAMED["seal.password_file"]))
     (place / "it").unlink()
