@@ -304,3 +304,11 @@ def test_a_stamp_from_before_its_service_was_withdrawn_holds_and_names_the_servi
     (it,) = judged(stamp(sign(FORM, ENDED, AT, QUALIFIED), TSA.token), WEEK, known(), trust).signatures[0].time_stamps
     services = (ServiceReport(territory="PL", name="Stamps"),)
     assert (it.code, it.at, it.anchor) == ("", AT, AnchorReport(name="listed", services=services))
+
+
+def test_whatever_is_wrong_and_whatever_is_asked_the_report_says_for_which_moment():
+    early = judged(sign(FORM, PERSON, AT, QUALIFIED, method="rsa-sha1"), WEEK, known())
+    assert (early.code, early.signatures[0].judged_at) == ("verify.signature-sha1", WEEK)
+    root = read(STAMPED, Limits())
+    how = {"trust": OFF, "known": known(), "at": WEEK, "policy": Policy(path=False), "size": len(STAMPED)}
+    assert judge_document(root, root, **how).report.signatures[0].judged_at == AT
