@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from adapters.testkit.certificates import Credential
 from adapters.testkit.pki import JAN
+from adapters.testkit.tsa import unit
 from broker.evidence import Level
 from broker.verify import Anchor, TrustSnapshot, path
 from broker.verify.certificate import Certificate, load
@@ -236,3 +237,27 @@ def test_whether_a_path_is_found_never_hangs_on_what_was_asked_before(
     for at, beside in asked:
         alone = answer(TrustSnapshot(anchors=tuple(granted)), at, sorted(beside, key=lambda it: it.serial_number))
         assert answer(one, at, beside) == alone
+
+
+def test_the_first_and_the_last_second_of_a_certificate_beside_are_its_own() -> None:
+    """What was found a second before or after does not stand for them."""
+    known, short = above(1), above(2, begin=AT - DAY, end=AT)
+    begin = short.not_valid_before_utc
+    for moments in ((begin - SECOND, begin, AT), (AT + SECOND, AT, begin)):
+        trust = TrustSnapshot(anchors=TRUST.anchors)
+        expected = [[short, known] if begin <= at <= AT else [known] for at in moments]
+        assert [ways((known, short), trust, at) for at in moments] == expected
+
+
+def test_behind_paths_that_hold_those_that_do_not_are_no_fault() -> None:
+    judge = path._judge_of(TrustSnapshot(anchors=TRUST.anchors))
+    beside = [_own(above(1)), _own(above(2, end=AT - DAY))]
+    assert len(list(judge._paths(load(PERSON.der), beside, AT))) == 1
+
+
+def test_only_whoever_asks_for_stamps_gets_the_path_of_a_key_that_signs_no_documents() -> None:
+    stamper = load(unit(PKI.qualified_ca, AT).der)
+    for search in (path.find, lambda *what, **how: next(path.find_all(*what, **how))):
+        assert search(stamper, (), TRUST, AT, stamps=True).certificates[0] is stamper
+        with pytest.raises(Fault, match="key-usage"):
+            search(stamper, (), TRUST, AT)

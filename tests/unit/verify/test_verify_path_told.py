@@ -11,6 +11,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.x509.oid import ObjectIdentifier
+from pyhanko_certvalidator.errors import DisallowedAlgorithmError
 
 from adapters.testkit.certificates import Credential, key
 from adapters.testkit.signer import sign
@@ -152,6 +153,13 @@ def test_an_authority_without_a_name_is_called_by_its_number() -> None:
         "2",
         "CN=Attack Root",
     ]
+
+
+def test_whose_algorithm_is_not_allowed_is_told_by_its_place() -> None:
+    of = [load(it.der) for it in (person(ROOT), made("Told CA", ROOT), ROOT)]
+    for place, named in enumerate(("signer", "CN=Told CA", "CN=Attack Root")):
+        found = flaw._broken(DisallowedAlgorithmError.__new__(DisallowedAlgorithmError), of, place)
+        assert (found.code, found.facts["certificate"].split(",")[0]) == ("verify.chain-weak", named)
 
 
 # ── in words, and in the report ──

@@ -59,6 +59,7 @@ def test_the_services_by_whose_word_an_anchor_counts_at_the_moment_are_named() -
     report = judged(sign(FORM, PKI.person, AT), TrustSnapshot(anchors=(listed,)))
     named = tuple(ServiceReport(territory="PL", name=name) for name in ("now", "also"))
     assert report.signatures[0].anchor == AnchorReport(name="listed", services=named)
+    assert report.level is Level.QUALIFIED
     root = etree.fromstring(to_xml(to_json(report)))
     SCHEMA.assertValid(root)
     assert [it.text for it in root.iterfind(".//{*}Anchor/{*}Services/{*}Service/{*}Name")] == ["now", "also"]
