@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ed25519
@@ -16,7 +17,7 @@ from broker.errors import ConfigError
 from broker.evidence import UNSIGNED, Indication, Level
 from broker.model import Form, FormKey, Valid
 from broker.parse import Limits, Parse, read
-from broker.verify import TrustSnapshot, Verify, examine
+from broker.verify import TrustSnapshot, Verify, Window, examine
 from broker.verify.c14n import reread
 from broker.verify.fault import VERDICTS, Fault
 from broker.verify.judgement import judge_document
@@ -40,6 +41,12 @@ def test_a_document_is_judged_again_as_it_was_the_first_time() -> None:
     report = stage.again(document)
     assert report == stage(Valid(document=document, form=A_FORM)).report
     assert report.indication is Indication.PASSED
+
+
+def test_whoever_examines_may_say_where_a_signing_time_may_lie() -> None:
+    document = parsed(sign(FORM, PKI.person, AT - timedelta(hours=2)))
+    assert examine(document, TRUST, AT).code == ""
+    assert examine(document, TRUST, AT, window=Window(age=timedelta(hours=1))).code == "verify.signing-time-old"
 
 
 def test_a_document_that_parse_has_seen_is_examined_like_its_root() -> None:
