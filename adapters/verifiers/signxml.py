@@ -158,7 +158,8 @@ def _verified(root: etree._Element, number: int, by: x509.Certificate, asked: As
         found = verifier.verify(root, x509_cert=by, expect_config=config, validate_schema=False)
     except Exception as no:  # noqa: BLE001 - the table ends with whatever else
         return next((stance, reason) for kind, stance, reason in _MEANING if isinstance(no, kind))
-    if len(found) != len(verifier.digests):  # another version of it, in which nothing asks the methods below
+    # Another version of it may answer otherwise, or have nothing that asks the methods below.
+    if not isinstance(found, list) or len(found) != len(verifier.digests):
         return Stance.NONE, UNREADABLE
     if asked.digests is None or verifier.digests == list(asked.digests):
         return Stance.AGREES, ""
