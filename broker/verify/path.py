@@ -208,6 +208,11 @@ class _Judge:
         if not held:
             raise first or Fault("verify.chain-untrusted")
 
+    def _let_go(self, link: Link, counts: Callable[[Anchor], bool]) -> bool:
+        """Whether an authority is an anchor, and counts no more."""
+        known = self._anchored.get(link.name, ())
+        return bool(known) and not any(counts(it.anchor) for it in known)
+
     def _proposals(self, signer: Link, pool: Sequence[Link], counts: Callable[[Anchor], bool]) -> Iterator[Proposal]:
         """Yield chains, signer first, that end below an anchor that counts, shortest first; raise Fault in a maze."""
         # A certificate of the very name and key of an anchor that counts adds nothing to the anchor.
@@ -224,7 +229,9 @@ class _Judge:
                 above[top.certificate.report.sha256] = (roots, _issuers(top, issuers))
             roots, links = above[top.certificate.report.sha256]
             for root in roots:
-                yield root, chain
+                # Whom a list has let go leads to none of a list's anchors above; what an operator trusts is his to say.
+                if not root.anchor.services or not any(self._let_go(link, counts) for link in chain[1:]):
+                    yield root, chain
             if len(chain) < _DEPTH:
                 taken = {link.name for link in chain}
                 open_chains.extend((*chain, link) for link in links if link.name not in taken)

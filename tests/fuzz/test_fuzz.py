@@ -116,7 +116,7 @@ def test_signed_messages_among_the_seeds_are_taken_in(monkeypatch: pytest.Monkey
 
 
 def test_every_kind_of_change_changes_something() -> None:
-    documents = verifying.documents()[:1]
+    documents = [it for it in verifying.documents() if b"X509IssuerName" in it][:1]
     plain = change(bytes([1, 0, 0]), documents)
     for kind in range(len(CHANGES)):
         recipes = (bytes([1, 0, 0, kind, where, 0, what, 0]) for where in range(2, 30) for what in range(1, 9, 3))

@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import ExtendedKeyUsageOID, ObjectIdentifier
 from pyhanko.sign.validation.qualified.eutl_parse import parse_lotl_unsafe, read_qualified_service_definitions
 
-from adapters.testkit.certificates import QC_PERSON, Authority, distinguished, key, statements_of
+from adapters.testkit.certificates import QC_PERSON, distinguished, key, statements_of
 from adapters.testkit.pki import JAN, Pki
 from adapters.testkit.signer import sign
 from adapters.testkit.trusted_lists import (
@@ -243,8 +243,9 @@ def test_a_withdrawn_service_leads_nowhere_though_an_anchor_be_above_it():
 
 
 def test_a_withdrawn_certificate_does_not_hide_another_one_of_the_same_authority():
-    renewed = Authority.root("Goniec Test Qualified CA", NOW).credential.certificate
-    own = Anchor(certificate=renewed, name="own", level=Level.LOCAL)
+    usage, subject = ("key_cert_sign", "crl_sign"), CERTIFICATE.subject
+    renewed = CA.issue(subject, CA.credential.key, not_before=NOW - DAY, not_after=NOW + YEAR, usage=usage, ca=True)
+    own = Anchor(certificate=renewed.certificate, name="own", level=Level.LOCAL)
     gone = anchors([listed(replace(ENTRY, **GONE))], Kind.CERTIFICATES)
     document = parsed(sign(FORM, PKI.person, NOW), Limits())
     assert examine(document, TrustSnapshot(anchors=(*gone, own)), NOW).level is Level.LOCAL
