@@ -25,7 +25,7 @@ def test_time_certificate_and_roles_are_read_of_either_version(wrapped: bool) ->
     for version in ("", "V2"):
         inside = (
             "<SigningTime>2026-01-01T12:00:00Z</SigningTime>"
-            f"<SigningCertificate{version}><Cert>1</Cert><Cert>2</Cert></SigningCertificate{version}>"
+            f"<SigningCertificate{version}><!--c--><Other/><Cert>1</Cert><Cert>2</Cert></SigningCertificate{version}>"
             + roles(f"SignerRole{version}", "a", "b")
         )
         if wrapped:
