@@ -238,9 +238,11 @@ def forget_nodes(nodes: Nodes, silent: timedelta) -> None:
         log.info("nodes.forgotten", number=forgotten)
 
 
-def assemble(settings: Settings, listen: Listen = opened) -> Broker:
-    """Make a broker; raise ConfigError with every problem, or Unavailable if the store cannot be opened."""
+def assemble(settings: Settings, listen: Listen = opened, *, sealed: bool = False) -> Broker:
+    """Make a broker, or only one with its seal; raise ConfigError, or Unavailable if the store cannot be opened."""
     made = parts(settings, listen)
+    if sealed and made.seal.lost:
+        raise ConfigError(made.seal.lost)
     keeper = revocation.keeper(settings, made.trust)
     known = keeper or NOTHING_KNOWN
     store = open_store(settings)

@@ -54,7 +54,8 @@ def serve(settings: Settings, listeners: Listeners | None = None, worker: Worker
         stop = Event()
         signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)  # every thread made from here on inherits it
         threading.Thread(target=_listen, args=(stop,), name="signals", daemon=True).start()
-        broker = assemble(settings, listeners)
+        # One that is to replace a broker that serves does so with a seal or not at all.
+        broker = assemble(settings, listeners, sealed=worker is not None and worker.succeeds)
         settle()
         try:
             if not run(broker, stop, listeners, worker):

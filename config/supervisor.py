@@ -130,7 +130,7 @@ class Supervisor:
             os.close(hear)
             self._become_worker(parent)
             self._listeners.keep_only(course.listen)  # what nobody takes connections from must not hold them
-            return Worker(course.settings, number, say)
+            return Worker(course.settings, number, succeeds, say)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, _HEEDED)
         os.close(say)
         child = Child(pid=pid, number=number, line=hear)

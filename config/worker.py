@@ -28,6 +28,7 @@ class Worker:
 
     settings: Settings
     number: int
+    succeeds: bool  # somebody serves in its place until it is ready
     _line: int
 
     def ready(self) -> None:

@@ -362,12 +362,12 @@ def test_sighup_ends_nothing_where_there_are_no_workers(found):
 def test_what_keeps_workers_from_starting_is_told_once(found):
     town = found()
     assert town.serving.stop() == 0
-    broken = replace(town.site, workers=3, sections={"seal": {"kind": "pem", "file": "gone.pem"}}).write()
+    broken = replace(town.site, workers=3, sections={"seal": {"kind": "pem", "file": "boxes.csv"}}).write()
     serving = Serving(broken)
     assert serving.process.wait(PATIENCE) == 2
     serving.kill()
     said = (broken.folder / "stderr.txt").read_text(encoding="utf-8")
-    assert said.count("gone.pem") == 1
+    assert said.count("boxes.csv") == 1
 
 
 # ── sockets of the system ──
