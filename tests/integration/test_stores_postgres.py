@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 
 import psycopg
 import pytest
-from sqlalchemy import event, text
+from sqlalchemy import event, make_url, text
 
 from adapters.stores import SqlStore, migrate
 from adapters.stores.sql.store import ACCEPT
@@ -165,10 +165,11 @@ def test_nodes_that_need_a_new_month_at_once_all_get_it(store, postgres_database
         node.close()
 
 
-def test_after_the_connections_are_cut_the_store_comes_back_by_itself(store, server):
+def test_after_the_connections_are_cut_the_store_comes_back_by_itself(store, server, postgres_database):
     first, second = kept(store), a_letter()
     assert store.find(fingerprint(first)) == first.receipt
-    server.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'goniec'")
+    cut = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'goniec' AND datname = %s"
+    server.execute(cut, [make_url(postgres_database).database])  # and no more: the server serves other tests too
     with pytest.raises(Unavailable):
         store.accept(second)
     assert store.accept(second) == second.receipt
