@@ -61,6 +61,8 @@ class Case:
 class Judged:
     """One signature: its line in the report, what it covers, and the Reference that covers the form, if one does.
 
+    Of several the one that names the whole document: whatever their order, it covers what stands around the root too.
+
     `signed` are the elements inside signatures that it has signed, and those that others signed who countersign it:
     SignedInfo and SignedProperties of each that holds, or of which only evidence of revocation is missing.
     """
@@ -256,7 +258,8 @@ class _Judgement:
     def outcome(self) -> Judged:
         """Return the judgement."""
         fault = gravest(self.faults)
-        covering = next((it for it in self.covered if it.report.covers_form and it.fault is None), None)
+        holding = (it for it in self.covered if it.report.covers_form and it.fault is None)
+        covering = min(holding, key=lambda it: it.target is not None, default=None)
         own = self.signer.certificate if self.signer else None
         properties = self.signer.properties if self.signer else None
         way = self.standing.path
