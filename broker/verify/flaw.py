@@ -7,16 +7,17 @@ in words that may be told.  Which paths there are is proposed in `path.py`; whet
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
 from asn1crypto import x509 as asn1
-from pyhanko_certvalidator.authority import AuthorityWithCert, CertTrustAnchor
+from pyhanko_certvalidator.authority import AuthorityWithCert, CertTrustAnchor, derive_quals_from_cert
 from pyhanko_certvalidator.context import ValidationContext
 from pyhanko_certvalidator.errors import DisallowedAlgorithmError, ExpiredError, NotYetValidError, ValidationError
+from pyhanko_certvalidator.name_trees import default_excluded_subtrees, default_permitted_subtrees
 from pyhanko_certvalidator.path import ValidationPath
-from pyhanko_certvalidator.policy_decl import NO_REVOCATION, CertRevTrustPolicy
+from pyhanko_certvalidator.policy_decl import NO_REVOCATION, CertRevTrustPolicy, PKIXValidationParams
 from pyhanko_certvalidator.validate import async_validate_path
 
 from broker.verify.certificate import Certificate, issuer_key, load, long_enough
@@ -31,7 +32,7 @@ class Root:
 
     anchor: Anchor
     certificate: Certificate
-    trusted: CertTrustAnchor
+    asn1: asn1.Certificate
     authority: AuthorityWithCert
 
 
@@ -51,14 +52,15 @@ def flaw(root: Root, chain: Sequence[Link], at: datetime) -> Fault | None:
     for place, certificate in enumerate(path[1:], start=1):
         if certificate.key is not None and not long_enough(certificate.key):
             return _fault("verify.chain-weak", path, place)
+    anchor = trust_anchor(root.asn1)
     context = ValidationContext(
-        trust_roots=[root.trusted],
+        trust_roots=[anchor],
         moment=at,
         allow_fetching=False,
         revinfo_policy=CertRevTrustPolicy(NO_REVOCATION),
         time_tolerance=timedelta(0),
     )
-    way = ValidationPath(root.trusted, [link.asn1 for link in reversed(chain[1:])], chain[0].asn1)
+    way = ValidationPath(anchor, [link.asn1 for link in reversed(chain[1:])], chain[0].asn1)
     try:
         step(async_validate_path(context, way))
     except ValidationError as error:
@@ -112,15 +114,27 @@ def root_of(anchor: Anchor) -> Root:
     """Read an anchor; raise Fault, or whatever the library raises."""
     certificate = load(anchor.der)
     parsed = asn1.Certificate.load(certificate.der)
-    return Root(
-        anchor,
-        certificate,
-        CertTrustAnchor(parsed, derive_default_quals_from_cert=True),
-        AuthorityWithCert(parsed),
-    )
+    return Root(anchor, certificate, parsed, AuthorityWithCert(parsed))
 
 
 def link_of(certificate: Certificate) -> Link:
     """Read a certificate that may stand below an anchor; raise whatever the library raises."""
     parsed = asn1.Certificate.load(certificate.der)
     return Link(certificate, parsed, AuthorityWithCert(parsed), issuer_key(certificate.x509))
+
+
+def trust_anchor(certificate: asn1.Certificate) -> CertTrustAnchor:
+    """Return an anchor whose certificate's dates, path length and names count; raise whatever the library raises.
+
+    Its policies ask for nothing: whether a policy is required is for those below to say, or for whoever relies on them
+    (RFC 5280 §6.1.1), and nobody does here.  The library would make a requirement of them, and of names of the one
+    type that the constraints speak of all names that there are.
+    """
+    derived = derive_quals_from_cert(certificate)
+    said = derived.standard_parameters or PKIXValidationParams()
+    permitted, excluded = said.initial_permitted_subtrees or {}, said.initial_excluded_subtrees or {}
+    parameters = PKIXValidationParams(
+        initial_permitted_subtrees={**default_permitted_subtrees(), **permitted},
+        initial_excluded_subtrees={**default_excluded_subtrees(), **excluded},
+    )
+    return CertTrustAnchor(certificate, replace(derived, standard_parameters=parameters))

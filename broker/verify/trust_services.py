@@ -16,11 +16,12 @@ from asn1crypto import x509 as asn1
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from lxml import etree
-from pyhanko_certvalidator.authority import AuthorityWithCert, CertTrustAnchor
+from pyhanko_certvalidator.authority import AuthorityWithCert
 
 from broker.verify import written
 from broker.verify.certificate import Certificate, load
 from broker.verify.fault import Fault
+from broker.verify.flaw import trust_anchor
 from broker.verify.names import XADES
 from broker.verify.qualified import (
     SVC_INFO,
@@ -140,7 +141,7 @@ def _sound(der: bytes) -> Certificate | None:
     try:
         found = load(der)
         parsed = asn1.Certificate.load(der, strict=True)
-        CertTrustAnchor(parsed, derive_default_quals_from_cert=True)
+        trust_anchor(parsed)
         AuthorityWithCert(parsed)
     except (Fault, ValueError, TypeError, KeyError, IndexError, AttributeError, UnsupportedAlgorithm):
         return None

@@ -6,6 +6,7 @@ from base64 import b64encode
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from cryptography import x509
 from lxml import etree
 
 from adapters.testkit.pki import Pki
@@ -158,6 +159,19 @@ def test_certificates_are_taken_once_and_those_that_cannot_be_read_are_passed_ov
     assert found.certificates == (CA.certificate, other.certificate)
     ((stamps,), _) = services(information(identity=identity, kind=Kind.TIME_STAMPS.value))
     assert stamps.certificates == (CA.certificate, PKI.person.certificate, other.certificate)
+
+
+def test_a_certificate_whose_names_cannot_be_read_is_passed_over_for_as_an_anchor_it_would_stop_the_others() -> None:
+    odd = PKI.qualified_ca.issue(
+        CA.certificate.subject,
+        CA.key,
+        not_before=AT - DAY,
+        not_after=AT + DAY,
+        ca=True,
+        extras=[(x509.NameConstraints([x509.DNSName("xn--9")], None), True)],
+    )
+    ((found,), left_out) = services(information(identity=held(odd.der, CA.der)))
+    assert (found.certificates, left_out) == ((CA.certificate,), ())
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,94 @@
+"""What an anchor's own certificate asks of those below it, and of whom it is told when the anchor itself is at fault."""
+
+from __future__ import annotations
+
+import pytest
+from cryptography import x509
+from cryptography.x509.oid import ObjectIdentifier
+
+from adapters.testkit.certificates import Credential, distinguished
+from tests.unit.verify.test_verify_path_attacks import Extensions, made, person, trusting, verdict
+
+ANY = "2.5.29.32.0"
+POLICY = "1.2.3.5"
+JAN = x509.DirectoryName(distinguished(common_name="JAN TESTOWY"))
+ZOFIA = x509.DirectoryName(distinguished(common_name="ZOFIA PRÓBNA"))
+HOST = x509.DNSName("gov.example")
+UNREADABLE = x509.DNSName("xn--9")  # no name of a host in any script
+
+
+def policies(*oids: str) -> Extensions:
+    held = [x509.PolicyInformation(ObjectIdentifier(it), None) for it in oids]
+    return [(x509.CertificatePolicies(held), False)] if held else []
+
+
+def names(permitted: x509.GeneralName | None = None, excluded: x509.GeneralName | None = None) -> Extensions:
+    lists = ([it] if it is not None else None for it in (permitted, excluded))
+    return [(x509.NameConstraints(*lists), True)]
+
+
+def bearing(extras: Extensions) -> Credential:
+    return made("Anchor Root", None, extras=extras)
+
+
+@pytest.mark.parametrize("own", [(), (ANY,), (POLICY,), (POLICY, ANY)])
+@pytest.mark.parametrize("signers", [(), (POLICY,), ("1.2.3.6",), (ANY,)])
+def test_the_policies_of_an_anchor_ask_for_none_below_it(own: tuple[str, ...], signers: tuple[str, ...]) -> None:
+    """RFC 5280 §6.1.1: whether a policy is required, whoever relies on the path says, and nobody does."""
+    root = bearing(policies(*own))
+    assert verdict(person(root, extras=policies(*signers)), trust=trusting(root)) == "good"
+
+
+def test_a_policy_that_is_required_below_an_anchor_is_any_whatever_the_anchors_are() -> None:
+    root = bearing(policies(POLICY))
+    required = [(x509.PolicyConstraints(require_explicit_policy=0, inhibit_policy_mapping=None), True)]
+    between = made("Anchor Between", root, extras=[*required, *policies("1.2.3.6")])
+    for own, code in (("1.2.3.6",), "good"), ((POLICY,), "verify.chain-invalid"), ((), "verify.chain-invalid"):
+        signer = person(between, extras=policies(*own))
+        assert verdict(signer, between, trust=trusting(root)) == code
+
+
+@pytest.mark.parametrize(
+    ("own", "code"),
+    [
+        (names(permitted=JAN), "good"),
+        (names(permitted=ZOFIA), "verify.chain-invalid"),
+        (names(permitted=HOST), "good"),
+        (names(permitted=JAN, excluded=HOST), "good"),
+        (names(permitted=HOST, excluded=JAN), "verify.chain-invalid"),
+        (names(excluded=JAN), "verify.chain-invalid"),
+        (names(excluded=ZOFIA), "good"),
+        (names(excluded=HOST), "good"),
+    ],
+)
+def test_the_names_that_an_anchor_allows_bind_those_of_their_type_as_those_of_an_authority_below_it_do(
+    own: Extensions, code: str
+) -> None:
+    root, above = bearing(own), made("Anchor Above", None)
+    between = made("Anchor Between", above, extras=own)
+    assert verdict(person(root), trust=trusting(root)) == code
+    assert verdict(person(between), between, trust=trusting(above)) == code
+
+
+@pytest.mark.parametrize(
+    ("own", "code"),
+    [
+        (names(permitted=HOST), "good"),
+        (names(excluded=HOST), "verify.chain-invalid"),
+        (names(permitted=x509.DNSName("other.example")), "verify.chain-invalid"),
+        (names(excluded=x509.DNSName("other.example")), "good"),
+    ],
+)
+def test_the_names_of_other_types_that_an_anchor_allows_bind_where_a_signer_bears_one(
+    own: Extensions, code: str
+) -> None:
+    root = bearing(own)
+    signer = person(root, extras=[(x509.SubjectAlternativeName([x509.DNSName("www.gov.example")]), False)])
+    assert verdict(signer, trust=trusting(root)) == code
+
+
+def test_an_anchor_whose_names_cannot_be_read_is_no_reason_to_trust_and_stops_no_other() -> None:
+    root, other = bearing(names(permitted=UNREADABLE)), made("Anchor Other", None)
+    trust = trusting(root, other)
+    assert verdict(person(root), trust=trust) == "verify.chain-unreadable"
+    assert verdict(person(other), trust=trust) == "good"
