@@ -19,7 +19,6 @@ from asn1crypto import ocsp as asn1_ocsp
 from asn1crypto import x509 as asn1
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.serialization import load_der_public_key
-from pyhanko_certvalidator.authority import CertTrustAnchor
 from pyhanko_certvalidator.context import ValidationContext
 from pyhanko_certvalidator.errors import OCSPValidationIndeterminateError, RevokedError
 from pyhanko_certvalidator.ltv.types import ValidationTimingInfo, ValidationTimingParams
@@ -36,7 +35,7 @@ from pyhanko_certvalidator.sig_validate import (
 from broker.verify import revocation_list
 from broker.verify.certificate import Certificate, long_enough
 from broker.verify.fetched import Listed, Raw
-from broker.verify.flaw import step
+from broker.verify.flaw import step, trust_anchor
 from broker.verify.revocation import CRL, HOLD, OCSP, Status
 from broker.verify.revocation_list import HASHES
 from broker.verify.trust import PublicKey
@@ -163,8 +162,8 @@ class Case:
         places: Container[int] = (),
     ) -> _Told | None:
         """Return what evidence says about a certificate, None if it proves nothing; `places` as `_Said` has them."""
-        anchor = CertTrustAnchor(self._chain[-1], derive_default_quals_from_cert=True)
         try:
+            anchor = trust_anchor(self._chain[-1])
             context = ValidationContext(
                 trust_roots=[anchor],
                 other_certs=[*self._chain[1:-1], *self._beside],

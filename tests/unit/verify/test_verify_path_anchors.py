@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import pytest
 from cryptography import x509
-from cryptography.x509.oid import ObjectIdentifier
+from cryptography.x509.oid import ExtendedKeyUsageOID, ObjectIdentifier
 
 from adapters.testkit.certificates import Credential, distinguished
+from broker.verify.settlement import Raw, settle
+from tests.corpus.verify.scene import AT
+from tests.revocation import DAY, a_list, an_answer
 from tests.unit.verify.test_verify_path_attacks import Extensions, made, person, trusting, verdict
 
 ANY = "2.5.29.32.0"
@@ -92,3 +95,23 @@ def test_an_anchor_whose_names_cannot_be_read_is_no_reason_to_trust_and_stops_no
     trust = trusting(root, other)
     assert verdict(person(root), trust=trust) == "verify.chain-unreadable"
     assert verdict(person(other), trust=trust) == "good"
+
+
+@pytest.mark.parametrize("own", [policies(), policies(ANY), policies(POLICY), names(permitted=HOST)])
+def test_an_anchor_asks_for_no_more_of_those_who_tell_of_revocations_below_it(own: Extensions) -> None:
+    """A responder without `ocsp-nocheck` has a path of its own below the anchor, which is judged as a signer's is."""
+    root = bearing(own)
+    signer = person(root)
+    purpose = x509.ExtendedKeyUsage([ExtendedKeyUsageOID.OCSP_SIGNING])
+    responder = made("Anchor Answers", root, ca=False, extras=[(purpose, False)])
+    answer = Raw(octets=an_answer(signer, root, by=responder, beside=[responder]))
+    lists = [Raw(octets=a_list(root))]
+    found = settle([signer.der, root.der], crls=lists, ocsps=[answer], at=AT, freshness=DAY)
+    assert [(it.source, it.good) for it in found.statuses] == [("ocsp", True)]
+
+
+def test_an_anchor_whose_names_cannot_be_read_proves_nothing_of_revocations() -> None:
+    root = bearing(names(permitted=UNREADABLE))
+    signer = person(root)
+    answer = Raw(octets=an_answer(signer, root))
+    assert settle([signer.der, root.der], ocsps=[answer], at=AT, freshness=DAY).statuses == ()
