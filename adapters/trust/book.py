@@ -20,7 +20,8 @@ from typing import Final
 
 from adapters.trust.question import Source
 from broker.verify.certificate import Certificate
-from broker.verify.revocation import CRL, OCSP, Evidence, RevocationList, good_until, sources
+from broker.verify.revocation import CRL, OCSP, Evidence, RevocationList, good_until
+from broker.verify.sources import sources
 
 KEEP: Final = timedelta(days=7)
 RETRY_FOR: Final = timedelta(minutes=15)

@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 
 from adapters.testkit.pki import JAN
 from broker.verify.fault import Fault
-from broker.verify.revocation import Evidence, Settled, Status, judge, require, sources
+from broker.verify.revocation import Evidence, Settled, Status, judge, require
 from broker.verify.settlement import Raw, settle
+from broker.verify.sources import sources
 from tests.corpus.verify.scene import AT, PKI
 from tests.revocation import CA, DAY, HOUR, PERSON, REQUIRE, ROOT, a_list, a_responder, an_answer, path_of, serial
 

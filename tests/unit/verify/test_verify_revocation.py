@@ -24,15 +24,13 @@ from broker.verify.revocation import (
     Known,
     RevocationList,
     Settled,
-    Sources,
     Status,
-    _is_http,
     due,
     judge,
     require,
-    sources,
 )
 from broker.verify.settlement import Raw, settle
+from broker.verify.sources import Sources, _is_http, sources
 from tests.builders import an_envelope
 from tests.corpus.verify.scene import AT, FORM, PKI, TRUST
 from tests.revocation import CA, DAY, HOUR, PERSON, REQUIRE, ROOT, a_list, path_of, serial
