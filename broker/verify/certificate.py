@@ -131,8 +131,12 @@ def long_enough(key: PublicKey) -> bool:
 
 def issuer_key(issuer: x509.Certificate) -> str:
     """Return what tells one issuer from another: SHA-256, hex, over its name's DER and its SubjectPublicKeyInfo."""
-    spki = issuer.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-    return hashlib.sha256(issuer.subject.public_bytes() + spki).hexdigest()
+    return hashlib.sha256(issuer.subject.public_bytes() + spki(issuer)).hexdigest()
+
+
+def spki(of: x509.Certificate) -> bytes:
+    """Return the SubjectPublicKeyInfo, DER, written in one way for one key."""
+    return of.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
 
 
 def distinct(ders: Sequence[bytes]) -> tuple[Certificate, ...]:

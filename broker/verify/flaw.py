@@ -20,7 +20,7 @@ from pyhanko_certvalidator.path import ValidationPath
 from pyhanko_certvalidator.policy_decl import NO_REVOCATION, CertRevTrustPolicy, PKIXValidationParams
 from pyhanko_certvalidator.validate import async_validate_path
 
-from broker.verify.certificate import Certificate, issuer_key, load, long_enough
+from broker.verify.certificate import Certificate, issuer_key, load, long_enough, spki
 from broker.verify.fault import Fault
 from broker.verify.rules import broken
 from broker.verify.trust import Anchor
@@ -44,6 +44,7 @@ class Link:
     asn1: asn1.Certificate
     authority: AuthorityWithCert
     name: str  # of whom it is, as `issuer_key` tells issuers apart
+    key: bytes  # as `spki` writes it
 
 
 def flaw(root: Root, chain: Sequence[Link], at: datetime) -> Fault | None:
@@ -120,7 +121,7 @@ def root_of(anchor: Anchor) -> Root:
 def link_of(certificate: Certificate) -> Link:
     """Read a certificate that may stand below an anchor; raise whatever the library raises."""
     parsed = asn1.Certificate.load(certificate.der)
-    return Link(certificate, parsed, AuthorityWithCert(parsed), issuer_key(certificate.x509))
+    return Link(certificate, parsed, AuthorityWithCert(parsed), issuer_key(certificate.x509), spki(certificate.x509))
 
 
 def trust_anchor(certificate: asn1.Certificate) -> CertTrustAnchor:

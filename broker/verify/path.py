@@ -21,7 +21,7 @@ from typing import Final, TypeVar
 
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from broker.verify.certificate import Certificate, issuer_key, load
+from broker.verify.certificate import Certificate, issuer_key, load, spki
 from broker.verify.fault import Fault
 from broker.verify.flaw import Link, Root, flaw, link_of, root_of, zulu
 from broker.verify.trust import Anchor, TrustSnapshot
@@ -124,8 +124,10 @@ class _Judge:
     def __init__(self, trust: TrustSnapshot) -> None:
         self._roots = [root_of(anchor) for anchor in trust.anchors]
         self._anchored: dict[str, list[Root]] = {}
+        self._keyed: dict[bytes, list[Anchor]] = {}
         self._pinned: dict[bytes, list[Root]] = {}
         for root in self._roots:
+            self._keyed.setdefault(spki(root.certificate.x509), []).append(root.anchor)
             self._anchored.setdefault(issuer_key(root.certificate.x509), []).append(root)
             self._pinned.setdefault(root.certificate.der, []).append(root)
         # Those above a signer come beside every document of its provider; under our lock one reading serves all.
@@ -209,9 +211,12 @@ class _Judge:
             raise first or Fault("verify.chain-untrusted")
 
     def _let_go(self, link: Link, counts: Callable[[Anchor], bool]) -> bool:
-        """Whether an authority is an anchor, and counts no more."""
-        known = self._anchored.get(link.name, ())
-        return bool(known) and not any(counts(it.anchor) for it in known)
+        """Whether the key is an anchor's, and no anchor of the key counts: a list tells services apart by their keys.
+
+        By the key alone (ETSI TS 119 612 §5.5.3): the name in another certificate may be written in another way.
+        """
+        known = self._keyed.get(link.key, ())
+        return bool(known) and not any(map(counts, known))
 
     def _proposals(self, signer: Link, pool: Sequence[Link], counts: Callable[[Anchor], bool]) -> Iterator[Proposal]:
         """Yield chains, signer first, that end below an anchor that counts, shortest first; raise Fault in a maze."""
@@ -230,7 +235,7 @@ class _Judge:
             roots, links = above[top.certificate.report.sha256]
             for root in roots:
                 # Whom a list has let go leads to none of a list's anchors above; what an operator trusts is his to say.
-                if not root.anchor.services or not any(self._let_go(link, counts) for link in chain[1:]):
+                if not root.anchor.services or not any(self._let_go(link, counts) for link in chain):
                     yield root, chain
             if len(chain) < _DEPTH:
                 taken = {link.name for link in chain}
