@@ -65,10 +65,12 @@ def flaw(root: Root, chain: Sequence[Link], at: datetime) -> Fault | None:
     try:
         step(async_validate_path(context, way))
     except ValidationError as error:
-        # It judges from the anchor down, and notes each that is all right.
+        # It judges from the anchor down, of which it asks its dates alone, and notes each below that is all right.
         passed: Any = context.check_validation  # the library has no types
         left = (place for place in range(len(chain) - 1, 0, -1) if passed(chain[place].asn1) is None)
-        return _broken(error, path, next(left, 0))
+        own = root.certificate.report
+        lives = own.not_before <= at <= own.not_after
+        return _broken(error, path, next(left, 0) if lives else len(chain))
     return None
 
 

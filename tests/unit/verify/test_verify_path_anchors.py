@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 import pytest
 from cryptography import x509
 from cryptography.x509.oid import ExtendedKeyUsageOID, ObjectIdentifier
 
 from adapters.testkit.certificates import Credential, distinguished
+from broker.verify import path
+from broker.verify.certificate import load
+from broker.verify.fault import Fault
 from broker.verify.settlement import Raw, settle
 from tests.corpus.verify.scene import AT
 from tests.revocation import DAY, a_list, an_answer
-from tests.unit.verify.test_verify_path_attacks import Extensions, made, person, trusting, verdict
+from tests.unit.verify.test_verify_path_attacks import SECOND, Extensions, made, person, trusting, verdict
 
 ANY = "2.5.29.32.0"
 POLICY = "1.2.3.5"
@@ -28,6 +33,14 @@ def policies(*oids: str) -> Extensions:
 def names(permitted: x509.GeneralName | None = None, excluded: x509.GeneralName | None = None) -> Extensions:
     lists = ([it] if it is not None else None for it in (permitted, excluded))
     return [(x509.NameConstraints(*lists), True)]
+
+
+def told(signer: Credential, *beside: Credential, trusted: Credential, at: datetime) -> tuple[str, dict[str, str]]:
+    try:
+        path.find(load(signer.der), [load(it.der) for it in beside], trusting(trusted), at)
+    except Fault as fault:
+        return fault.code, dict(fault.facts)
+    return "good", {}
 
 
 def bearing(extras: Extensions) -> Credential:
@@ -115,3 +128,32 @@ def test_an_anchor_whose_names_cannot_be_read_proves_nothing_of_revocations() ->
     signer = person(root)
     answer = Raw(octets=an_answer(signer, root))
     assert settle([signer.der, root.der], ocsps=[answer], at=AT, freshness=DAY).statuses == ()
+
+
+@pytest.mark.parametrize("ca", [True, False], ids=["an-authority", "not-called-one"])
+def test_an_anchor_out_of_its_time_is_told_of_itself_and_of_no_other(ca: bool) -> None:
+    root = made("Anchor Brief", None, begin=AT, end=AT + DAY, ca=ca)
+    between = made("Anchor Between", root, begin=AT - DAY, end=AT + 2 * DAY)
+    signers = [person(it, begin=AT - DAY, end=AT + 2 * DAY) for it in (root, between)]
+    named = root.certificate.subject.rfc4514_string()
+    for place, signer in enumerate(signers, start=2):
+        facts = {"certificate": named if ca else str(place)}
+        assert told(signer, between, trusted=root, at=AT - SECOND) == (
+            "verify.chain-not-yet-valid",
+            {**facts, "date": "2026-01-01T12:00:00Z"},
+        )
+        assert [told(signer, between, trusted=root, at=at) for at in (AT, AT + DAY)] == [("good", {})] * 2
+        assert told(signer, between, trusted=root, at=AT + DAY + SECOND) == (
+            "verify.chain-expired",
+            {**facts, "date": "2026-01-02T12:00:00Z"},
+        )
+
+
+def test_below_an_anchor_on_its_first_and_last_second_it_is_told_of_whoever_is_out_of_his_time() -> None:
+    root = made("Anchor Brief", None, begin=AT, end=AT + DAY)
+    early = made("Anchor Early", root, begin=AT - 2 * DAY, end=AT - SECOND)
+    late = made("Anchor Late", root, begin=AT + DAY + SECOND, end=AT + 2 * DAY)
+    for between, at, code in ((early, AT, "verify.chain-expired"), (late, AT + DAY, "verify.chain-not-yet-valid")):
+        signer = person(between, begin=AT - DAY, end=AT + 2 * DAY)
+        found, facts = told(signer, between, trusted=root, at=at)
+        assert (found, facts["certificate"]) == (code, between.certificate.subject.rfc4514_string())
