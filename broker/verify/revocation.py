@@ -105,6 +105,7 @@ class RevocationList:
 class Settled:
     """What evidence proves: the outcome of `settlement.settle`.
 
+    Of a certificate there may be several statuses, in any order: which of them counts, `Evidence.adding` says.
     `unknown` are certificates (by SHA-256) of which somebody who may speak of them says that he does not know them:
     that is neither good nor bad, and no silence either.
     """
@@ -171,9 +172,18 @@ NOTHING_KNOWN: Final = Known(evidence=lambda: _NOTHING, ask=lambda _path: None)
 
 def _prevailing(one: Status, other: Status) -> Status:
     """Return which of two counts: a final revocation, else the newer."""
-    if one.final != other.final:
-        return one if one.final else other
-    return one if one.this_update >= other.this_update else other
+    return max(one, other, key=_weight)
+
+
+def _weight(status: Status) -> tuple[bool, datetime, bool, timedelta, datetime]:
+    """Return what counts most first: of two that are as new the graver, then the one that lives longer."""
+    return (
+        status.final,
+        status.this_update,
+        not status.good,
+        status.this_update - (status.revoked_at or status.this_update),
+        status.next_update or status.this_update,
+    )
 
 
 def judge(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Callable, Container, Iterable, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from types import MappingProxyType
@@ -101,8 +101,8 @@ class Case:
         self._at = at
         self.unknown: set[str] = set()  # certificates (SHA-256) of which an answer says that nobody there knows them
 
-    def by_ocsp(self, number: int, certificate: Certificate) -> Status | None:
-        """Return what the first answer that proves anything says of a certificate: one at a time, to know which."""
+    def by_ocsp(self, number: int, certificate: Certificate) -> Iterator[Status]:
+        """Yield what each answer that proves anything says of a certificate: one at a time, to know which."""
         for raw in self._ocsps:
             answer = asn1_ocsp.OCSPResponse.load(raw.octets)
             said = _said(answer, self._chain[number], self._chain[number + 1])
@@ -110,7 +110,7 @@ class Case:
             if told is not None and told.unknown:
                 self.unknown.add(certificate.report.sha256)
             elif told is not None and said is not None:
-                return Status(
+                yield Status(
                     certificate=certificate.report.sha256,
                     good=told.revoked_at is None,
                     source=OCSP,
@@ -123,7 +123,6 @@ class Case:
                     url=raw.url,
                     digest=raw.digest,
                 )
-        return None
 
     def by_crl(self, number: int, certificate: Certificate) -> Status | None:
         """Return what all lists together say of a certificate: it may take several (partitions, reasons, deltas)."""

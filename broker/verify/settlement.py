@@ -108,9 +108,7 @@ class Brought:
 def _statuses(case: Case, certificates: Sequence[Certificate], lists: Mapping[str, RevocationList]) -> Iterator[Status]:
     """Yield what is told of single certificates; where there is a plain list of the issuer, it tells of all."""
     for number, (certificate, issuer) in enumerate(pairwise(certificates)):
-        status = case.by_ocsp(number, certificate)
-        if status is not None:
-            yield status
+        yield from case.by_ocsp(number, certificate)
         if issuer_key(issuer.x509) in lists:
             continue
         status = case.by_crl(number, certificate)
