@@ -311,6 +311,8 @@ def test_the_description_carries_the_configured_address_whatever_the_request_say
         ("DELETE ", 405, 701),
         ("POST x", 404, 719),
         ("GET /x/y", 404, 719),
+        ("POST /", 404, 719),
+        ("GET /?wsdl", 404, 719),
     ],
 )
 def test_other_requests_get_a_coded_answer(url: str, line: str, status: int, number: int) -> None:

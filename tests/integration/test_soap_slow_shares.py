@@ -16,13 +16,14 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+import structlog.testing
 from hypothesis import given
 from hypothesis import strategies as st
 
 from adapters.channels.soap.shares import Line, Lines, Memory, place, sort_of
 from adapters.testkit.box import Box, Submission
 from adapters.testkit.certificates import Credential
-from adapters.testkit.desk import Desk, receipt_for
+from adapters.testkit.desk import Desk, always, receipt_for
 from adapters.wire.notes import PER_MINUTE, Notes
 from adapters.wire.soap import SOAP11
 from broker.errors import Unavailable
@@ -263,6 +264,32 @@ def test_bytes_of_strangers_never_take_the_room_of_a_proven_partner(
     assert refused.status == 503
     letter = Submission(sender="notary", document=b"y" * 90_000, headers=b"<!--" + b"z" * 180_000 + b"-->")
     assert Box(url=url, tls=cast.context(notary)).submit(letter).status == 200
+
+
+def test_that_strangers_were_put_off_is_told_a_few_times_a_minute_and_of_partners_every_time(
+    *, serve: Serve, cast: Cast, desk: Desk, notary: Credential, lines: list[Any]
+) -> None:
+    url = serve(buffered=1_000_000, limits=Limits(payload=100_000))
+    stranger, known = Box(url=url, tls=cast.context()), Box(url=url, tls=cast.context(notary))
+    large = Submission(sender="notary", document=b"y" * 50_000)
+    desk.answer = always(Unavailable("the store is away"))
+    deadline = time.monotonic() + PATIENCE
+    while stranger.submit(large).status != 503:  # until all that is held has come; this one is told, too
+        assert time.monotonic() < deadline
+        lines.append(dial(url, cast.context()))
+        with suppress(OSError):
+            lines[-1].sendall(b"POST /skrytka HTTP/1.1\r\nHost: x\r\nContent-Length: 390000\r\n\r\n" + b"x" * 380_000)
+    with structlog.testing.capture_logs() as logs:
+        for number in range(PER_MINUTE + 5):
+            assert stranger.submit(large).status == 503
+            if number % 8 == 0:
+                assert known.submit(large).status == 503
+    told = [(one["reason"], one["partner"], one["counted"]) for one in logs if one["event"] == "soap.unavailable"]
+    strangers = [counted for reason, partner, counted in told if not partner]
+    assert strangers == sorted(strangers)
+    assert len(strangers) == PER_MINUTE + 5
+    assert 0 < strangers.count(False) < PER_MINUTE
+    assert [one for one in told if one[1]] == [("the store is away", "notary", False)] * 4
 
 
 # ── the counting itself ──────────────────────────────────────────────────────────────────────────────────

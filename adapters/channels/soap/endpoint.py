@@ -219,7 +219,7 @@ class Endpoint:
                 refused.tell(no, about.shown, self.gate.partners(), self.notes, service=self.service.name)
                 return faults.refusal(no, about.version)
             except Unavailable as away:
-                log.warning("soap.unavailable", channel=self.channel, reason=away.reason)
+                refused.put_off(away, about.shown, self.gate.partners(), self.notes)
                 return faults.later(away, about.version)
         except Exception as bug:  # noqa: BLE001 - whatever it is, the sender must learn that nothing was taken
             report(bug, self.channel)

@@ -152,7 +152,7 @@ class Face:
 
     def application(self) -> Starlette:
         """Return the ASGI application."""
-        return Starlette(
+        application = Starlette(
             routes=[
                 Route("/healthz", self._health, methods=["GET"]),
                 Route("/seals.pem", self._bundle, methods=["GET"]),
@@ -160,6 +160,8 @@ class Face:
             ],
             exception_handlers={HTTPException: self._unknown},
         )
+        application.router.redirect_slashes = False  # it would go to whatever host the request names
+        return application
 
     async def _health(self, _request: HttpRequest) -> Response:
         return JSONResponse({"status": "ok"})
@@ -216,7 +218,7 @@ class Face:
         except Rejection as no:
             return self._refuse(request, no)
         except Unavailable as away:
-            log.warning("soap.unavailable", channel=self._channel, reason=away.reason)
+            refused.put_off(away, self._shown(request), self._gate.partners(), self._notes)
             return _plain(faults.later(away, announced(request.headers.get("content-type", ""))), Farewell)
         except ClientDisconnect:
             log.info("soap.disconnected", channel=self._channel, counted=not self._notes.may_say("senders gone"))
@@ -274,10 +276,13 @@ class Face:
         return None if parted is None else parted.end()
 
     def _refuse(self, request: HttpRequest, no: Rejection) -> Response:
-        line: Line = request.state.line
-        shown = [Credential(proof=Proof.TLS, key=line.key)] if line.key else []
-        refused.tell(no, shown, self._gate.partners(), self._notes)
+        refused.tell(no, self._shown(request), self._gate.partners(), self._notes)
         return _plain(faults.refusal(no, announced(request.headers.get("content-type", ""))), Farewell)
+
+    def _shown(self, request: HttpRequest) -> Sequence[Credential]:
+        """Return what the connection has proven."""
+        line: Line = request.state.line
+        return [Credential(proof=Proof.TLS, key=line.key)] if line.key else []
 
 
 def _plain(answer: faults.Response, kind: type[Response]) -> Response:

@@ -1,4 +1,4 @@
-"""Refusals in the log: every one of a partner, and a few a minute of those in which nobody has proven to be one."""
+"""Who was sent away, in the log: of partners every time, a few times a minute where nobody has proven to be one."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import structlog
 
 from adapters.wire.notes import Notes
-from broker.errors import Rejection
+from broker.errors import Rejection, Unavailable
 from broker.partner import Credential, Partners
 
 log = structlog.get_logger(__name__)
@@ -19,7 +19,7 @@ def tell(no: Rejection, shown: Sequence[Credential], partners: Partners, notes: 
     `shown` is what its sender has proven, the strongest last: whose certificate it is stands in the event, for what
     the sender calls itself is only a claim.
     """
-    known = sorted({partner.id for one in shown for partner in partners.of(one)})
+    known = _known(shown, partners)
     log.info(
         "soap.refused",
         channel=notes.channel,
@@ -30,3 +30,19 @@ def tell(no: Rejection, shown: Sequence[Credential], partners: Partners, notes: 
         certificate=shown[-1].key if shown else "",
         counted=not (known or notes.may_say("refusals")),
     )
+
+
+def put_off(away: Unavailable, shown: Sequence[Credential], partners: Partners, notes: Notes) -> None:
+    """Log that a sender was asked to come back; `shown` as above."""
+    known = _known(shown, partners)
+    log.warning(
+        "soap.unavailable",
+        channel=notes.channel,
+        reason=away.reason,
+        partner=", ".join(known),
+        counted=not (known or notes.may_say("senders put off")),
+    )
+
+
+def _known(shown: Sequence[Credential], partners: Partners) -> Sequence[str]:
+    return sorted({partner.id for one in shown for partner in partners.of(one)})
