@@ -427,17 +427,24 @@ TEXTS: dict[str, Text] = {
     ),
     "verify.key-info-unreadable": Text(
         number=349,
-        pl="Klucza lub listy unieważnień zapisanych w KeyInfo podpisu nie można odczytać ({part}).",
-        en="A key or a list of revocations in the signature's KeyInfo cannot be read ({part}).",
+        pl="Klucza lub listy unieważnień zapisanych w podpisie nie można odczytać ({part}).",
+        en="A key or a list of revocations in the signature cannot be read ({part}).",
         hint_pl=_PROGRAM_PL,
         hint_en=_PROGRAM_EN,
     ),
     "verify.key-value-mismatch": Text(
         number=348,
-        pl="Klucz zapisany w KeyInfo podpisu ({part}) jest inny niż klucz z certyfikatu podpisującego.",
-        en="The key written in the signature's KeyInfo ({part}) is another than that of the signer's certificate.",
+        pl="Klucz zapisany w podpisie ({part}) jest inny niż klucz z certyfikatu podpisującego.",
+        en="The key written in the signature ({part}) is another than that of the signer's certificate.",
         hint_pl=_SUSPECT_PL,
         hint_en=_SUSPECT_EN,
+    ),
+    "verify.too-many-keys": Text(
+        number=1101,
+        pl="W podpisie zapisano więcej niż 10 kluczy lub więcej niż 10 list unieważnień.",
+        en="More than 10 keys or more than 10 lists of revocations are written in the signature.",
+        hint_pl=_PROGRAM_PL,
+        hint_en=_PROGRAM_EN,
     ),
     # ── XAdES ──
     "verify.xades-missing": Text(

@@ -123,6 +123,7 @@ _BY_VERDICT: Final[Mapping[SubIndication, tuple[str, ...]]] = {
         "xades-unknown",
         "xades-external",
         "too-many-certificates",
+        "too-many-keys",
         "timestamp-future",
         "timestamp-too-many",
         "signing-time-future",

@@ -22,6 +22,7 @@ from broker.verify.trust import PublicKey
 
 Numbers = rsa.RSAPublicNumbers | ec.EllipticCurvePublicNumbers
 
+_BARE: Final = frozenset({DS + "RSAKeyValue", DS + "DSAKeyValue", DSIG11 + "ECKeyValue"})
 _LARGEST: Final = 5_000  # octets of a key in DER: RSA of 16,384 bits takes half of that
 _CURVES: Final[Mapping[str, Callable[[], ec.EllipticCurve]]] = MappingProxyType(
     {
@@ -33,6 +34,14 @@ _CURVES: Final[Mapping[str, Callable[[], ec.EllipticCurve]]] = MappingProxyType(
         "urn:oid:1.3.36.3.3.2.8.1.1.13": ec.BrainpoolP512R1,
     }
 )
+
+
+def is_key(element: etree._Element) -> bool:
+    """Whether an element is a key: a KeyValue, a DEREncodedKeyValue, or what a KeyValue should hold and does not."""
+    if element.tag in _BARE:
+        above = element.getparent()
+        return above is None or above.tag != DS + "KeyValue"
+    return element.tag in (DS + "KeyValue", DSIG11 + "DEREncodedKeyValue")
 
 
 def read(key_info: etree._Element | None) -> PublicKey | None:
@@ -62,15 +71,18 @@ def _of_der(element: etree._Element) -> Numbers | None:
 
 
 def _numbers(element: etree._Element) -> Numbers | None:
-    """Return the numbers of the one key of a KeyValue, None if it is of no kind that is taken; raise ValueError."""
-    held = list(element.iterchildren(etree.Element))
+    """Return the numbers of the one key of a KeyValue, None if it is of no kind that is taken; raise ValueError.
+
+    What it should hold may be given itself.
+    """
+    held = [element] if element.tag in _BARE else list(element.iterchildren(etree.Element))
     if len(held) != 1:
         return None
     if held[0].tag == DS + "RSAKeyValue":
         exponent, modulus = (int.from_bytes(_octets(held[0], DS + name), "big") for name in ("Exponent", "Modulus"))
         return rsa.RSAPublicNumbers(exponent, modulus)
-    curve = held[0].find(DSIG11 + "NamedCurve")
-    named = _CURVES.get("" if curve is None else curve.get("URI") or "")
+    curves = [it.get("URI") or "" for it in held[0].iterchildren(DSIG11 + "NamedCurve")]
+    named = _CURVES.get(curves[0]) if len(curves) == 1 else None
     if held[0].tag != DSIG11 + "ECKeyValue" or named is None:
         return None
     point = _octets(held[0], DSIG11 + "PublicKey")
@@ -78,8 +90,8 @@ def _numbers(element: etree._Element) -> Numbers | None:
 
 
 def _octets(above: etree._Element, tag: str) -> bytes:
-    element = above.find(tag)
-    octets = None if element is None else written.octets(element)
+    found = list(above.iterchildren(tag))
+    octets = written.octets(found[0]) if len(found) == 1 else None  # of two another program may take the other
     if octets is None:
         raise ValueError(tag)
     return octets

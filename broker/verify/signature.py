@@ -121,7 +121,7 @@ class _Judgement:
             self.faults.append(
                 self._with_hint(fault, parts, how, lambda signed: signature_value.holds(by.key, scheme, value, signed))
             )
-        self._try(lambda: key_info.require(parts.key_info, by.key))
+        self._try(lambda: key_info.require(self.element, self._apart(parts), by.key))
         self.timing = moment.find(parts, self.case.at, self.case.trust, self.case.known, self.case.guesses)
         self.standing = Standing(at=self.timing.at)
         self._try(self._check_claim)
@@ -292,15 +292,20 @@ class _Judgement:
         return Judged(report=report, covered=self.covered, covering=covering, signed=tuple(self._signed(fault)))
 
     def _signed(self, fault: Fault | None) -> Iterator[etree._Element]:
-        parts = self.parts
-        if parts is not None and (fault is None or fault.code in AWAITED):
-            yield parts.signed_info
-            # In the basic profile nothing else asks whether there are properties, and whether they are covered.
-            yield from (
-                it.target for it in self.covered if it.target is not None and it.target is parts.signed_properties
-            )
+        if self.parts is not None and (fault is None or fault.code in AWAITED):
+            yield from self._own_words(self.parts)
         for counter in self.counters:
             yield from counter.signed
+
+    def _own_words(self, parts: Signature) -> Iterator[etree._Element]:
+        """Yield what its signer has signed inside this signature."""
+        yield parts.signed_info
+        # In the basic profile nothing else asks whether there are properties, and whether they are covered.
+        yield from (it.target for it in self.covered if it.target is not None and it.target is parts.signed_properties)
+
+    def _apart(self, parts: Signature) -> frozenset[etree._Element]:
+        """Return what is signed in this signature, or is a signature of others: it may name other keys."""
+        return frozenset({self.case.layout.form, *self._own_words(parts), *counter_signatures(self.element)})
 
     def _shape(self) -> str:
         if self.of is not None:

@@ -38,19 +38,19 @@ def require_nothing(layout: Layout, covering: Sequence[Covered], signed: Collect
     for signature in layout.signatures:
         if (signature.tail or "").strip():
             raise Fault("verify.signature-in-text", "ds:Signature", line=str(signature.sourceline))
-        for element in _unsigned(signature, {layout.form, *signed}):
+        for element in elements(signature, {layout.form, *signed}):
             name = etree.QName(element)
             namespace = name.namespace or ""
             if namespace not in _SIGNING and not namespace.startswith(_ETSI):
                 raise Fault("verify.foreign-unsigned", "ds:Signature", element=name.localname)
 
 
-def _unsigned(signature: etree._Element, signed: Collection[etree._Element]) -> Iterator[etree._Element]:
-    """Yield the elements of a signature that stand in none of the signed ones."""
+def elements(signature: etree._Element, apart: Collection[etree._Element]) -> Iterator[etree._Element]:
+    """Yield the elements in a signature but for those `apart`, which are never entered."""
     ahead = [signature]
     while ahead:
         for child in ahead.pop().iterchildren(etree.Element):
-            if child not in signed:
+            if child not in apart:
                 yield child
                 ahead.append(child)
 

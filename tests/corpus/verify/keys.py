@@ -10,6 +10,7 @@ import re
 from base64 import b64encode
 from collections.abc import Callable
 from datetime import timedelta
+from functools import partial
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
@@ -18,7 +19,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from adapters.testkit.certificates import Credential
 from adapters.testkit.signer import sign
 from adapters.testkit.signing.recipe import BASELINE
-from tests.corpus.verify.recipes import Family, Maker, edited
+from tests.corpus.verify.recipes import Family, Maker, edited, signed
 from tests.corpus.verify.scene import AT, FORM, PKI
 
 expect = Family("keys")
@@ -74,6 +75,20 @@ expect(
     "behind-the-certificate",
 )
 
+_OTHERS = rsa_value(_written(modulus(PKI.other_person)))
+for _what, _value in {
+    "in-the-name-of-a-key": rf"<ds:KeyName>{_OTHERS}</ds:KeyName>\1",
+    "in-x509-data": rf"\1{_OTHERS}",
+    "with-nothing-around-it": rf"{_OTHERS.removeprefix('<ds:KeyValue>').removesuffix('</ds:KeyValue>')}\1",
+}.items():
+    expect("key-value-mismatch", edited(_BEFORE, _value, BASELINE), _what)
+expect("key-value-mismatch", partial(signed, BASELINE, unsigned=_OTHERS), "among-unsigned-properties")
+expect(
+    "key-value-mismatch",
+    partial(signed, BASELINE, unsigned=f"<ds:KeyInfo>{_OTHERS}</ds:KeyInfo>"),
+    "a-whole-key-info-among-unsigned-properties",
+)
+
 _NUMBERS = "<ds:P>AQ==</ds:P><ds:Q>AQ==</ds:Q><ds:G>AQ==</ds:G><ds:Y>AQ==</ds:Y>"
 for _what, _value in {
     "nothing-in-it": "<ds:KeyValue/>",
@@ -86,9 +101,10 @@ for _what, _value in {
     "a-curve-that-nobody-knows": ec_value(PKI.elliptic_person, "urn:oid:1.2.3"),
     "no-der": der_value(b"\0\0\0"),
     "der-and-more": der_value(in_der(PKI.person) + b"\0"),
-    "too-many": rsa_value(_OWN) * 11,
+    "two-numbers-in-one": rsa_value(f"{_OWN}</ds:Modulus><ds:Modulus>{_written(modulus(PKI.other_person))}"),
 }.items():
     expect("key-info-unreadable", edited(_BEFORE, rf"{_value}\1", BASELINE), _what)
+expect("too-many-keys", edited(_BEFORE, rf"{rsa_value(_OWN) * 11}\1", BASELINE), "eleven-of-its-own")
 for _what, _value in {
     "a-list-of-nothing": "<ds:X509CRL/>",
     "a-list-that-is-no-base64": "<ds:X509CRL>?</ds:X509CRL>",

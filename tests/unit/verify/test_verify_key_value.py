@@ -13,7 +13,7 @@ from adapters.testkit.certificates import key
 from broker.verify import key_value
 from broker.verify.certificate import HOSTILE
 from broker.verify.fault import Fault
-from broker.verify.key_value import _octets, numbers, read
+from broker.verify.key_value import _octets, is_key, numbers, read
 
 XMLNS = 'xmlns="http://www.w3.org/2000/09/xmldsig#" xmlns:e="http://www.w3.org/2009/xmldsig11#"'
 P256 = "urn:oid:1.2.840.10045.3.1.7"
@@ -145,6 +145,33 @@ def test_a_key_that_cannot_be_read_is_a_fault_and_says_where(held: etree._Elemen
     assert caught.value.facts == {"part": "KeyValue"}
 
 
-def test_a_part_that_is_missing_is_named() -> None:
+@pytest.mark.parametrize("written", ["<a/>", "<a><b>AAAA</b><b>AAAA</b></a>"])
+def test_a_part_that_is_missing_or_stands_there_twice_is_named(written: str) -> None:
     with pytest.raises(ValueError, match=r"^b$"):
-        _octets(etree.fromstring("<a/>"), "b")
+        _octets(etree.fromstring(written), "b")
+
+
+def test_a_curve_that_is_named_twice_is_none() -> None:
+    twice = point(encoded(OWN))  # type: ignore[arg-type]
+    twice[0][0].insert(1, etree.fromstring(f"<e:NamedCurve {XMLNS} URI='{P256}'/>"))
+    assert read(twice) is None
+
+
+@pytest.mark.parametrize("inside", ["<RSAKeyValue/>", "<DSAKeyValue/>", "<e:ECKeyValue/>"])
+def test_a_key_is_what_a_key_value_holds_only_where_there_is_none(inside: str) -> None:
+    around = info(inside)[0]
+    assert (is_key(around), is_key(around[0])) == (True, False)
+    alone = etree.fromstring(f"<KeyInfo {XMLNS}>{inside}</KeyInfo>")
+    assert (is_key(alone), is_key(alone[0])) == (False, True)
+    alone[0].getparent().remove(held := alone[0])  # type: ignore[union-attr]
+    assert is_key(held)
+
+
+def test_a_key_in_der_is_a_key_and_a_part_of_one_is_none() -> None:
+    assert is_key(der(b"0"))
+    assert not any(is_key(it) for it in rsa("AA==", "AA==")[0][0])
+
+
+def test_a_bare_key_is_read_as_one_in_a_key_value() -> None:
+    own = RSA.public_numbers()
+    assert numbers(rsa(written(own.n), written(own.e))[0][0]) == own

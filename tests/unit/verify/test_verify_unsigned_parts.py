@@ -7,7 +7,7 @@ from broker.verify.algorithms import EXCLUSIVE, INCLUSIVE
 from broker.verify.fault import Fault
 from broker.verify.references import Covered
 from broker.verify.shape import Layout
-from broker.verify.unsigned import _unsigned, require_no_attribute_around, require_nothing
+from broker.verify.unsigned import elements, require_no_attribute_around, require_nothing
 
 DS = "http://www.w3.org/2000/09/xmldsig#"
 XADES = "http://uri.etsi.org/01903/v1.3.2#"
@@ -75,9 +75,9 @@ def test_a_foreign_element_that_nothing_covers_is_refused(inside):
 def test_the_form_inside_an_enveloping_signature_is_covered_and_its_neighbours_are_not():
     root = etree.fromstring(f"<Signature {XMLNS}><Object><f><g/></f></Object><KeyInfo/></Signature>")
     form = root[0][0]
-    assert [etree.QName(it).localname for it in _unsigned(root, {form})] == ["Object", "KeyInfo"]
+    assert [etree.QName(it).localname for it in elements(root, {form})] == ["Object", "KeyInfo"]
     beside = etree.fromstring(f"<Signature {XMLNS}><Object><f/><g xmlns=''/></Object></Signature>")
-    assert [etree.QName(it).localname for it in _unsigned(beside, {beside[0][0]})] == ["Object", "g"]
+    assert [etree.QName(it).localname for it in elements(beside, {beside[0][0]})] == ["Object", "g"]
 
 
 @pytest.mark.parametrize("around", ["<?a b?>{}", "{}<?a b?>", "<!--c--><?a b?>{}", "{}<!--c--><?a b?>"])
