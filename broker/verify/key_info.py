@@ -10,7 +10,6 @@ looked up by them.
 from __future__ import annotations
 
 from collections.abc import Collection
-from itertools import islice
 from typing import Final
 
 from cryptography import x509
@@ -32,7 +31,7 @@ def require(signature: etree._Element, apart: Collection[etree._Element], key: P
 
     `apart` are the elements in it that are not asked: what is signed, and the signatures of others.
     """
-    keys = list(islice(filter(key_value.is_key, unsigned.elements(signature, apart)), _KEYS + 1))
+    keys = list(filter(key_value.is_key, unsigned.elements(signature, apart)))
     lists = list(signature.iterfind(f"{KEY_INFO}/{DS}X509Data/{DS}X509CRL"))
     if len(keys) > _KEYS or len(lists) > _LISTS:
         raise Fault("verify.too-many-keys")
@@ -71,7 +70,5 @@ def _name(element: etree._Element) -> str:
 
 def _place(element: etree._Element) -> str:
     """Return the part of the signature that holds it."""
-    held = element
-    while (above := held.getparent()) is not None and above.tag != SIGNATURE:
-        held = above
-    return f"ds:{_name(held)}"
+    around = list(element.iterancestors())
+    return f"ds:{_name(around[[it.tag for it in around].index(SIGNATURE) - 1])}"
