@@ -69,7 +69,7 @@ class Shelf:
         self._files = tuple(files)
         self._folder = folder
         self._tolerance = tolerance
-        self._before: dict[str, Claimed] = {}  # the newest ever believed here
+        self._before: dict[str, tuple[x509.Certificate, Claimed]] = {}  # the newest ever believed here, and its signer
 
     def look(self, at: datetime) -> tuple[Held, ...]:
         """Return the list of the lists, and each territory's, as of a moment.
@@ -95,7 +95,8 @@ class Shelf:
             found = read(lists[territory], expected, at)
         except ListRefused as refused:
             return Held(territory=territory, reason=refused.reason, problem=str(refused))
-        self._before[territory] = Claimed(territory=territory, sequence=found.sequence, issued=found.issued)
+        said = Claimed(territory=territory, sequence=found.sequence, issued=found.issued)
+        self._before[territory] = (found.signer, said)
         return Held(territory=territory, found=found)
 
     def expected(self, lotl: TrustedList | None, territory: str, before: Claimed | None = None) -> Expected:
@@ -107,8 +108,10 @@ class Shelf:
             signers = lotl.pointers[territory].signers
         if not signers:
             raise ListRefused("not-pointed-at", f"the list of the lists names no signer of a list of {territory}")
+        signer, known = self._before.get(territory, (None, None))
+        # Who may sign no more, somebody of a trial or one let go, does not say what the next has to be newer than.
         newest = max(
-            (it for it in (before, self._before.get(territory)) if it),
+            (it for it in (before, known if signer in signers else None) if it),
             key=lambda it: (it.sequence, it.issued),
             default=None,
         )

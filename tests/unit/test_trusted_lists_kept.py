@@ -167,6 +167,62 @@ def test_nothing_goes_back_even_over_a_restart(world):
     assert world.numbers["PL"] == 5
 
 
+def test_what_is_kept_keeps_older_ones_out_though_it_has_ended(world):
+    world.there[PL_AT] = polish(sequence=5, next_update=NOW + DAY)
+    world.run()
+    world.now += 10 * DAY
+    world.restart()
+    world.there[PL_AT] = polish(sequence=4, issued=NOW - DAY, next_update=NOW + 100 * DAY)
+    assert world.run() == [("trust.list-not-refreshed", "PL", "warning"), ("trust.list-missing", "PL", "error")]
+    assert world.numbers == {"EU": 1, "PL": "expired"}
+
+
+@pytest.mark.parametrize(
+    "kept",
+    [
+        LISTS.lotl(sequence=999_999_999, recipe=None),
+        LISTS.lotl(sequence=999_999_999, signer=NEW_SIGNER),
+        LISTS.lotl(sequence=9).replace(b">9</", b">999999999</"),
+        LISTS.lotl(sequence=999_999_999, issued=NOW + DAY),
+        polish(sequence=999_999_999),
+        b"no list",
+    ],
+    ids=["unsigned", "another signer", "changed", "from the future", "another list", "no list"],
+)
+def test_a_list_in_the_cache_that_nobody_believes_keeps_no_other_out(world, kept):
+    world.shelf.keep({"EU": kept})
+    assert world.run() == [("trust.list-refreshed", "EU", "info"), ("trust.list-refreshed", "PL", "info")]
+    assert world.numbers == {"EU": 1, "PL": 5}
+
+
+@pytest.mark.parametrize("anew", [True, False], ids=["restarted", "running on"])
+def test_lists_for_a_trial_keep_the_real_ones_out_no_longer_than_their_signer_is_pinned(world, anew):
+    real, national = world.there, LISTS.signer("Goniec Test Trial Operator")
+    (world.folder / "lotl.pem").write_bytes(NEW_SIGNER.pem)
+    world.there = {
+        LOTL_AT: LISTS.lotl(LISTS.pointer(signers=[national]), signer=NEW_SIGNER, sequence=900),
+        PL_AT: polish(sequence=900, signer=national),
+    }
+    world.run()
+    assert world.numbers == {"EU": 900, "PL": 900}
+    (world.folder / "lotl.pem").write_bytes(LISTS.lotl_signer.pem)
+    world.there = real
+    if anew:
+        world.restart()
+    world.now += DAY
+    assert world.run() == [("trust.list-refreshed", "EU", "info"), ("trust.list-refreshed", "PL", "info")]
+    assert world.numbers == {"EU": 1, "PL": 5}
+
+
+def test_the_same_list_in_other_octets_is_no_news(world):
+    world.run()
+    world.now += DAY
+    world.there[PL_AT] += b"\n"
+    assert world.run() == []
+    world.restart()
+    assert world.run() == []
+
+
 def test_the_list_of_the_lists_says_who_may_sign_and_who_may_not_any_more(world):
     world.run()
     world.now += DAY
