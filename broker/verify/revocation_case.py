@@ -1,7 +1,8 @@
 """Evidence that is not plain, by pyhanko-certvalidator: OCSP answers; lists that are partitioned, indirect or deltas.
 
-Revocation is required for whoever signed the evidence too.  One thing that the library leaves open is closed here: how
-evidence is signed (it asks that of certificates alone).  How old it is, `settlement.py` has judged before.
+Revocation is required for whoever signed the evidence too, but for the authorities of the path: each has evidence of
+its own.  One thing that the library leaves open is closed here: how evidence is signed (it asks that of certificates
+alone).  How old it is, `settlement.py` has judged before.
 """
 
 from __future__ import annotations
@@ -21,9 +22,18 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.serialization import load_der_public_key
 from pyhanko_certvalidator.context import ValidationContext
 from pyhanko_certvalidator.errors import OCSPValidationIndeterminateError, RevokedError
+from pyhanko_certvalidator.ltv.poe import POEManager
 from pyhanko_certvalidator.ltv.types import ValidationTimingInfo, ValidationTimingParams
 from pyhanko_certvalidator.path import ValidationPath
-from pyhanko_certvalidator.policy_decl import REQUIRE_REVINFO, CertRevTrustPolicy, FreshnessReqType
+from pyhanko_certvalidator.policy_decl import (
+    REQUIRE_REVINFO,
+    CertRevTrustPolicy,
+    FreshnessReqType,
+    NonRevokedStatusAssertion,
+)
+from pyhanko_certvalidator.registry import CertificateRegistry
+from pyhanko_certvalidator.revinfo.archival import CRLContainer, OCSPContainer
+from pyhanko_certvalidator.revinfo.manager import RevinfoManager
 from pyhanko_certvalidator.revinfo.validate_crl import verify_crl
 from pyhanko_certvalidator.revinfo.validate_ocsp import verify_ocsp_response
 from pyhanko_certvalidator.sig_validate import (
@@ -162,12 +172,19 @@ class Case:
     ) -> _Told | None:
         """Return what evidence says about a certificate, None if it proves nothing; `places` as `_Said` has them."""
         try:
-            anchor = trust_anchor(self._chain[-1])
+            anchor, above = trust_anchor(self._chain[-1]), self._chain[number + 1 : -1]
+            registry = CertificateRegistry.build([*self._chain[1:-1], *self._beside])
             context = ValidationContext(
                 trust_roots=[anchor],
-                other_certs=[*self._chain[1:-1], *self._beside],
-                crls=self._lists,
-                ocsps=answers,
+                certificate_registry=registry,
+                revinfo_manager=RevinfoManager(
+                    registry,
+                    POEManager(),
+                    crls=[CRLContainer(it) for it in self._lists],
+                    ocsps=[it for answer in answers for it in OCSPContainer.load_multi(answer)],
+                    # `revocation.judge` asks about each of them, by evidence that need not be at hand here.
+                    assertions=[NonRevokedStatusAssertion(it.sha256, self._at) for it in above],
+                ),
                 moment=self._at,
                 allow_fetching=False,
                 revinfo_policy=_POLICY,
@@ -183,7 +200,7 @@ class Case:
                 ),
                 time_tolerance=timedelta(0),
             )
-            path = ValidationPath(anchor, list(reversed(self._chain[number + 1 : -1])), self._chain[number])
+            path = ValidationPath(anchor, list(reversed(above)), self._chain[number])
             step(ask(self._chain[number], path, context))
         except RevokedError as told:
             return _Told(told.revocation_dt, _REASONS.get(told.reason.native, ""))
