@@ -172,7 +172,13 @@ class _Session:
     # ── a message's way ──────────────────────────────────────────────────────────────────────────────────
 
     def _taken(self, deliver: Basic.Deliver, properties: BasicProperties, body: bytes) -> None:
-        message = Message(tag=deliver.delivery_tag, properties=properties, body=body, at=self._of.around.clock())
+        message = Message(
+            tag=deliver.delivery_tag,
+            properties=properties,
+            body=body,
+            at=self._of.around.clock(),
+            redelivered=deliver.redelivered,
+        )
         if self._away is not None:
             self._health.hand_back(message)
             return
@@ -241,7 +247,7 @@ class _Session:
             waiting -= 1
             if fate is not Fate.CONFIRMED and not post.needed:
                 # Whoever asked is gone, or lets his queue run full: his answer must not hold up everybody's messages.
-                log.warning("channel.reply-unroutable", channel=self._of.name)
+                self._posts.unanswered(message)
             elif fate is not Fate.CONFIRMED:
                 failed.append(Unavailable(f"RabbitMQ {fate.value} a message for {post.queue}"))
             if waiting == 0:
@@ -287,7 +293,6 @@ class _Session:
 
     def _give_away(self, message: Message) -> None:
         """Put a message into quarantine."""
-        log.error("channel.quarantined", channel=self._of.name, times=message.times)
         self._settle(message, self._posts.poison(message))
 
     def _go_on(self) -> None:

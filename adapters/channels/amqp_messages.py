@@ -3,7 +3,7 @@
 A message to Goniec: the body is the document, byte for byte.  Properties: `message_id` (the sender's, unique among
 its messages), `reply_to` (a queue for the answer), `correlation_id` (comes back with it), `user_id` (the sender's
 user, which RabbitMQ has checked: by it partners prove who they are).  Headers: `sender`; `box`, `ade` or `teryt`;
-`file-name`, `reply-to` (the *box* for the office's answer), `case`, `in-reply-to`; `trial`.
+`file-name`, `reply-to` (the *box* for the office's answer), `case`, `in-reply-to`; `trial`.  No other is sent on.
 
 An answer goes to the queue `reply_to` with the message's `correlation_id` (or else its `message_id`).  A receipt:
 header `kind` = `receipt`, `submission`, `receipt` (its id), `issued-at`, `answer`; the body is the UPP, or empty
@@ -11,8 +11,9 @@ where the box gives a status only.  A refusal: `kind` = `refusal`, `code`, `numb
 `hint-pl`, `hint-en`; the body is the sealed NPP (application/xml) for a partner that asked for it, else the same
 and the single flaws as JSON (application/json).
 
-A refused message is put aside as it came, with `goniec-code`, `goniec-place`, `goniec-text-pl`, `goniec-text-en`,
-`goniec-at`, `goniec-channel` (and `goniec-user-id`, where RabbitMQ had vouched for one) among its headers.
+A refused message is put aside with the headers above and its body as they came, and `goniec-code`, `goniec-place`,
+`goniec-text-pl`, `goniec-text-en`, `goniec-at`, `goniec-channel` (and `goniec-user-id`, where RabbitMQ had vouched for
+one) among its headers.
 """
 
 from __future__ import annotations
@@ -35,6 +36,8 @@ from broker.model import Address, Answer, Envelope, Receipt
 from broker.partner import Credential, Partners, Proof
 from broker.texts import TEXTS, explain, hint
 
+HEADERS_READ: Final = ("sender", "box", "ade", "teryt", "file-name", "reply-to", "case", "in-reply-to", "trial")
+DIRECT: Final = "amq.rabbitmq.reply-to"  # what a sender writes into `reply_to` to be answered on its own connection
 LONGEST: Final = 1000  # characters of one header's value, in and out
 _WORDS: Final = {"true": True, "false": False}
 _CONTROL: Final = frozenset({*range(32), 127})
@@ -49,6 +52,7 @@ class Message:
     properties: BasicProperties
     body: bytes
     at: datetime  # when its last byte had arrived
+    redelivered: bool  # RabbitMQ has handed it out before
 
     @property
     def headers(self) -> Mapping[str, Any]:
@@ -72,7 +76,12 @@ class Message:
 
     @property
     def times(self) -> int:
-        """How often it was handed out before, by the count of its quorum queue (from version 4 there are two)."""
+        """How often it was handed out before, by the count of its quorum queue (from version 4 there are two).
+
+        RabbitMQ writes its own over a sender's when it hands a message out again; at first a sender's would stand.
+        """
+        if not self.redelivered:
+            return 0
         counts = (self.headers.get(name, 0) for name in ("x-delivery-count", "x-acquired-count"))
         return max(count if isinstance(count, int) else 0 for count in counts)
 
@@ -208,7 +217,9 @@ def dead_letter(message: Message, no: Rejection, *, channel: str, at: datetime) 
     """Return the properties with which a message is put aside: its own, and why.
 
     Its time to live is left out, so that it stays until someone has looked at it; its user is told in a header,
-    for RabbitMQ takes a `user_id` from that user alone.
+    for RabbitMQ takes a `user_id` from that user alone.  Of its headers none is sent on but those that we read: by
+    others RabbitMQ would route (`CC`, `BCC`: sender-selected distribution), and with our rights, wherever a stranger
+    likes.  Nor is a `reply_to` that RabbitMQ takes from those alone who wait for answers.
     """
     given = message.properties
     reason = {
@@ -221,7 +232,7 @@ def dead_letter(message: Message, no: Rejection, *, channel: str, at: datetime) 
     }
     if given.user_id:
         reason["goniec-user-id"] = given.user_id
-    own = {name: value for name, value in message.headers.items() if _ours_to_send(name)}
+    own = {name: message.headers[name] for name in HEADERS_READ if name in message.headers}
     if not _fits(own):
         own, reason["goniec-headers"] = {}, "dropped: they cannot be sent on"
     return BasicProperties(
@@ -229,16 +240,11 @@ def dead_letter(message: Message, no: Rejection, *, channel: str, at: datetime) 
         content_encoding=given.content_encoding,
         delivery_mode=PERSISTENT,
         correlation_id=given.correlation_id,
-        reply_to=given.reply_to,
+        reply_to=None if given.reply_to == DIRECT else given.reply_to,
         message_id=given.message_id,
         app_id=given.app_id,
         headers={**own, **_cut(reason)},
     )
-
-
-def _ours_to_send(name: object) -> bool:
-    # A name that is not UTF-8 comes as bytes; those with "x-" are RabbitMQ's.
-    return isinstance(name, str) and not name.startswith(("x-", "goniec-"))
 
 
 def _reply(message: Message, headers: Mapping[str, Any], content_type: str) -> BasicProperties:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from time import monotonic
-from typing import Final
 
 import structlog
 from pika.spec import BasicProperties
 
 from adapters.channels.amqp_messages import (
+    DIRECT,
     Message,
     answerable,
     dead_letter,
@@ -26,8 +26,6 @@ from broker.partner import Partners
 
 log = structlog.get_logger(__name__)
 
-_DIRECT: Final = "amq.rabbitmq.reply-to."
-
 
 @dataclass(frozen=True, slots=True)
 class Post:
@@ -41,7 +39,7 @@ class Post:
     @property
     def direct(self) -> bool:
         """Whether it goes to a connection and not into a queue (RabbitMQ's direct reply-to)."""
-        return self.queue.startswith(_DIRECT)
+        return self.queue.startswith(f"{DIRECT}.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,19 +72,29 @@ class Posts:
 
         As over SOAP: every refusal of a partner is written, and a few a minute of others.
         """
-        counted = not (is_partners(message, self.partners()) or self.notes.may_say("refusals"))
+        counted = self._counted(message, "refusals")
         log.info("channel.refused", channel=self.channel, code=no.code, place=no.place, counted=counted)
         return [self._aside(message, no, self.dead_letters), *self._answer(message, *refusal_reply(message, no))]
 
     def poison(self, message: Message) -> list[Post]:
-        """Return what a message asks for that came too often."""
+        """Return what a message asks for that came too often, and log, likewise, that it is put into quarantine."""
+        counted = self._counted(message, "quarantined")
+        log.error("channel.quarantined", channel=self.channel, times=message.times, counted=counted)
         no = Malformed("amqp.redelivered", facts={"times": str(message.times)})
         return [self._aside(message, no, self.quarantine)]
 
+    def unanswered(self, message: Message) -> None:
+        """Log, likewise, that nobody takes a message's answer."""
+        log.warning("channel.reply-unroutable", channel=self.channel, counted=self._counted(message, "answers"))
+
     def tell_what_was_left_out(self) -> None:
-        """Log how many refusals were not written, once their minute is over."""
+        """Log how many of each were not written, once their minute is over."""
         for what, more in self.notes.left_out().items():
             log.warning("channel.many", channel=self.channel, what=what, more=more)
+
+    def _counted(self, message: Message, what: str) -> bool:
+        """Whether an event is only counted: a stranger's, and there have been many."""
+        return not (is_partners(message, self.partners()) or self.notes.may_say(what))
 
     def _answer(self, message: Message, body: bytes, properties: BasicProperties) -> list[Post]:
         if not answerable(message, self.partners()):

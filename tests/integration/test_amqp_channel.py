@@ -176,7 +176,7 @@ def test_a_refused_message_is_put_aside_as_it_came_with_the_reason(harness, desk
     with serving(harness, desk):
         harness.answer(
             harness.publish(
-                b"<letter>\r\n</letter>\n", {"sender": "citizen", "box": "/no/box", "own": 7}, user_id="guest",
+                b"<letter>\r\n</letter>\n", {"sender": "citizen", "box": "/no/box", "case": "7"}, user_id="guest",
                 message_id="m-1", expiration="60000",
             )
         )  # fmt: skip
@@ -185,7 +185,7 @@ def test_a_refused_message_is_put_aside_as_it_came_with_the_reason(harness, desk
     assert body == b"<letter>\r\n</letter>\n"
     assert properties.message_id == "m-1"
     assert properties.expiration is None
-    assert properties.headers["own"] == 7
+    assert [properties.headers[name] for name in ("sender", "box", "case")] == ["citizen", "/no/box", "7"]
     assert properties.headers["goniec-code"] == "route.unknown-box"
     assert properties.headers["goniec-place"] == "AdresSkrytki"
     assert properties.headers["goniec-user-id"] == "guest"
@@ -286,12 +286,13 @@ def test_a_message_id_that_is_no_text_is_refused(harness, desk, about):
 
 def test_headers_too_long_to_be_sent_on_do_not_hold_the_queue(harness, desk):
     with serving(harness, desk):
-        answer = harness.answer(harness.publish(b"<letter/>", {"ballast": "x" * 110_000}))
+        answer = harness.answer(harness.publish(b"<letter/>", {"case": "x" * 110_000}))
         harness.until(lambda: harness.ready(f"{harness.queue}.dead-letters") == 1)
     assert answer.code == "amqp.no-sender"
     ((_method, properties, body),) = left_in(harness, ".dead-letters")
     assert body == b"<letter/>"
-    assert "ballast" not in properties.headers
+    assert "case" not in properties.headers
+    assert properties.headers["goniec-headers"] == "dropped: they cannot be sent on"
 
 
 # ── what comes again and again ───────────────────────────────────────────────────────────────────────────

@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+import contextlib
 from datetime import timedelta
+from time import monotonic
 
 import pika
 import pytest
 from structlog.testing import capture_logs
 
+from adapters.channels.amqp import KIND
 from adapters.channels.amqp_health import Health
-from adapters.testkit.channels import Word
+from adapters.channels.amqp_messages import dead_letter
+from adapters.channels.amqp_posts import Posts
+from adapters.testkit.channels import PATIENCE, Word
 from adapters.testkit.desk import Desk, receipt_for
+from adapters.wire.amqp import Fate, connect
 from adapters.wire.notes import PER_MINUTE
+from broker.errors import Malformed
 from broker.partner import Partner, Partners
+from tests.builders import NOON
 from tests.contract.test_channels_amqp import AmqpHarness
 from tests.integration.test_amqp_channel import left_in, serving
 from tests.unit.test_amqp_messages import a_message
@@ -94,6 +102,36 @@ def test_an_answer_to_a_connection_that_never_was_costs_nobody_anything(harness,
     assert fallen(logs) == []
 
 
+@pytest.mark.parametrize("where", [".dead-letters", ".quarantine"])
+def test_a_message_that_names_queues_to_be_copied_to_is_put_aside_once_and_copied_to_none(harness, desk, where):
+    """RabbitMQ's sender-selected distribution: what is sent on with its `CC` goes where a stranger wants it."""
+    victim, exchange = f"{harness.queue}.victim", f"{harness.queue}.fanout"
+    desk.answer = trips_over(b"<forged/>") if where == ".quarantine" else receipt_for
+    with serving(harness, desk), harness.connection() as connection:
+        channel = connection.channel()
+        channel.queue_declare(victim, durable=True)
+        channel.exchange_declare(exchange, "fanout")  # looks at no key, so that what is copied was copied by us
+        channel.queue_bind(harness.queue, exchange)
+        headers = {"sender": "citizen", "CC": [victim, harness.queue]}
+        headers |= {} if where == ".quarantine" else {"trial": "perhaps"}
+        channel.basic_publish(exchange, "", b"<forged/>", pika.BasicProperties(headers=headers, user_id=harness.user))
+        harness.until(lambda: harness.ready(harness.queue + where) == 1)
+        assert honest(harness).word is Word.RECEIPT
+        assert [harness.ready(one) for one in (victim, harness.queue, harness.queue + where)] == [0, 0, 1]
+        channel.exchange_delete(exchange)
+        channel.queue_delete(victim)
+
+
+def test_what_waits_for_answers_of_ours_can_be_put_aside(harness):
+    """A sender over another protocol of RabbitMQ's can leave the bare name, which ends the line of who sends it on."""
+    message = a_message(reply_to=DIRECT)
+    copy = dead_letter(message, Malformed("amqp.no-sender"), channel="in", at=NOON)
+    with contextlib.closing(connect(pika.URLParameters(harness.url), monotonic() + PATIENCE)) as line:
+        line.ask(line.channel.queue_declare, monotonic() + PATIENCE, queue=f"{harness.queue}.dead-letters")
+        sent = line.settle("", f"{harness.queue}.dead-letters", b"<a/>", copy, monotonic() + PATIENCE)
+    assert sent is Fate.CONFIRMED
+
+
 def ask_directly(channel, harness, body):
     about = pika.BasicProperties(
         headers={"sender": "citizen", "box": "/town/SEKAP"}, reply_to=DIRECT, user_id=harness.user, correlation_id="c"
@@ -128,6 +166,17 @@ def trips_over(poison):
     return answer
 
 
+def trips(*, times):
+    left = [ZeroDivisionError()] * times
+
+    def answer(envelope):
+        if left:
+            raise left.pop()
+        return receipt_for(envelope)
+
+    return answer
+
+
 def test_a_message_that_always_meets_a_bug_is_put_into_quarantine_and_others_pass(harness, desk):
     desk.answer = trips_over(b"<poison>44051401359</poison>")
     with capture_logs() as logs, serving(harness, desk):
@@ -142,15 +191,32 @@ def test_a_message_that_always_meets_a_bug_is_put_into_quarantine_and_others_pas
     assert fallen(logs) == []
 
 
+def answer_unless_quarantined(harness, headers):
+    reply_to = harness.publish(b"<a/>", {"sender": "citizen", "box": "/a/b", **headers}, user_id=harness.user)
+    answer = harness.answer(reply_to, unless=lambda: harness.ready(f"{harness.queue}.quarantine") == 1)
+    assert answer is not None
+    return answer
+
+
+@pytest.mark.parametrize("name", ["x-delivery-count", "x-acquired-count"])
+@pytest.mark.parametrize("kind", ["quorum", "classic"])
+def test_a_count_of_redeliveries_that_the_sender_wrote_costs_it_nothing(harness, desk, rabbitmq_url, kind, name):
+    with harness.connection() as connection:
+        for suffix in ("", ".dead-letters", ".quarantine"):
+            about = {"x-queue-type": kind}
+            connection.channel().queue_declare(harness.queue + suffix, durable=True, arguments=about)
+    with serving(harness, desk, harness.make(rabbitmq_url, proof=harness.proof, declare_queues=False)):
+        assert answer_unless_quarantined(harness, {name: 1000}).word is Word.RECEIPT
+
+
+def test_rabbitmq_counts_over_what_the_sender_wrote_when_a_message_comes_again(harness, desk):
+    desk.answer = trips(times=1)
+    with serving(harness, desk):
+        assert answer_unless_quarantined(harness, {"x-delivery-count": 1000}).word is Word.RECEIPT
+
+
 def test_a_bug_that_is_over_costs_no_message_its_turn(harness, desk):
-    left = [ZeroDivisionError(), ZeroDivisionError()]
-
-    def answer(envelope):
-        if left:
-            raise left.pop()
-        return receipt_for(envelope)
-
-    desk.answer = answer
+    desk.answer = trips(times=2)
     with serving(harness, desk):
         assert honest(harness).word is Word.RECEIPT
     assert left_in(harness, ".quarantine") == []
@@ -168,7 +234,7 @@ def test_while_every_message_meets_a_bug_no_message_is_to_blame():
 
 
 def test_a_bug_that_was_survived_is_forgotten():
-    health, own = Health(), a_message(headers={"x-delivery-count": 2})
+    health, own = Health(), a_message(headers={"x-delivery-count": 2}, redelivered=True)
     assert not health.blames(own)
     assert not health.blames(own)
     health.well(own)
@@ -184,6 +250,23 @@ def test_refusals_of_nobodys_messages_do_not_fill_the_log(harness, desk):
         harness.until(lambda: harness.ready(f"{harness.queue}.dead-letters") == number)
     counted = [one["counted"] for one in logs if one["event"] == "channel.refused"]
     assert counted == [False] * PER_MINUTE + [not harness.proof] * 5
+
+
+@pytest.mark.parametrize(
+    ("event", "happens"),
+    [
+        ("channel.quarantined", lambda posts, message: posts.poison(message)),
+        ("channel.reply-unroutable", lambda posts, message: posts.unanswered(message)),
+    ],
+)
+@pytest.mark.parametrize("known", [True, False])
+def test_what_else_nobodys_messages_can_cause_does_not_fill_the_log_either(event, happens, known):
+    partners = Partners([Partner(id="citizen", users=frozenset({"guest" if known else "another"}))])
+    posts = Posts.of("in", KIND.settings(url="amqp://127.0.0.1/"), lambda: partners)
+    with capture_logs() as logs:
+        for _ in range(PER_MINUTE + 5):
+            happens(posts, a_message(user_id="guest"))
+    assert [one["counted"] for one in logs if one["event"] == event] == [False] * PER_MINUTE + [not known] * 5
 
 
 def test_what_an_operator_allowed_holds_as_before(harness, desk, rabbitmq_url):

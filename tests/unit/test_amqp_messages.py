@@ -19,7 +19,15 @@ from pika.spec import BasicProperties
 
 from adapters.channels.amqp import KIND
 from adapters.channels.amqp_health import Health
-from adapters.channels.amqp_messages import LONGEST, Message, dead_letter, envelope_of, receipt_reply, refusal_reply
+from adapters.channels.amqp_messages import (
+    HEADERS_READ,
+    LONGEST,
+    Message,
+    dead_letter,
+    envelope_of,
+    receipt_reply,
+    refusal_reply,
+)
 from adapters.testkit.desk import receipt_for
 from adapters.testkit.offices import a_parcel
 from adapters.wire.amqp import HEADERS
@@ -42,9 +50,13 @@ values = st.recursive(
 )
 
 
-def a_message(body: bytes = b"<letter/>", headers: dict | None = None, **about) -> Message:
+def a_message(
+    body: bytes = b"<letter/>", headers: dict | None = None, *, redelivered: bool = False, **about
+) -> Message:
     given = {"sender": "citizen", **(headers or {})}
-    return Message(tag=1, properties=BasicProperties(headers=given, **about), body=body, at=NOON)
+    return Message(
+        tag=1, properties=BasicProperties(headers=given, **about), body=body, at=NOON, redelivered=redelivered
+    )
 
 
 def around(**about) -> Surroundings:
@@ -75,7 +87,7 @@ def over_the_wire(properties: BasicProperties) -> BasicProperties:
 )
 def test_any_message_becomes_an_envelope_or_is_refused_with_a_code_that_can_be_told(headers, message_id, body):
     properties = BasicProperties(headers=headers, message_id=message_id, reply_to="answers")
-    message = Message(tag=1, properties=properties, body=body, at=NOON)
+    message = Message(tag=1, properties=properties, body=body, at=NOON, redelivered=False)
     got = read_or_refused(message)
     if isinstance(got, Rejection):
         told, about = refusal_reply(message, got)
@@ -125,6 +137,28 @@ def test_no_refusal_is_too_long_to_be_sent(place):
         assert len(b"".join(properties.encode())) < HEADERS
 
 
+OBEYED = ["CC", "BCC", "x-death", "x-delay", "x-match", "goniec-code", "goniec-headers", "alternate-exchange", "own"]
+
+
+@given(headers=st.dictionaries(st.sampled_from([*OBEYED, *HEADERS_READ, b"\xff"]) | st.text(max_size=20), values))
+def test_of_a_strangers_headers_none_is_sent_on_but_those_that_are_read(headers):
+    """RabbitMQ routes by some, and would do so with our rights."""
+    no = Malformed("amqp.no-sender", place="sender")
+    message = replace(a_message(), properties=BasicProperties(headers=headers, user_id="guest"))
+    sent = dead_letter(message, no, channel="amqp-in", at=NOON).headers
+    ours = {"code", "place", "text-pl", "text-en", "at", "channel", "user-id"}
+    assert {name for name in sent if name not in HEADERS_READ} == {f"goniec-{one}" for one in ours}
+    assert {name: value for name, value in sent.items() if name in HEADERS_READ} == {
+        name: value for name, value in headers.items() if name in HEADERS_READ
+    }
+    assert sent["goniec-code"] == "amqp.no-sender"
+    for _body, properties in (
+        refusal_reply(message, no),
+        receipt_reply(message, receipt_for(an_envelope())),
+    ):
+        assert not {*properties.headers} & {*OBEYED}
+
+
 def test_every_gap_of_our_texts_is_filled_by_the_facts_that_we_give():
     given = {"amqp.header": {"name"}, "amqp.redelivered": {"times"}}
     for code, text in OURS.items():
@@ -141,15 +175,25 @@ def test_our_own_hand_backs_do_not_make_a_message_poisonous_but_its_other_return
     health = Health()
     for _time in range(30):
         health.hand_back(a_message())
-    assert not health.poisonous(a_message(headers={"x-delivery-count": 32}), 3)
-    assert health.poisonous(a_message(headers={"x-delivery-count": 34}), 3)
-    assert health.poisonous(a_message(b"<other/>", headers={"x-delivery-count": 4}), 3)
-    assert not health.poisonous(a_message(b"<other/>", headers={"x-delivery-count": 3}), 3)
+    assert not health.poisonous(again(32), 3)
+    assert health.poisonous(again(34), 3)
+    assert health.poisonous(again(4, b"<other/>"), 3)
+    assert not health.poisonous(again(3, b"<other/>"), 3)
+
+
+def again(times: int, body: bytes = b"<letter/>") -> Message:
+    return a_message(body, {"x-delivery-count": times}, redelivered=True)
 
 
 def test_the_newer_count_of_rabbitmq_is_heeded_too_and_a_forged_one_of_another_type_is_not():
-    assert a_message(headers={"x-delivery-count": 1, "x-acquired-count": 5}).times == 5
-    assert a_message(headers={"x-delivery-count": "many"}).times == 0
+    assert a_message(headers={"x-delivery-count": 1, "x-acquired-count": 5}, redelivered=True).times == 5
+    assert a_message(headers={"x-delivery-count": "many"}, redelivered=True).times == 0
+
+
+@pytest.mark.parametrize("name", ["x-delivery-count", "x-acquired-count"])
+def test_a_count_in_a_message_that_comes_for_the_first_time_is_its_senders_and_counts_for_nothing(name):
+    assert a_message(headers={name: 1000}).times == 0
+    assert not Health().poisonous(a_message(headers={name: 1000}), 3)
 
 
 # ── out ──────────────────────────────────────────────────────────────────────────────────────────────────
@@ -227,7 +271,8 @@ KNOWN = Partners(
 def proven(partners=KNOWN, *, user=None, sender=None, reply_to=None):
     headers = {} if sender is None else {"sender": sender}
     properties = BasicProperties(headers=headers, user_id=user, reply_to=reply_to)
-    return envelope_of(Message(tag=1, properties=properties, body=b"<a/>", at=NOON), channel="q", partners=partners)
+    message = Message(tag=1, properties=properties, body=b"<a/>", at=NOON, redelivered=False)
+    return envelope_of(message, channel="q", partners=partners)
 
 
 @pytest.mark.parametrize(
