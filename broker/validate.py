@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from lxml import etree
 
+from broker.cdata import parting
 from broker.errors import Invalid, UnknownForm
 from broker.evidence import told
 from broker.model import Document, Form, Valid
@@ -36,7 +37,7 @@ class Validate:
                 facts={"form": str(form.key), "count": str(len(flaws)), "first": first.message},
                 flaws=flaws,
             )
-        _refuse_split_values(document.form)
+        _refuse_split_values(document)
         return Valid(document=document, form=form)
 
     def _form(self, element: etree._Element) -> Form:
@@ -72,12 +73,15 @@ def _content(held: etree._Element) -> list[str]:
     return [*names, _TEXT] if stray.strip() else names
 
 
-def _refuse_split_values(element: etree._Element) -> None:
-    """Raise Invalid if a comment stands inside a value: some readers would see only what is before it.
+def _refuse_split_values(document: Document) -> None:
+    """Raise Invalid if a comment or a section of CDATA parts a value: some readers would see only what is before it.
 
-    No signature covers comments, so anybody could have put it there after the form was signed; our own readers step
-    over it, but the office gets the document as it came.
+    No digest covers either, so anybody could have put it there after the form was signed; our own readers step over
+    it, but the office gets the document as it came.  Asked of all of it: a signature holds values too.
     """
-    for comment in element.iter(etree.Comment):
+    for comment in document.root.iter(etree.Comment):
         if (comment.tail or "").strip():
             raise Invalid("validate.comment-in-value", place=f"line {comment.sourceline}")
+    line = parting(document.envelope.payload)
+    if line is not None:
+        raise Invalid("validate.cdata-in-value", place=f"line {line}")

@@ -47,4 +47,11 @@ TEXTS: dict[str, Text] = {
         hint_pl="Podpis otaczający musi zawierać w jednym elemencie ds:Object sam formularz, bez tekstu i innych elementów obok; załączniki należą do formularza, a każdy formularz wysyła się osobno.",
         hint_en="An enveloping signature must hold, in one ds:Object, the form alone, without text or other elements beside it; attachments belong into the form, and each form is sent on its own.",
     ),
+    "validate.cdata-in-value": Text(
+        number=206,
+        pl="Sekcja CDATA jest tylko częścią wartości: część programów odczytałaby tylko to, co stoi przed nią, albo tylko ją.",
+        en="A CDATA section is only a part of a value: some programs would read only what is before it, or only the section.",
+        hint_pl="Proszę zapisać całą wartość w jednej sekcji albo wcale bez sekcji, ze znakami „<” i „&” zapisanymi jako odwołania (lt, amp); podpis obejmuje treść, a nie jej zapis, więc dokumentu nie trzeba podpisywać na nowo.",
+        hint_en='Write the whole value in one section, or without any, with "<" and "&" as references (lt, amp); a signature covers the text and not its spelling, so the document need not be signed anew.',
+    ),
 }

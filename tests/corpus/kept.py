@@ -100,7 +100,7 @@ def chance_of(name: str) -> Iterator[None]:
 
 def makers() -> Mapping[str, tuple[Callable[[], bytes], str, str]]:
     """Return who makes which document: by its place, the maker, the box, the policy of revocation."""
-    from tests.corpus import admitting  # noqa: PLC0415 - these make keys, which must be remembered before
+    from tests.corpus import admitting, validating  # noqa: PLC0415 - these make keys, which must be remembered before
     from tests.corpus.verify import attacks, recipes, refused, revocations, shapes  # noqa: PLC0415
 
     assert refused.FAMILIES
@@ -109,6 +109,8 @@ def makers() -> Mapping[str, tuple[Callable[[], bytes], str, str]]:
         found[f"{code.replace('.', f'/{recipes.FAMILY[name]}/')}--{name.partition('--')[2]}"] = (maker, ANY, "off")
     for name, (code, maker) in attacks.ATTACKS.items():
         found[f"{code.replace('.', '/wrapping/')}--{name}"] = (maker, ANY, "off")
+    for name, maker in validating.REFUSED.items():
+        found[f"validate/signed/{name}"] = (maker, ANY, "off")
     for name, (_, maker, box) in admitting.REFUSED.items():
         found[f"admit/{name}"] = (maker, box, "off")
     for name, (maker, box) in shapes.ACCEPTED.items():

@@ -201,9 +201,14 @@ def comments_in_value(weight: float) -> bytes:
     return letter(many(b"x<!---->", weight, REMARKS))
 
 
-@shape("19,500 pieces of CDATA", UNSIGNED)
+@shape("19,500 pieces of CDATA", "validate.cdata-in-value")
 def cdata(weight: float) -> bytes:
     return letter(many(b"<![CDATA[x]]>", weight, REMARKS))
+
+
+@shape("19,500 whole texts of CDATA", UNSIGNED)
+def whole_cdata(weight: float) -> bytes:
+    return letter(many(b"<a b='>'><![CDATA[x]]></a>", weight, REMARKS))
 
 
 @shape("29,000 elements 90 deep", UNSIGNED)

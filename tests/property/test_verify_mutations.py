@@ -21,10 +21,11 @@ from lxml import etree
 from adapters.testkit.pki import JAN
 from adapters.testkit.signer import countersign, sign, sign_on_platform
 from adapters.testkit.signing.recipe import BASELINE, C14N, ENVELOPED, ENVELOPING, QUALIFIED
-from broker.errors import Rejection
+from broker.errors import Invalid, Rejection
 from broker.evidence import Indication, Report
-from broker.model import Form, FormKey, Valid
+from broker.model import Flaw, Form, FormKey, Valid
 from broker.parse import Limits, Parse, read
+from broker.validate import Validate
 from broker.verify import Verify
 from tests.builders import an_envelope
 from tests.corpus.verify.refused import REFUSED
@@ -203,8 +204,43 @@ def test_writing_the_same_xml_in_another_way_changes_nothing(shape: str, pick: R
         return f"<{match[1]}{written}{pick.choice(['', ' '])}{end}"
 
     text = signed(shape).decode()
-    rewritten = _TAG.sub(tag, text).replace(">100<", ">&#x31;<![CDATA[00]]><").replace("Wniosek", "&#87;niosek")
+    rewritten = _TAG.sub(tag, text).replace(">100<", "><![CDATA[100]]><").replace("Wniosek", "&#87;niosek")
     assert outcome(rewritten.encode()) == original(shape)
+
+
+class _Everything:
+    """A catalogue in which whatever comes is a form."""
+
+    def find(self, namespace: str, root: str) -> Form:
+        return A_FORM
+
+    def flaws(self, form: Form, element: etree._Element) -> tuple[Flaw, ...]:
+        return ()
+
+
+_VALUE = re.compile(r">([^<>&\s][^<>&]*[^<>&\s])<")
+
+
+@given(
+    shape=st.sampled_from(sorted(SHAPES)),
+    at=st.integers(0, 10_000),
+    cut=st.integers(0, 10_000),
+    way=st.sampled_from(["{0}<![CDATA[{1}]]>", "<![CDATA[{0}]]>{1}", "<![CDATA[{0}]]><![CDATA[{1}]]>"]),
+)
+def test_no_value_is_parted_by_character_data_though_no_digest_tells(shape: str, at: int, cut: int, way: str) -> None:
+    text = signed(shape).decode()
+    values = list(_VALUE.finditer(text))
+    value = values[at % len(values)]
+    middle = cut % len(value[1]) if way.startswith("<") else 1 + cut % (len(value[1]) - 1)
+    parted = way.format(value[1][:middle], value[1][middle:])
+    document = (text[: value.start(1)] + parted + text[value.end(1) :]).encode()
+    assert outcome(document) == original(shape)
+    with pytest.raises(Invalid) as no:
+        Validate(catalogue=_Everything())(Parse(limits=Limits())(an_envelope(document)))
+    assert no.value.code == "validate.cdata-in-value"
+    assert (
+        no.value.place == f"line {text[: value.start(1)].count(chr(10)) + 1 + parted.partition('<!')[0].count(chr(10))}"
+    )
 
 
 @given(

@@ -134,3 +134,44 @@ def test_a_comment_inside_a_value_is_refused_because_readers_would_disagree_abou
 @pytest.mark.parametrize("place", [b"</wnio:Tytul>", b"<wnio:Tytul>", b"</wnio:Dokument>"])
 def test_a_comment_that_splits_no_value_is_no_fault(packaged, place):
     assert validated(packaged, LETTER.replace(place, b"<!-- note -->" + place))
+
+
+_SIGNED = ROOT / "tests" / "corpus" / "accepted"
+
+
+@pytest.mark.parametrize("way", ["<!-- -->", "<![CDATA[]]>"])
+@pytest.mark.parametrize("document", ["enveloped", "enveloping", "podpis-zaufany"])
+@pytest.mark.parametrize("value", ["</xades:SigningTime>", "</ds:DigestValue>", "</ds:X509Certificate>"])
+def test_what_a_signer_says_is_parted_no_more_than_a_value_of_the_form(document, value, way):
+    text = (_SIGNED / f"{document}.xml").read_text(encoding="utf-8")
+    at = text.index(value) - 1
+    code = "comment-in-value" if "--" in way else "cdata-in-value"
+    with pytest.raises(Invalid) as no:
+        validate((text[:at] + way + text[at:]).encode(), _Everything())
+    assert (no.value.code, no.value.place) == (f"validate.{code}", f"line {text.count(chr(10), 0, at) + 1}")
+    assert validate(text.encode(), _Everything())
+
+
+class _Everything:
+    """A catalogue in which whatever comes is a form."""
+
+    def find(self, namespace, root):
+        return OneForm.form
+
+    def flaws(self, form, element):
+        return ()
+
+
+@pytest.mark.parametrize("title", [b"Zgoda<![CDATA[ nr 1]]>", b"<![CDATA[Zgoda]]> nr 1", b"<![CDATA[]]>Zgoda"])
+def test_a_section_of_cdata_that_is_a_part_of_a_value_is_refused_because_readers_would_disagree(packaged, title):
+    head, _, tail = LETTER.partition(b"<wnio:Tytul>")
+    with pytest.raises(Invalid) as no:
+        validated(packaged, head + b"<wnio:Tytul>" + title + b"</wnio:Tytul>" + tail.partition(b"</wnio:Tytul>")[2])
+    assert (no.value.code, no.value.place) == ("validate.cdata-in-value", f"line {head.count(10) + 1}")
+    assert no.value.flaws == ()
+
+
+def test_a_section_of_cdata_that_is_a_whole_value_is_no_fault(packaged):
+    head, _, tail = LETTER.partition(b"<wnio:Tytul>")
+    whole = b"<wnio:Tytul><![CDATA[A & B]]></wnio:Tytul>" + tail.partition(b"</wnio:Tytul>")[2]
+    assert validated(packaged, head + whole)
