@@ -35,10 +35,6 @@ from broker.verify.written import Span
 _STAMPS: Final = 4  # that are judged; each costs a signature and a path
 _PLACE: Final = "xades:SigningTime"
 _HOLDER: Final = f"{XADES}UnsignedProperties/{XADES}UnsignedSignatureProperties"
-BY_TIME: Final = frozenset(
-    {"verify.certificate-expired", "verify.chain-expired", "verify.revoked", "verify.ca-revoked", "verify.on-hold"}
-)
-"""What an earlier moment may cure."""
 _SIGNATURE_STAMP: Final = XADES + "SignatureTimeStamp"
 
 

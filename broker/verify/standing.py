@@ -1,7 +1,8 @@
 """What stands behind a signer's certificate at a moment: its path, the level, who signed, what is known of revocations.
 
 Of a moment that only a stamp could prove whose unit nobody can speak of yet, no verdict is passed; but whether it would
-cure what is wrong is not guessed either: all is judged for that moment too.
+cure what is wrong, or make the signature worth more, is not guessed either: all is judged for that moment too.  What a
+document is worth must not hang on whether evidence about a stamp has come already.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from broker.evidence import AWAITED, Identity, Level, RevocationReport
-from broker.verify import moment, path
+from broker.verify import path
 from broker.verify.certificate import Certificate
 from broker.verify.choice import choose
 from broker.verify.fault import Fault
@@ -39,6 +40,11 @@ class Standing:
     hint: str = ""
     fault: Fault | None = None
 
+    @property
+    def stands(self) -> bool:
+        """Whether nothing is wrong, or nothing but that evidence is missing which can still come."""
+        return self.fault is None or self.fault.code in AWAITED
+
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Inquiry:
@@ -52,14 +58,15 @@ class Inquiry:
     entry: datetime
 
     def answer(self, timing: Timing) -> Standing:
-        """Return what stands at the moment; what a stamp would cure waits until it is known whether its unit stands."""
+        """Return what stands at the moment; what would stand by a stamp, or better, waits for evidence of its unit."""
         now = self._as_of(timing.at)
-        if now.fault is not None and now.fault.code in moment.BY_TIME:
-            for at, missing in timing.awaited:
-                then = self._as_of(at)
-                if then.fault is None or then.fault.code in AWAITED:
-                    return replace(then, fault=Fault(missing))
-        return now
+        hoped = [self._awaiting(at, missing) for at, missing in timing.awaited]
+        return max([now, *hoped], key=lambda it: (it.stands, it.stands and it.level.rank))
+
+    def _awaiting(self, at: datetime, missing: str) -> Standing:
+        """Return what would stand at a moment, with `missing` as its fault, the code of what is wanting to prove it."""
+        then = self._as_of(at)
+        return replace(then, fault=Fault(missing)) if then.stands else then
 
     def _as_of(self, at: datetime) -> Standing:
         found = Standing(at=at, identity=self.own.identity)
