@@ -215,8 +215,7 @@ class _Judge:
 
         By the key alone (ETSI TS 119 612 §5.5.3): the name in another certificate may be written in another way.
         """
-        known = self._keyed.get(link.key, ())
-        return bool(known) and not any(map(counts, known))
+        return link.key in self._keyed and not any(map(counts, self._keyed[link.key]))
 
     def _proposals(self, signer: Link, pool: Sequence[Link], counts: Callable[[Anchor], bool]) -> Iterator[Proposal]:
         """Yield chains, signer first, that end below an anchor that counts, shortest first; raise Fault in a maze."""
