@@ -6,9 +6,11 @@ what a sender would want to hear first: no signature helps whoever may not send 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Final
 
 from broker.errors import NotYet, Unauthorised, Untrusted
 from broker.evidence import Indication, Report, SignatureReport, explanation
@@ -20,6 +22,12 @@ GRACE = "admit.grace"
 
 RETRY_AFTER = timedelta(seconds=10)
 """When evidence that is being fetched can be expected to be there."""
+
+
+_ATTRIBUTE: Final = re.compile(r"(?:\\.|[^\\,+])+", re.DOTALL)  # of a name as RFC 4514 writes it
+# A serialNumber that means one person, whoever issues the certificate: of a passport, an identity card, a register of
+# persons, or for taxes.
+_OWN_NUMBER: Final = re.compile(r"2\.5\.4\.5=((?:PAS|IDC|PNO|TAX|TIN)[A-Z]{2}-.+)", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,14 +105,20 @@ def _suffices(report: Report, form: Form, policy: BoxPolicy, box: str) -> None:
 def _signer(signature: SignatureReport) -> tuple[str, ...]:
     """Return what tells one signer from another.
 
-    Signing twice does not make two signers, nor do two certificates of one person: whoever has a number is known
-    by it.  The certificate alone would not tell either: under podpis zaufany it is the platform's for everybody.
+    Signing twice does not make two signers, nor do two certificates of one person: whoever has a PESEL is known by it,
+    and by it alone, for a certificate for business names the firm too.  A NIP is the firm's: it tells a seal, which
+    names no person, and not who of the firm signed.  All others are known by the number that their certificate gives
+    them (ETSI EN 319 412-1 §5.1.3), or by their name there, which its issuer gives to nobody else (RFC 5280 §4.1.2.6).
+    Under podpis zaufany the certificate is the platform's for everybody.
     """
     identity, certificate = signature.identity, signature.certificate
-    if identity and (identity.pesel or identity.nip):
-        return ("number", identity.pesel, identity.nip)
-    return (
-        "certificate",
-        certificate.sha256 if certificate else signature.id,
-        identity.common_name if identity else "",
-    )
+    if identity and identity.pesel:
+        return ("pesel", identity.pesel)
+    if identity and identity.nip and not (identity.given_names or identity.family_name):
+        return ("nip", identity.nip)
+    if certificate is None:
+        return ("signature", signature.id)
+    if identity and identity.source == "claimed-role":
+        return ("claimed", certificate.issuer, certificate.subject, identity.common_name)
+    own = [it[1] for it in map(_OWN_NUMBER.fullmatch, _ATTRIBUTE.findall(certificate.subject)) if it]
+    return ("number", own[0]) if own else ("name", certificate.issuer, certificate.subject)

@@ -191,6 +191,92 @@ def test_one_person_with_two_certificates_is_one_signer() -> None:
     assert refusal(routed(both, BoxPolicy(signatures=2))).code == "admit.too-few-signatures"
 
 
+def of(subject: str, issuer: str = "CN=CA", **who: str) -> SignatureReport:
+    """A signature under a certificate of its own."""
+    certificate = replace(a_certificate(subject), subject=subject, issuer=issuer, sha256=f"{issuer} {subject} {who}")
+    return SignatureReport(
+        id=subject,
+        indication=Indication.PASSED,
+        certificate=certificate,
+        identity=Identity(**{"source": "certificate", **who}),
+    )
+
+
+ANNA = {"given_names": "Anna", "family_name": "Test", "common_name": "Anna Test"}
+EWA = {"given_names": "Ewa", "family_name": "Test", "common_name": "Ewa Test"}
+SEAL = {"common_name": "Firma", "organisation": "Firma"}
+ONE_SIGNER = {
+    "a private certificate and one for business": (
+        of("CN=Anna", **ANNA, pesel="1"),
+        of("CN=Anna,O=Firma", **ANNA, pesel="1", nip="2", organisation="Firma"),
+    ),
+    "a certificate for business and podpis zaufany": (
+        of("CN=Anna,O=Firma", **ANNA, pesel="1", nip="2"),
+        of("CN=platform", **{**ANNA, "source": "claimed-role"}, pesel="1"),
+    ),
+    "two seals of a firm": (of("CN=Firma", **SEAL, nip="2"), of("CN=Firma 2", "CN=other", **SEAL, nip="2")),
+    "two certificates of one passport": (
+        of("2.5.4.5=PASUA-AB1,CN=Anna", **ANNA),
+        of("CN=Anna,O=Firma+2.5.4.5=PASUA-AB1", "CN=other", **ANNA, nip="2"),
+    ),
+    "a certificate and its renewal by the same authority": (
+        of("CN=Anna,2.5.4.5=7", **ANNA, nip="2"),
+        replace(
+            of("CN=Anna,2.5.4.5=7", **ANNA, nip="2"),
+            certificate=replace(a_certificate("b"), subject="CN=Anna,2.5.4.5=7"),
+        ),
+    ),
+    "podpis zaufany twice without a number": (
+        of("CN=platform", **{**ANNA, "source": "claimed-role"}),
+        of("CN=platform", **{**ANNA, "source": "claimed-role", "given_names": "ANNA"}),
+    ),
+    "a number with letters that are escaped": (
+        of("CN=Anna,2.5.4.5=PASUA-A\\,1", **ANNA),
+        of("2.5.4.5=PASUA-A\\,1,CN=A. Test\\\\", **ANNA),
+    ),
+}
+TWO_SIGNERS = {
+    "employees of one firm, each with a passport": (
+        of("CN=Anna,2.5.4.5=PASUA-AB123456,O=Firma", **ANNA, nip="2", organisation="Firma"),
+        of("CN=Ewa,2.5.4.5=PASUA-CD999999,O=Firma", **EWA, nip="2", organisation="Firma"),
+    ),
+    "employees of one firm with nothing but a name": (
+        of("CN=Anna,O=Firma", given_names="Anna", nip="2"),
+        of("CN=Ewa,O=Firma", family_name="Ewa", nip="2"),
+    ),
+    "a firm and who works there": (of("CN=Firma", **SEAL, nip="2"), of("CN=Anna,O=Firma", **ANNA, nip="2")),
+    "persons of one name with a PESEL each": (of("CN=Anna", **ANNA, pesel="1"), of("CN=Anna", **ANNA, pesel="2")),
+    "seals of two firms": (of("CN=Firma", **SEAL, nip="2"), of("CN=Firma", **SEAL, nip="3")),
+    "one number of two authorities that means nothing elsewhere": (
+        of("CN=Anna,2.5.4.5=1", **ANNA),
+        of("CN=Anna,2.5.4.5=1", "CN=other", **ANNA),
+    ),
+    "somebody whose name is written like another's number": (
+        of("CN=Anna,2.5.4.5=PASUA-AB1", **ANNA),
+        of("CN=Ewa\\,2.5.4.5=PASUA-AB1", **EWA),
+    ),
+    "persons on one platform without numbers": (
+        of("CN=platform,2.5.4.5=PASUA-AB1", **{**ANNA, "source": "claimed-role"}),
+        of("CN=platform,2.5.4.5=PASUA-AB1", **{**EWA, "source": "claimed-role"}),
+    ),
+    "signatures of which no certificate is known": (
+        replace(of("a"), certificate=None, identity=None),
+        replace(of("b"), certificate=None, identity=None),
+    ),
+}
+
+
+@pytest.mark.parametrize("both", ONE_SIGNER.values(), ids=ONE_SIGNER)
+def test_one_signer_is_one_however_many_certificates_there_are(both: tuple[SignatureReport, SignatureReport]) -> None:
+    no = refusal(routed(a_report(*both), BoxPolicy(signatures=2)))
+    assert (no.code, no.facts["signatures"]) == ("admit.too-few-signatures", "1")
+
+
+@pytest.mark.parametrize("both", TWO_SIGNERS.values(), ids=TWO_SIGNERS)
+def test_two_signers_are_two_whatever_they_have_in_common(both: tuple[SignatureReport, SignatureReport]) -> None:
+    assert admit(routed(a_report(*both), BoxPolicy(signatures=2)))
+
+
 def test_a_counter_signature_is_no_signer() -> None:
     countered = a_signature(counter_signatures=(a_signature("ewa"),))
     assert refusal(routed(a_report(countered), BoxPolicy(signatures=2))).code == "admit.too-few-signatures"
