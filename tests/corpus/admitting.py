@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import timedelta
 
+from adapters.testkit.certificates import Credential, distinguished, key
 from adapters.testkit.pki import JAN, ZOFIA
 from adapters.testkit.signer import countersign, sign, sign_on_platform
 from adapters.testkit.signing.recipe import PODPIS_ZAUFANY, QUALIFIED
@@ -24,6 +26,20 @@ def _expect(code: str, what: str, maker: Callable[[], bytes], box: str) -> None:
 
 def _claiming(role: str, *, by: str = "person") -> Callable[[], bytes]:
     return lambda: sign(FORM, getattr(PKI, by), AT, PODPIS_ZAUFANY, claimed_role=role)
+
+
+def of_a_firm(given: str, serial: str) -> Credential:
+    """The certificate of somebody at work, which names the firm too."""
+    subject = distinguished(
+        common_name=f"{given} TESTOWY",
+        given=given,
+        family="TESTOWY",
+        serial=serial,
+        organisation="Firma testowa",
+        vat="5260001246",
+    )
+    own = key(f"at work {given}", PKI.keys)
+    return PKI.qualified_ca.issue(subject, own, not_before=AT - timedelta(days=9), not_after=AT + timedelta(days=99))
 
 
 _ROLE = ep_signature(JAN, AT)
@@ -113,6 +129,20 @@ _expect(
         PKI.personal(PKI.qualified_ca, JAN, usage=("digital_signature",)),
         AT,
         QUALIFIED,
+    ),
+    TWO,
+)
+_expect(
+    "too-few-signatures",
+    "a-private-certificate-and-one-for-business",
+    lambda: sign(sign(FORM, PKI.person, AT, QUALIFIED), of_a_firm(JAN.given, f"PNOPL-{JAN.pesel}"), AT, QUALIFIED),
+    TWO,
+)
+_expect(
+    "too-few-signatures",
+    "a-certificate-for-business-and-podpis-zaufany",
+    lambda: sign_on_platform(
+        sign(FORM, of_a_firm(JAN.given, f"PNOPL-{JAN.pesel}"), AT, QUALIFIED), PKI.platform, JAN, AT
     ),
     TWO,
 )

@@ -34,6 +34,7 @@ from adapters.testkit.signing.recipe import (
 from adapters.testkit.signing.template import reference
 from config.demo.forms import Kind, form
 from config.demo.offices import offices
+from tests.corpus.admitting import of_a_firm
 from tests.corpus.verify import keys
 from tests.corpus.verify.chains import below
 from tests.corpus.verify.prefixes import COVERED
@@ -88,6 +89,16 @@ _accept(
         form=FORM.replace(b"<wnio:Kwota>", b'<wnio:Kwota Id="sum">'),
         extra_references=(reference("#sum", (EXCLUSIVE,), "sha512"),),
     ),
+)
+_accept(
+    "siblings-of-one-firm",
+    lambda: sign(
+        sign(FORM, of_a_firm("ANNA", "PASUA-AB123456"), AT, QUALIFIED),
+        of_a_firm("BORYS", "PASUA-CD999999"),
+        AT,
+        QUALIFIED,
+    ),
+    "/corpus/two",
 )
 _accept("siblings", lambda: sign(sign(FORM, PKI.person, AT, QUALIFIED), PKI.other_person, AT, QUALIFIED))
 _accept(
