@@ -145,10 +145,17 @@ TEXTS: dict[str, Text] = {
     ),
     "verify.foreign-unsigned": Text(
         number=318,
-        pl="W podpisie, poza tym, co podpisano, znajduje się element, który nie należy do podpisu ({element}).",
-        en="There is an element in the signature, beside what is signed, that does not belong to a signature ({element}).",
+        pl="W podpisie, poza tym, co podpisano, znajduje się element, który nie należy do podpisu ({element}, wiersz {line}).",
+        en="There is an element in the signature, beside what is signed, that does not belong to a signature ({element}, line {line}).",
         hint_pl=_SUSPECT_PL,
         hint_en=_SUSPECT_EN,
+    ),
+    "verify.counter-signature-unproven": Text(
+        number=1102,
+        pl="Kontrasygnata nie jest ważna ({reason}), więc nikt nie podpisał tego, co w niej stoi ({element}, wiersz {line}), a inny program mógłby to odczytać.",
+        en="A counter-signature does not hold ({reason}), so nobody has signed what it says ({element}, line {line}), and another program may read it.",
+        hint_pl="Proszę usunąć tę kontrasygnatę – podpisy dokumentu pozostaną ważne – albo kontrasygnować dokument na nowo.",
+        hint_en="Remove the counter-signature – the document's signatures will still hold – or have it made anew.",
     ),
     "verify.prefix-unsigned": Text(
         number=319,

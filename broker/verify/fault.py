@@ -97,6 +97,7 @@ _BY_VERDICT: Final[Mapping[SubIndication, tuple[str, ...]]] = {
         "root-not-covered",
         "instruction-unsigned",
         "foreign-unsigned",
+        "counter-signature-unproven",
         "attribute-unsigned",
         "signature-in-text",
         "prefix-unsigned",

@@ -79,7 +79,9 @@ def _judge_document(
         report = _together([it.report for it in judged], trust, at)
         if report.indication is Indication.PASSED or report.awaits:
             covering = [it.covering for it in judged if it.covering is not None]
-            unsigned.require_nothing(layout, covering, {element for it in judged for element in it.signed})
+            signed = {element for it in judged for element in it.signed}
+            unproven = {element: code for it in judged for element, code in it.unproven.items()}
+            unsigned.require_nothing(layout, covering, signed, unproven)
             _require_meaning(judged, root)
             return Judgement(report=report, content=_covered(judged, layout, canon))
     except Fault as fault:

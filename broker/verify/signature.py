@@ -6,7 +6,7 @@ ends only what cannot be asked without it, so that a sender hears of the changed
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
@@ -64,13 +64,15 @@ class Judged:
     Of several the one that names the whole document: whatever their order, it covers what stands around the root too.
 
     `signed` are the elements inside signatures that it has signed, and those that others signed who countersign it:
-    SignedInfo and SignedProperties of each that holds, or of which only evidence of revocation is missing.
+    SignedInfo and SignedProperties of each that holds, or of which only evidence of revocation is missing.  `unproven`
+    are the others of these signatures, each with the code by which it does not hold.
     """
 
     report: SignatureReport
     covered: tuple[Covered, ...]
     covering: Covered | None
     signed: tuple[etree._Element, ...]
+    unproven: Mapping[etree._Element, str]
 
 
 def judge(element: etree._Element, number: int, case: Case, *, of: Signature | None = None) -> Judged:
@@ -289,13 +291,25 @@ class _Judgement:
             extensions=self.timing.others,
             counter_signatures=tuple(it.report for it in self.counters),
         )
-        return Judged(report=report, covered=self.covered, covering=covering, signed=tuple(self._signed(fault)))
+        return Judged(
+            report=report,
+            covered=self.covered,
+            covering=covering,
+            signed=tuple(self._signed(fault)),
+            unproven=dict(self._unproven(fault)),
+        )
 
     def _signed(self, fault: Fault | None) -> Iterator[etree._Element]:
         if self.parts is not None and (fault is None or fault.code in AWAITED):
             yield from self._own_words(self.parts)
         for counter in self.counters:
             yield from counter.signed
+
+    def _unproven(self, fault: Fault | None) -> Iterator[tuple[etree._Element, str]]:
+        if fault is not None and fault.code not in AWAITED:
+            yield self.element, fault.code
+        for counter in self.counters:
+            yield from counter.unproven.items()
 
     def _own_words(self, parts: Signature) -> Iterator[etree._Element]:
         """Yield what its signer has signed inside this signature."""

@@ -9,7 +9,7 @@ prefixes (`prefixes.py`).
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Final
 
 from lxml import etree
@@ -24,10 +24,16 @@ _ETSI: Final = "http://uri.etsi.org/"  # XAdES of every version, and what is add
 _ID: Final = XML + "id"  # the one attribute of XML that says nothing of what is below it
 
 
-def require_nothing(layout: Layout, covering: Sequence[Covered], signed: Collection[etree._Element]) -> None:
+def require_nothing(
+    layout: Layout,
+    covering: Sequence[Covered],
+    signed: Collection[etree._Element],
+    unproven: Mapping[etree._Element, str],
+) -> None:
     """Raise Fault if there is something that could be read and that no signature covers.
 
-    `signed` are the elements inside the signatures that a signature which holds has signed.
+    `signed` are the elements inside the signatures that a signature which holds has signed; `unproven` are the
+    counter-signatures that do not hold, each with the code by which it does not.
     """
     root = layout.root
     # URI="" means the document with the instructions around its root; the root's Id, or an Object's, does not.
@@ -35,14 +41,23 @@ def require_nothing(layout: Layout, covering: Sequence[Covered], signed: Collect
         for direction in (True, False):
             if next(root.itersiblings(etree.PI, preceding=direction), None) is not None:
                 raise Fault("verify.instruction-unsigned", "processing-instruction()")
-    for signature in layout.signatures:
+    for number, signature in enumerate(layout.signatures, start=1):
+        place = f"ds:Signature[{number}]"
         if (signature.tail or "").strip():
-            raise Fault("verify.signature-in-text", "ds:Signature", line=str(signature.sourceline))
+            raise Fault("verify.signature-in-text", place, line=str(signature.sourceline))
         for element in elements(signature, {layout.form, *signed}):
-            name = etree.QName(element)
-            namespace = name.namespace or ""
+            namespace = etree.QName(element).namespace or ""
             if namespace not in _SIGNING and not namespace.startswith(_ETSI):
-                raise Fault("verify.foreign-unsigned", "ds:Signature", element=name.localname)
+                raise _foreign(element, place, unproven)
+
+
+def _foreign(element: etree._Element, place: str, unproven: Mapping[etree._Element, str]) -> Fault:
+    """Return what is wrong with it: in a counter-signature that does not hold, this."""
+    facts = {"element": etree.QName(element).localname, "line": str(element.sourceline)}
+    reason = next((unproven[it] for it in element.iterancestors() if it in unproven), "")
+    if reason:
+        return Fault("verify.counter-signature-unproven", f"{place}/xades:CounterSignature", reason=reason, **facts)
+    return Fault("verify.foreign-unsigned", place, **facts)
 
 
 def elements(signature: etree._Element, apart: Collection[etree._Element]) -> Iterator[etree._Element]:

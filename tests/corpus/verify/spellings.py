@@ -10,6 +10,7 @@ from base64 import b64encode
 from functools import partial
 from itertools import product
 
+from adapters.testkit.certificates import Credential
 from adapters.testkit.signer import countersign, sign
 from adapters.testkit.signing.canonical import canonical, tree
 from adapters.testkit.signing.recipe import BASELINE, C14N, C14N_COMMENTS, ENVELOPED, ENVELOPING, QUALIFIED
@@ -176,15 +177,16 @@ expect(
 )
 
 
-def _counter(old: str) -> bytes:
+def _counter(old: str, by: Credential = PKI.stranger) -> bytes:
     """A counter-signature, which decides nothing, is no place for it either."""
-    document = countersign(sign(FORM, PKI.person, AT), PKI.stranger, AT)
+    document = countersign(sign(FORM, PKI.person, AT), by, AT)
     head, found, tail = document.rpartition(old.encode())
     return head + _SUM.encode() + found + tail
 
 
 expect("foreign-unsigned", partial(_counter, "</xades:CounterSignature>"), "beside-a-counter-signature")
-expect("foreign-unsigned", partial(_counter, "<ds:X509Data>"), "in-key-info-behind-a-counter-signature")
+expect("foreign-unsigned", partial(_counter, "<ds:X509Data>", PKI.other_person), "in-the-key-info-of-one-that-holds")
+expect("counter-signature-unproven", partial(_counter, "<ds:X509Data>"), "in-the-key-info-of-a-strangers")
 
 
 # ── what only looks signed: by its name, not by anybody's signature ──
@@ -222,12 +224,12 @@ def _countered(old: str, new: str) -> bytes:
 
 
 expect(
-    "foreign-unsigned",
+    "counter-signature-unproven",
     partial(_countered, "<xades:SigningTime>", f"{_SUM}<xades:SigningTime>"),
-    "in-the-signed-properties-of-a-counter-signature-that-does-not-hold",
+    "in-the-signed-properties-of-one-that-was-changed",
 )
 expect(
-    "foreign-unsigned",
+    "counter-signature-unproven",
     partial(
         signed,
         BASELINE,
@@ -236,7 +238,12 @@ expect(
     "a-counter-signature-of-nothing-else",
 )
 expect(
-    "foreign-unsigned",
+    "counter-signature-unproven",
+    lambda: countersign(sign(FORM, PKI.person, AT), PKI.expired, AT, claimed_role=_SUM),
+    "a-role-that-somebody-claims-by-a-certificate-that-has-ended",
+)
+expect(
+    "counter-signature-unproven",
     lambda: countersign(sign(FORM, PKI.person, AT), PKI.stranger, AT, claimed_role=_SUM),
     "a-role-that-a-stranger-claims",
 )

@@ -10,7 +10,7 @@ from lxml import etree
 
 from adapters.testkit.signer import countersign, sign
 from adapters.testkit.signing.recipe import PLAIN
-from broker.evidence import Indication, Report
+from broker.evidence import Indication, Level, Report, to_json
 from broker.verify import xades
 from broker.verify.certificate import Certificate, load
 from broker.verify.fault import Fault
@@ -116,14 +116,46 @@ def countersigned(by: object, **how: object) -> Report:
 
 def test_what_a_counter_signer_says_is_signed_if_the_counter_signature_holds() -> None:
     assert countersigned(PKI.other_person).code == ""
-    report = countersigned(PKI.stranger)
-    assert (report.code, report.place) == ("verify.foreign-unsigned", "ds:Signature")
-    assert report.facts["element"] == "Rola"
+
+
+@pytest.mark.parametrize(
+    ("by", "why"), [(PKI.stranger, "verify.chain-untrusted"), (PKI.expired, "verify.certificate-expired")]
+)
+def test_if_the_counter_signature_does_not_hold_its_words_are_nobodys_and_it_is_told_why(by: object, why: str) -> None:
+    report = countersigned(by)
+    assert (report.code, report.place) == (
+        "verify.counter-signature-unproven",
+        "ds:Signature[1]/xades:CounterSignature",
+    )
+    assert report.facts == {"element": "Rola", "line": "7", "reason": why}
+    assert (report.indication, report.level) == (Indication.INDETERMINATE, Level.NONE)
+    assert "starosta" not in to_json(report).decode()
+
+
+def test_so_it_is_if_its_signature_cannot_even_be_read() -> None:
+    document = countersign(sign(FORM, PKI.person, AT), PKI.other_person, AT, claimed_role=ROLE).decode()
+    head, mark, tail = document.partition("<xades:CounterSignature>")
+    odd = re.sub('(<ds:CanonicalizationMethod Algorithm=")[^"]*', r"\1urn:odd", tail, count=1)
+    report = judged((head + mark + odd).encode())
+    assert (report.code, report.facts["reason"]) == ("verify.counter-signature-unproven", "verify.c14n-unknown")
+
+
+def test_of_two_counter_signatures_the_words_of_the_one_that_holds_are_signed() -> None:
+    document = countersign(sign(FORM, PKI.person, AT), PKI.other_person, AT, claimed_role=ROLE)
+    assert judged(countersign(document, PKI.stranger, AT)).code == ""
+    both = countersign(document, PKI.stranger, AT, claimed_role=ROLE.replace("Rola", "Inna"))
+    assert judged(both).facts["element"] == "Inna"
 
 
 def test_a_counter_signature_that_only_waits_for_evidence_is_not_foreign() -> None:
-    report = countersigned(PKI.other_person, trust=replace(TRUST, revocation="require"))
+    trust = replace(TRUST, revocation="require")
+    report = countersigned(PKI.other_person, trust=trust)
     assert (report.code, report.awaits) == ("verify.revocation-unknown", True)
+    document = countersign(sign(FORM, PKI.person, AT), PKI.other_person, AT)
+    head, mark, tail = document.rpartition(b"</ds:KeyInfo>")
+    assert b"<xades:CounterSignature>" in head
+    report = judged(head + b"<a xmlns=''/>" + mark + tail, trust)
+    assert report.code == "verify.foreign-unsigned"
 
 
 def test_in_the_basic_profile_properties_that_nothing_covers_are_not_signed() -> None:

@@ -76,7 +76,7 @@ CUT = LONG[: LONGEST_FACT - 1] + "…"
         (
             edited("(</ds:X509Data>)", r"\1<wnio:Kwota>9</wnio:Kwota>"),
             "verify.foreign-unsigned",
-            {"element": "Kwota"},
+            {"element": "Kwota", "line": "7"},
         ),
         (
             rewritten("(</ds:KeyInfo>)", r"\1<ds:Extra/>"),

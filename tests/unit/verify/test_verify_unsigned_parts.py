@@ -32,7 +32,7 @@ def signed(it):
 
 def refused(it, code, place, **how):
     with pytest.raises(Fault) as caught:
-        require_nothing(it, [covered(it, **how)], signed(it))
+        require_nothing(it, [covered(it, **how)], signed(it), {})
     assert (caught.value.code, caught.value.place) == (code, place)
     return caught.value
 
@@ -50,7 +50,7 @@ def refused(it, code, place, **how):
 )
 def test_what_belongs_to_a_signature_may_stand_in_it(inside):
     it = layout(inside)
-    require_nothing(it, [covered(it)], signed(it))
+    require_nothing(it, [covered(it)], signed(it), {})
 
 
 @pytest.mark.parametrize(
@@ -69,7 +69,7 @@ def test_what_belongs_to_a_signature_may_stand_in_it(inside):
     ],
 )
 def test_a_foreign_element_that_nothing_covers_is_refused(inside):
-    refused(layout(inside), "verify.foreign-unsigned", "ds:Signature")
+    refused(layout(inside), "verify.foreign-unsigned", "ds:Signature[1]")
 
 
 def test_the_form_inside_an_enveloping_signature_is_covered_and_its_neighbours_are_not():
@@ -83,27 +83,55 @@ def test_the_form_inside_an_enveloping_signature_is_covered_and_its_neighbours_a
 @pytest.mark.parametrize("around", ["<?a b?>{}", "{}<?a b?>", "<!--c--><?a b?>{}", "{}<!--c--><?a b?>"])
 def test_instructions_around_the_root_are_covered_only_with_the_document(around):
     it = layout("", around)
-    require_nothing(it, [covered(it)], signed(it))
-    require_nothing(it, [covered(it, by_id=True), covered(it)], signed(it))
+    require_nothing(it, [covered(it)], signed(it), {})
+    require_nothing(it, [covered(it, by_id=True), covered(it)], signed(it), {})
     refused(it, "verify.instruction-unsigned", "processing-instruction()", by_id=True)
 
 
 def test_comments_around_the_root_are_nothing_to_read():
     it = layout("", "<!--a-->{}<!--b-->")
-    require_nothing(it, [covered(it, by_id=True)], signed(it))
+    require_nothing(it, [covered(it, by_id=True)], signed(it), {})
 
 
 def test_the_first_foreign_element_is_named():
     it = layout("<KeyInfo><f:one xmlns:f='urn:f'/><f:two xmlns:f='urn:f'/></KeyInfo>")
-    assert refused(it, "verify.foreign-unsigned", "ds:Signature").facts == {"element": "one"}
+    assert refused(it, "verify.foreign-unsigned", "ds:Signature[1]").facts == {"element": "one", "line": "1"}
+
+
+def test_the_signature_is_numbered_and_the_line_is_that_of_the_element():
+    second = f"<Signature {XMLNS}>\n<KeyInfo>\n<f:one xmlns:f='urn:f'/></KeyInfo></Signature>"
+    root = etree.fromstring(f"<r>\n<Signature {XMLNS}/>\n{second}</r>")
+    it = Layout(root=root, form=root, signatures=tuple(root), ids={}, places=(0, 1))
+    with pytest.raises(Fault) as caught:
+        require_nothing(it, [covered(it)], (), {})
+    assert (caught.value.place, caught.value.facts["line"]) == ("ds:Signature[2]", "5")
+    root[0].tail = "text"
+    with pytest.raises(Fault) as caught:
+        require_nothing(it, [covered(it)], (), {})
+    assert (caught.value.code, caught.value.place) == ("verify.signature-in-text", "ds:Signature[1]")
+
+
+def test_what_stands_in_a_counter_signature_that_does_not_hold_is_told_with_the_reason_of_the_nearest():
+    it = layout("<Object><x:A><KeyInfo><f:one xmlns:f='urn:f'/></KeyInfo></x:A></Object>")
+    held = it.signatures[0][1]
+    between, nearest = held[0], held[0][0]
+    for unproven in ({held: "verify.certificate-expired"}, {held: "other", nearest: "verify.certificate-expired"}):
+        with pytest.raises(Fault) as caught:
+            require_nothing(it, [covered(it)], {*signed(it)}, unproven)
+        assert (caught.value.code, caught.value.place) == (
+            "verify.counter-signature-unproven",
+            "ds:Signature[1]/xades:CounterSignature",
+        )
+        assert caught.value.facts == {"element": "one", "line": "1", "reason": "verify.certificate-expired"}
+    require_nothing(it, [covered(it)], {*signed(it), between}, {held: "verify.certificate-expired"})
 
 
 def test_what_only_has_the_name_of_something_signed_is_not_signed():
     it = layout(PROPERTIES)
     with pytest.raises(Fault, match="foreign-unsigned"):
-        require_nothing(it, [covered(it)], {it.signatures[0][0]})
+        require_nothing(it, [covered(it)], {it.signatures[0][0]}, {})
     with pytest.raises(Fault, match="foreign-unsigned"):
-        require_nothing(it, [covered(it)], signed(it) - {it.signatures[0][0]})
+        require_nothing(it, [covered(it)], signed(it) - {it.signatures[0][0]}, {})
 
 
 @pytest.mark.parametrize("behind", ["000", " 000", "\n0", "\n0\n"])
@@ -111,7 +139,7 @@ def test_a_signature_that_is_followed_by_text_is_refused(behind):
     it = layout("")
     it.root.text = "1"
     it.signatures[0].tail = behind
-    fault = refused(it, "verify.signature-in-text", "ds:Signature")
+    fault = refused(it, "verify.signature-in-text", "ds:Signature[1]")
     assert fault.facts == {"line": str(it.signatures[0].sourceline)}
 
 
@@ -122,7 +150,7 @@ def test_a_signature_may_stand_behind_text_and_before_white_space_or_other_eleme
     it.signatures[0].tail = behind
     it.root.append(etree.fromstring("<rest>000</rest>"))
     it.root[1].tail = "000"
-    require_nothing(it, [covered(it)], signed(it))
+    require_nothing(it, [covered(it)], signed(it), {})
 
 
 # ── attributes of XML itself ──
