@@ -510,6 +510,13 @@ TEXTS: dict[str, Text] = {
         hint_pl=_PROGRAM_PL,
         hint_en=_PROGRAM_EN,
     ),
+    "verify.signed-properties-type": Text(
+        number=1103,
+        pl="Element Reference, który obejmuje właściwości podpisu (SignedProperties), ma Type „{type}” zamiast „http://uri.etsi.org/01903#SignedProperties”.",
+        en='The Reference to the signature\'s own properties (SignedProperties) has the Type "{type}" instead of "http://uri.etsi.org/01903#SignedProperties".',
+        hint_pl=_PROGRAM_PL,
+        hint_en=_PROGRAM_EN,
+    ),
     "verify.signed-properties-elsewhere": Text(
         number=368,
         pl="Podpis obejmuje właściwości (SignedProperties) innego podpisu zamiast własnych.",

@@ -80,6 +80,7 @@ _BY_VERDICT: Final[Mapping[SubIndication, tuple[str, ...]]] = {
         "xades-target",
         "xades-malformed",
         "signed-properties-not-covered",
+        "signed-properties-type",
         "signed-properties-elsewhere",
         "counter-signature-elsewhere",
         "certificate-unreadable",

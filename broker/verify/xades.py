@@ -50,6 +50,9 @@ def read(signature: Signature, references: Sequence[Covered]) -> Properties:
         raise Fault("verify.signed-properties-elsewhere", "xades:SignedProperties")
     signed = [it for it in covering if it.target is signature.signed_properties]
     if not signed:
+        said = [it.report.type for it in references if it.target is signature.signed_properties]
+        if said:  # the Type must be there (ETSI TS 101 903 §6.3.1): by it other programs tell what is covered
+            raise Fault("verify.signed-properties-type", "xades:SignedProperties", type=said[0])
         raise Fault("verify.signed-properties-not-covered", "xades:SignedProperties")
     if not signed[0].octets:
         raise signed[0].fault or Fault("verify.signed-properties-not-covered", "xades:SignedProperties")

@@ -32,7 +32,7 @@ expect("xades-target", partial(signed, target=""), "empty")
 expect("xades-malformed", doubled("<xades:SigningTime>[^<]*</xades:SigningTime>"), "two-signing-times")
 expect("xades-malformed", doubled("<xades:SigningCertificate>.*</xades:SigningCertificate>"), "two-certificates")
 expect("xades-malformed", rewritten("<xades:IssuerSerial>.*</xades:IssuerSerial>", ""), "no-issuer-serial")
-expect("signed-properties-not-covered", rewritten(' Type="http://uri.etsi.org/01903#SignedProperties"', ""), "no-type")
+expect("signed-properties-type", rewritten(' Type="http://uri.etsi.org/01903#SignedProperties"', ""), "none")
 expect("signed-properties-elsewhere", rewritten('(SignedProperties" URI="#)xades-', r"\1key-"), "key-info")
 expect(
     "signed-properties-elsewhere",
@@ -122,9 +122,9 @@ for _what, _type in {
     "in-capitals": "HTTP://URI.ETSI.ORG/01903#SIGNEDPROPERTIES",
 }.items():
     expect(
-        "signed-properties-not-covered",
+        "signed-properties-type",
         rewritten('Type="http://uri.etsi.org/01903#SignedProperties"', f'Type="{_type}"'),
-        f"type-{_what}",
+        _what,
     )
 expect(
     "signed-properties-not-covered",

@@ -58,6 +58,16 @@ CUT = LONG[: LONGEST_FACT - 1] + "…"
             "verify.digest-unknown",
             {"algorithm": "-"},
         ),
+        (
+            rewritten(' Type="http://uri.etsi.org/01903#SignedProperties"', ""),
+            "verify.signed-properties-type",
+            {"type": "-"},
+        ),
+        (
+            rewritten("(http://uri.etsi.org/01903)(#SignedProperties)", r"\1/v1.1.1\2"),
+            "verify.signed-properties-type",
+            {"type": "http://uri.etsi.org/01903/v1.1.1#SignedProperties"},
+        ),
         (also("http://example.test/x"), "verify.reference-http", {"uri": "http://example.test/x"}),
         (also("file:///etc/passwd"), "verify.reference-file", {"uri": "file:///etc/passwd"}),
         (also("other.xml"), "verify.reference-external", {"uri": "other.xml"}),
