@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from cryptography import x509
@@ -25,6 +25,7 @@ from broker.verify.c14n import reread
 from broker.verify.certificate import load
 from broker.verify.judgement import judge_document
 from broker.verify.names import DS, SIGNATURE
+from broker.verify.qualified import Service
 from broker.verify.signer import Policy
 from broker.verify.trust import Anchor, PublicKey, TrustSnapshot
 from broker.verify.trust_services import EXTRA, TSL, Kind, Listed, NotUnderstood, moment_of, one, text_of
@@ -52,6 +53,8 @@ _TERRITORY: Final = re.compile(r"[A-Z]{2}")
 _SEQUENCE: Final = re.compile(r"[0-9]{1,9}")
 _LONGEST: Final = timedelta(days=190)  # between two issues: six months (TS 119 612 §5.3.15)
 _AHEAD: Final = timedelta(minutes=5)  # how far an issuer's clock may be before ours
+_DAWN: Final = datetime.min.replace(tzinfo=UTC)
+_NEVER: Final = Service(name="", territory="", since=_DAWN, until=_DAWN)
 
 
 class ListRefused(ConfigError):
@@ -269,14 +272,15 @@ def _together(pointers: Iterable[Pointer]) -> dict[str, Pointer]:
 
 
 def anchors(lists: Sequence[TrustedList], kind: Kind, otherwise: Level = Level.NONE) -> tuple[Anchor, ...]:
-    """Return the certificates of all granted services of a kind, each once, as anchors.
+    """Return the certificates of all services of a kind, each once, as anchors.
 
+    One that was never granted counts at no moment; but what is listed so leads to no other service above it either.
     `otherwise` is what a signature below one of them is worth that is not qualified.
     """
     times: dict[x509.Certificate, list[Listed]] = {}
     for it in lists:
         for listed in it.services:
-            if listed.kind is kind and listed.times:
+            if listed.kind is kind:
                 for certificate in listed.certificates:
                     times.setdefault(certificate, []).append(listed)
     return tuple(
@@ -284,7 +288,7 @@ def anchors(lists: Sequence[TrustedList], kind: Kind, otherwise: Level = Level.N
             certificate=certificate,
             name=services[0].name,
             level=otherwise,
-            services=tuple(time for service in services for time in service.times),
+            services=tuple(time for service in services for time in service.times) or (_NEVER,),
         )
         for certificate, services in times.items()
     )

@@ -242,6 +242,32 @@ def test_a_withdrawn_service_leads_nowhere_though_an_anchor_be_above_it():
     assert examine(document, TrustSnapshot(anchors=gone), NOW).code == "verify.chain-untrusted"
 
 
+@pytest.mark.parametrize("status", ["withdrawn", "recognisedatnationallevel", "undersupervision"])
+def test_a_service_that_was_never_granted_leads_nowhere_though_a_granted_one_be_above_it(status):
+    between = CA.subordinate("Goniec Test Issuing CA", NOW)
+    certificate = between.credential.certificate
+    document = parsed(sign(FORM, PKI.personal(between, JAN), NOW, certificates="chain"), Limits())
+    never = replace(ENTRY, certificates=(certificate,), status=status)
+    for entries, other in (((ENTRY, never), ()), ((never, ENTRY), ()), ((ENTRY,), (never,))):
+        lists = [listed(*it) for it in (entries, other) if it]
+        trust = TrustSnapshot(anchors=anchors(lists, Kind.CERTIFICATES, Level.LOCAL))
+        assert examine(document, trust, NOW).code == "verify.chain-untrusted"
+    own = Anchor(certificate=CERTIFICATE, name="own", level=Level.LOCAL)
+    trust = TrustSnapshot(anchors=(own, *anchors([listed(never)], Kind.CERTIFICATES)))
+    assert examine(document, trust, NOW).level is Level.LOCAL
+    granted = replace(ENTRY, certificates=(certificate,))
+    assert len(anchors([listed(never, granted)], Kind.CERTIFICATES)) == 1
+    trust = TrustSnapshot(anchors=anchors([listed(never, granted)], Kind.CERTIFICATES))
+    assert examine(document, trust, NOW).level is Level.QUALIFIED
+
+
+@pytest.mark.parametrize("at", [datetime.min.replace(tzinfo=UTC), NOW, datetime.max.replace(tzinfo=UTC)])
+def test_a_service_that_was_never_granted_counts_at_no_moment_and_is_nobodys(at):
+    (never,) = anchors([listed(replace(ENTRY, status="withdrawn"))], Kind.CERTIFICATES, Level.LOCAL)
+    assert not never.counts(at)
+    assert never.report(at).services == ()
+
+
 def test_a_withdrawn_certificate_does_not_hide_another_one_of_the_same_authority():
     usage, subject = ("key_cert_sign", "crl_sign"), CERTIFICATE.subject
     renewed = CA.issue(subject, CA.credential.key, not_before=NOW - DAY, not_after=NOW + YEAR, usage=usage, ca=True)
