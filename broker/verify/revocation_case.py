@@ -100,13 +100,14 @@ class Case:
         crls: Sequence[Listed],
         ocsps: Sequence[Raw],
         at: datetime,
+        *,
+        newest: Sequence[Listed],
     ) -> None:
+        """`newest` are those of `crls` that no other of its kind follows."""
         self._chain = [asn1.Certificate.load(certificate.der) for certificate in chain]
         self._beside = [asn1.Certificate.load(der) for der in beside]
-        usable = [it for it in crls if all(revocation_list.understood(part.parsed) for part in it.parts)]
-        self._crls = [(it, asn1_crl.CertificateList.load(it.raw.octets)) for it in usable]
-        changes = [asn1_crl.CertificateList.load(it.changes.raw.octets) for it in usable if it.changes is not None]
-        self._lists = [*(listed for _, listed in self._crls), *changes]
+        self._parsed = {part: asn1_crl.CertificateList.load(part.raw.octets) for it in crls for part in it.parts}
+        self._newest, self._all = tuple(newest), tuple(crls)
         self._ocsps = ocsps
         self._at = at
         self.unknown: set[str] = set()  # certificates (SHA-256) of which an answer says that nobody there knows them
@@ -116,7 +117,7 @@ class Case:
         for raw in self._ocsps:
             answer = asn1_ocsp.OCSPResponse.load(raw.octets)
             said = _said(answer, self._chain[number], self._chain[number + 1])
-            told = self._told(number, verify_ocsp_response, [answer], said.places) if said is not None else None
+            told = self._told(number, verify_ocsp_response, self._newest, [answer], said.places) if said else None
             if told is not None and told.unknown:
                 self.unknown.add(certificate.report.sha256)
             elif told is not None and said is not None:
@@ -134,40 +135,45 @@ class Case:
                     digest=raw.digest,
                 )
 
-    def by_crl(self, number: int, certificate: Certificate) -> Status | None:
-        """Return what all lists together say of a certificate: it may take several (partitions, reasons, deltas)."""
-        told = self._told(number, verify_crl, []) if self._crls else None
-        if told is None:
-            return None
-        about = self._speaking_of(number)
-        parts = [part for it in about for part in it.parts]
-        this_update = min(it.as_of for it in about)
-        next_updates = [it.parsed.next_update_utc for it in parts if it.parsed.next_update_utc is not None]
-        return Status(
-            certificate=certificate.report.sha256,
-            good=told.revoked_at is None,
-            source=CRL,
-            produced_at=this_update,
-            this_update=this_update,
-            next_update=min(next_updates, default=None),
-            revoked_at=told.revoked_at,
-            reason=told.reason,
-            remembers=_of_all(revocation_list.remembers(it.parsed) for it in parts),
-            url=" ".join(it.raw.url for it in parts if it.raw.url),
-            digest=hashlib.sha256(b"".join(it.raw.octets for it in parts)).hexdigest(),
-        )
+    def by_crl(self, number: int, certificate: Certificate) -> Iterator[Status]:
+        """Yield what lists say of a certificate together, for it may take several (partitions, reasons, deltas).
 
-    def _speaking_of(self, number: int) -> list[Listed]:
+        First the newest, then all: what an older one says of a final revocation, the newer may have forgotten.
+        """
+        for lists in dict.fromkeys((self._newest, self._all)):
+            told = self._told(number, verify_crl, lists)
+            if told is None:
+                continue
+            about = self._speaking_of(number, lists)
+            parts = [part for it in about for part in it.parts]
+            this_update = min(it.as_of for it in about)
+            next_updates = [it.parsed.next_update_utc for it in parts if it.parsed.next_update_utc is not None]
+            yield Status(
+                certificate=certificate.report.sha256,
+                good=told.revoked_at is None,
+                source=CRL,
+                produced_at=this_update,
+                this_update=this_update,
+                next_update=min(next_updates, default=None),
+                revoked_at=told.revoked_at,
+                reason=told.reason,
+                remembers=_of_all(revocation_list.remembers(it.parsed) for it in parts),
+                url=" ".join(it.raw.url for it in parts if it.raw.url),
+                digest=hashlib.sha256(b"".join(it.raw.octets for it in parts)).hexdigest(),
+            )
+
+    def _speaking_of(self, number: int, lists: Sequence[Listed]) -> Sequence[Listed]:
         """Return the lists that may speak of a certificate: of its issuer's name, or made for others."""
         name = self._chain[number].issuer
-        about = [it for it, listed in self._crls if listed.issuer == name or _is_indirect(listed)]
-        return about or [it for it, _ in self._crls]
+        about = [it for it in lists if self._parsed[it].issuer == name or _is_indirect(self._parsed[it])]
+        return about or lists
 
     def _told(
         self,
         number: int,
         ask: Callable[..., Any],
-        answers: Sequence[asn1_ocsp.OCSPResponse],
+        lists: Sequence[Listed],
+        answers: Sequence[asn1_ocsp.OCSPResponse] = (),
         places: Container[int] = (),
     ) -> _Told | None:
         """Return what evidence says about a certificate, None if it proves nothing; `places` as `_Said` has them."""
@@ -180,7 +186,7 @@ class Case:
                 revinfo_manager=RevinfoManager(
                     registry,
                     POEManager(),
-                    crls=[CRLContainer(it) for it in self._lists],
+                    crls=[CRLContainer(self._parsed[part]) for it in lists for part in it.parts],
                     ocsps=[it for answer in answers for it in OCSPContainer.load_multi(answer)],
                     # `revocation.judge` asks about each of them, by evidence that need not be at hand here.
                     assertions=[NonRevokedStatusAssertion(it.sha256, self._at) for it in above],

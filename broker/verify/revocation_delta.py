@@ -1,4 +1,4 @@
-"""Which lists of changes (delta CRLs) belong to which lists, by RFC 5280 §5.2.4.
+"""Which lists of changes (delta CRLs) belong to which lists, and which lists are the newest: RFC 5280 §5.2.3, §5.2.4.
 
 The library takes any of the issuer's name and scope.  But changes to a newer list do not make an older one as new: what
 was revoked between the two stands in neither.  And what somebody else has signed changes nothing.
@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from datetime import datetime
 
 from cryptography import x509
 
@@ -45,6 +46,17 @@ def together(found: Sequence[Listed], issuers: Sequence[Certificate]) -> list[Li
     return kept
 
 
+def newest(found: Sequence[Listed], issuers: Sequence[Certificate]) -> list[Listed]:
+    """Return the lists, of those of one kind the newest alone: an older one still holds what it has let go.
+
+    `issuers` are all who may have signed lists.
+    """
+    kinds = {it: _kind(it, issuers) for it in found}
+    numbered = sorted((it for it in found if kinds[it] is not None), key=_age)
+    last = {kinds[it]: it for it in numbered}
+    return [it for it in found if last.get(kinds[it], it) is it]
+
+
 def _kind(listed: Listed, issuers: Iterable[Certificate]) -> _Kind | None:
     """Return of which kind a list is; None if nobody of the issuers has signed it, or it bears no number."""
     signer = next((it for it in issuers if revocation_list.is_signed(listed.parsed, listed.raw.octets, it)), None)
@@ -59,6 +71,11 @@ def _kind(listed: Listed, issuers: Iterable[Certificate]) -> _Kind | None:
 
 def _number(listed: Listed) -> int:
     return listed.parsed.extensions.get_extension_for_class(x509.CRLNumber).value.crl_number
+
+
+def _age(listed: Listed) -> tuple[int, datetime]:
+    """Return what is greater for a newer list; its changes count as they make it newer."""
+    return _number(listed.parts[-1]), listed.as_of
 
 
 def _base(changes: Listed) -> int:

@@ -62,9 +62,9 @@ def settle(
     found = revocation_delta.together([*_in_force(crls[:_PIECES], largest, window)], issuers)
     lists = _plain(certificates[1:], found)
     answers = [piece for piece in ocsps[:_PIECES] if len(piece.octets) <= LARGEST_OCSP and window.fits(piece)]
-    odd = [it for it in found if all(len(part.raw.octets) <= _LARGEST_ODD for part in it.parts)]
+    odd = [it for it in found if all(map(_is_legible, it.parts))]
     try:
-        case = Case(certificates, beside, odd, answers, at)
+        case = Case(certificates, beside, odd, answers, at, newest=revocation_delta.newest(odd, issuers))
         statuses = tuple(_statuses(case, certificates, lists))
         unknown = frozenset(case.unknown) - {it.certificate for it in statuses}
     except Exception:  # noqa: BLE001 - a library reads hostile octets: whatever it raises means that nothing is proven
@@ -109,17 +109,19 @@ def _statuses(case: Case, certificates: Sequence[Certificate], lists: Mapping[st
     """Yield what is told of single certificates; where there is a plain list of the issuer, it tells of all."""
     for number, (certificate, issuer) in enumerate(pairwise(certificates)):
         yield from case.by_ocsp(number, certificate)
-        if issuer_key(issuer.x509) in lists:
-            continue
-        status = case.by_crl(number, certificate)
-        if status is not None:
-            yield status
+        if issuer_key(issuer.x509) not in lists:
+            yield from case.by_crl(number, certificate)
 
 
 def _readable(ders: Iterable[bytes]) -> Iterator[Certificate]:
     for der in ders:
         with suppress(Fault):
             yield load(der)
+
+
+def _is_legible(part: Listed) -> bool:
+    """Whether the library may be given it: what costs too much, or is not understood, tells of nobody."""
+    return len(part.raw.octets) <= _LARGEST_ODD and revocation_list.understood(part.parsed)
 
 
 def _in_force(crls: Iterable[Raw], largest: int, window: _Window) -> Iterator[Listed]:
