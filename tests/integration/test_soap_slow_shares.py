@@ -20,7 +20,7 @@ import structlog.testing
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adapters.channels.soap.shares import Line, Lines, Memory, place, sort_of
+from adapters.channels.soap.shares import Holder, Line, Lines, Memory, holder, place, sort_of
 from adapters.testkit.box import Box, Submission
 from adapters.testkit.certificates import Credential
 from adapters.testkit.desk import Desk, always, receipt_for
@@ -110,6 +110,17 @@ def over(line: socket.socket, envelope: bytes) -> http.client.HTTPResponse:
     return response
 
 
+def first_word(lines: list[socket.socket]) -> bytes:
+    """How the first answer begins, whichever connection gets it."""
+    deadline = time.monotonic() + PATIENCE
+    while time.monotonic() < deadline:
+        for line in lines:
+            line.settimeout(0.05)
+            with suppress(TimeoutError):
+                return line.recv(12)
+    raise AssertionError
+
+
 def cut_off(line: socket.socket) -> bool:
     try:
         return line.recv(1) == b""
@@ -163,6 +174,38 @@ def test_a_partner_over_its_connections_is_told_to_come_later_and_no_other_is(
     deadline = time.monotonic() + PATIENCE
     while Box(url=url, tls=cast.context(portal)).submit(Submission(sender="portal")).status != 200:
         assert time.monotonic() < deadline
+
+
+def test_a_partner_without_a_number_of_its_own_takes_a_quarter_of_the_places_and_no_other_is_kept_out(
+    *, serve: Serve, cast: Cast, portal: Credential, notary: Credential, lines: list[Any]
+) -> None:
+    url = serve(connections=8)
+    for _ in range(2):
+        lines.append(dial(url, cast.context(notary)))
+        assert over(lines[-1], letter("notary")).status == 200
+    for _ in range(8):
+        lines.append(dial(url, cast.context(notary)))
+        refused = http.client.HTTPResponse(lines[-1])
+        refused.begin()
+        assert (refused.status, refused.headers["Retry-After"]) == (503, "5")
+    assert Box(url=url, tls=cast.context(portal)).submit(Submission(sender="portal")).status == 200
+
+
+def test_the_connections_of_a_partner_are_counted_together_whichever_certificate_it_shows(
+    *, serve: Serve, cast: Cast, portal: Credential, lines: list[Any]
+) -> None:
+    renewed = cast.client("portal-renewed")
+    partners = Partners([a_partner("portal", portal, renewed, connections=2)])
+    url = serve(partners=lambda: partners)
+    for credential, sent in ((portal, b""), (renewed, b""), (renewed, b"503"), (portal, b"503")):
+        lines.append(dial(url, cast.context(credential)))
+        if sent:
+            assert lines[-1].recv(12)[-3:] == sent
+        else:
+            assert over(lines[-1], letter("portal")).status == 200
+    signed_alone = dial(url, cast.context())
+    lines.append(signed_alone)
+    assert over(signed_alone, signed(letter("portal"), portal, datetime.now(UTC))).headers["Connection"] == "close"
 
 
 def test_a_partner_known_by_its_signature_alone_has_the_same_share(
@@ -253,15 +296,13 @@ def test_what_is_being_worked_on_is_not_given_up(
 def test_bytes_of_strangers_never_take_the_room_of_a_proven_partner(
     *, serve: Serve, cast: Cast, notary: Credential, lines: list[Any]
 ) -> None:
-    """Two strangers would hold 760 kB of 1,000; they get 750 together, so the second is asked to come later."""
+    """Two strangers would hold 760 kB of 1,000; they get 500 together, so one is asked to come later."""
     url = serve(buffered=1_000_000, limits=Limits(payload=100_000))
     head = b"POST /skrytka HTTP/1.1\r\nHost: x\r\nContent-Type: text/xml\r\nContent-Length: 390000\r\n\r\n"
     for source in ("127.0.0.2", "127.0.0.3"):
         lines.append(dial(url, cast.context(), source))
         lines[-1].sendall(head + b"x" * 380_000)
-    refused = http.client.HTTPResponse(lines[-1])
-    refused.begin()
-    assert refused.status == 503
+    assert first_word(lines) == b"HTTP/1.1 503"
     letter = Submission(sender="notary", document=b"y" * 90_000, headers=b"<!--" + b"z" * 180_000 + b"-->")
     assert Box(url=url, tls=cast.context(notary)).submit(letter).status == 200
 
@@ -300,22 +341,24 @@ PLACES, HOLDERS = ("a", "b", "c"), ("p", "q")
 @given(
     most=st.integers(1, 6),
     per_place=st.integers(1, 3),
-    cap=st.integers(1, 2),
+    cap=st.integers(0, 2),
+    alone=st.booleans(),
     steps=st.lists(st.tuples(st.sampled_from(["enter", "prove", "leave", "work"]), st.integers(0, 11))),
 )
 def test_no_script_of_connections_goes_over_a_cap_or_loses_count(
-    most: int, per_place: int, cap: int, steps: list[tuple[str, int]]
+    *, most: int, per_place: int, cap: int, alone: bool, steps: list[tuple[str, int]]
 ) -> None:
     cut: set[int] = set()
     made = [Line(place=PLACES[i % 3], cut=lambda i=i: cut.add(i)) for i in range(12)]  # type: ignore[misc]
     lines = Lines(most, per_place, believed=False)
     inside: set[int] = set()
+    part = cap or max(1, most * 3 // 4 if alone else most // 4)
     for step, i in steps:
         if step == "enter" and i not in inside and not made[i].holder:
             if lines.enter(made[i]):
                 inside.add(i)
         elif step == "prove":
-            lines.prove(made[i], HOLDERS[i % 2], cap)
+            lines.prove(made[i], Holder(name=HOLDERS[i % 2], connections=cap, alone=alone))
         elif step == "leave":
             lines.leave(made[i])
             inside.discard(i)
@@ -326,30 +369,73 @@ def test_no_script_of_connections_goes_over_a_cap_or_loses_count(
         cut.clear()
         assert len(lines) == len(inside) <= most
         strangers = Counter(made[i].place for i in inside if not made[i].holder)
-        holders = Counter(made[i].holder for i in inside if made[i].holder)
+        holders = Counter(it.name for i in inside if (it := made[i].holder))
         assert all(count <= per_place for count in strangers.values())
-        assert all(count <= cap for count in holders.values())
+        assert all(count <= part for count in holders.values())
         assert (dict(lines._places), dict(lines._held)) == (dict(strangers), dict(holders))
 
 
-@given(st.lists(st.tuples(st.integers(0, 3), st.integers(1, 400))))
-def test_memory_is_never_promised_twice(wants: list[tuple[int, int]]) -> None:
-    memory = Memory(1_000, 300, believed=False)
-    lines = [Line(place="a", cut=list), Line(place="b", cut=list), Line(place="c", cut=list)]
-    lines.append(Line(place="d", cut=list, holder="partner"))
-    taken: list[tuple[str, int]] = []
+@given(st.lists(st.tuples(st.integers(0, 5), st.integers(1, 400))), st.sampled_from([100, 300]))
+def test_memory_is_never_promised_twice(wants: list[tuple[int, int]], one: int) -> None:
+    memory = Memory(1_000, one, believed=False)
+    lines = [Line(place=place, cut=list) for place in "abc"]
+    lines.extend(Line(place="d", cut=list, holder=Holder(name=name)) for name in "apq")
+    taken: list[tuple[Any, int]] = []
+    held = Counter[Any]()
     for i, count in wants:
         with suppress(Unavailable):
             taken.append((memory.take(lines[i], count), count))
-    held = Counter[str]()
-    for whose, count in taken:
-        held[whose] += count
+            held[taken[-1][0]] += count
     assert held.total() <= 1_000
-    assert held.total() - held[""] <= 750
-    assert all(held[one] <= 300 for one in "abc")
+    assert sum(held[False, place] for place in "abc") <= 500
+    assert all(count <= max(250, one) for count in held.values())
     for whose, count in taken:
         memory.give(whose, count)
     assert not memory._held
+    assert not memory._sums.total()
+
+
+def refused(memory: Memory, line: Line, count: int) -> bool:
+    try:
+        memory.take(line, count)
+    except Unavailable:
+        return True
+    return False
+
+
+def test_one_partner_and_all_strangers_together_leave_a_quarter_to_the_others() -> None:
+    town, portal = (Line(place="d", cut=list, holder=Holder(name=name)) for name in ("town", "portal"))
+    memory = Memory(1_000, 100, believed=False)
+    assert [refused(memory, town, 50) for _ in range(6)] == [False] * 5 + [True]
+    assert [refused(memory, Line(place=place, cut=list), 250) for place in "abc"] == [False, False, True]
+    assert [refused(memory, portal, 50) for _ in range(6)] == [False] * 5 + [True]
+
+
+def test_who_is_alone_has_three_quarters_and_who_may_have_little_has_one_message() -> None:
+    alone = Line(place="d", cut=list, holder=Holder(name="portal", alone=True))
+    memory = Memory(1_000, 100, believed=False)
+    assert [refused(memory, alone, 50) for _ in range(16)] == [False] * 15 + [True]
+    small = Memory(1_000, 600, believed=False)
+    town = Line(place="d", cut=list, holder=Holder(name="town"))
+    assert [refused(small, town, 300) for _ in range(3)] == [False, False, True]
+
+
+def test_where_senders_are_believed_only_the_total_counts() -> None:
+    memory = Memory(1_000, 100, believed=True)
+    assert [refused(memory, Line(place="a", cut=list), 250) for _ in range(5)] == [False] * 4 + [True]
+
+
+def test_a_share_is_the_partners_or_that_of_all_who_have_the_certificate(
+    portal: Credential, notary: Credential
+) -> None:
+    town, office = a_partner("town", portal, connections=2), a_partner("office", portal, connections=3)
+    by_message = a_partner("shop")  # has no certificate to come by
+    both = Partners([town, office, by_message])
+    assert holder((town,), "k1", both) == holder((town,), "k2", both) == Holder(name="partner town", connections=2)
+    assert holder((town, office), "k", both) == Holder(name="k", connections=5, alone=True)
+    third = a_partner("notary", notary)
+    assert holder((town, third), "k", Partners([town, office, third])) == Holder(name="k")
+    assert holder((third,), "k", Partners([third, by_message])) == Holder(name="partner notary", alone=True)
 
 
 @pytest.mark.parametrize(

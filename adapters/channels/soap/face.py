@@ -36,7 +36,7 @@ from adapters.channels.soap.endpoint import (
 from adapters.channels.soap.sender import Gate
 from adapters.channels.soap.server import LINGER_BYTES, LINGER_SECONDS
 from adapters.channels.soap.settings import SoapSettings
-from adapters.channels.soap.shares import Bench, Line, Lines, Memory
+from adapters.channels.soap.shares import Bench, Line, Lines, Memory, holder
 from adapters.wire import soap
 from adapters.wire.multipart import Part
 from adapters.wire.notes import Notes
@@ -88,7 +88,7 @@ class _Body:
     def __init__(self, memory: Memory, line: Line) -> None:
         self._memory = memory
         self._line = line
-        self._counted: Counter[str] = Counter()
+        self._counted: Counter[tuple[bool, str]] = Counter()
         self._buffer = BytesIO()
         self.size = 0
 
@@ -247,7 +247,7 @@ class Face:
         """Count the connection for a partner that has proven itself by its message; return False if it has too many."""
         if partner is None or line.holder or not self._settings.proof:
             return True
-        return self._lines.prove(line, f"partner {partner.id}", partner.connections)
+        return self._lines.prove(line, holder((partner,), "", self._gate.partners()))
 
     async def _receive(self, request: HttpRequest, body: _Body, limits: Limits) -> Sequence[Part] | None:
         """Take the whole body in, and return where its parts stand if it is in parts.

@@ -23,7 +23,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
 
 from adapters.channels.soap import faults, refused
 from adapters.channels.soap.endpoint import announced
-from adapters.channels.soap.shares import RETRY_AFTER, Line, Lines, place, share, sort_of
+from adapters.channels.soap.shares import RETRY_AFTER, Line, Lines, holder, place, sort_of
 from adapters.channels.soap.tls import client_key
 from adapters.wire.notes import Notes
 from broker.errors import Malformed, Rejection, TooLarge
@@ -185,8 +185,9 @@ class Watchful(H11Protocol):
     def _prove(self, line: Line, transport: asyncio.Transport) -> bool:
         """Count the connection for the partner whose certificate TLS has shown; return False if it has too many."""
         line.key = client_key(transport.get_extra_info("ssl_object"))
-        holders = self._terms.partners().of(Credential(proof=Proof.TLS, key=line.key)) if line.key else ()
-        return not holders or self._terms.lines.prove(line, line.key, share(holders))
+        partners = self._terms.partners()
+        holders = partners.of(Credential(proof=Proof.TLS, key=line.key)) if line.key else ()
+        return not holders or self._terms.lines.prove(line, holder(holders, line.key, partners))
 
     def _arm(self) -> None:
         if self._watch is None:

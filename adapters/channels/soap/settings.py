@@ -52,7 +52,8 @@ class SoapSettings(KindSettings):
 
     connections: int = Field(default=1_000, ge=1)
     """Open connections.  One more takes the place of that which has been unproven for longest; where there is none,
-    it is told to come back later."""
+    it is told to come back later.  A partner without `connections` of its own may have a quarter of them, or three if
+    it is the only one with a certificate."""
 
     connections_per_address: int = Field(default=100, ge=1)
     """Of these, from one address (IPv6: one /64) while it is not proven who is there.  Not counted where senders are
@@ -66,7 +67,8 @@ class SoapSettings(KindSettings):
 
     buffered: int = Field(default=400_000_000, ge=1_000_000)
     """Bytes of messages held in memory over all connections; over it senders are told to come back later.  Those who
-    are not proven get three quarters of it together, and one address of them a quarter."""
+    are not proven get half of it together, and one address of them a quarter; one partner a quarter, or three if it is
+    the only one with a certificate; each always one message."""
 
     patience: float = Field(default=20, gt=0)
     """How long TLS may take to begin, how long the head of a request, and its body beyond what `slowest` gives it."""

@@ -1,7 +1,8 @@
 """Who holds how much of the channel: connections, messages being worked on, memory.
 
 Until it is proven who is there, a connection counts for its address; afterwards for its partner.  So a stranger can
-take nothing from a partner, and no partner from another.  When every place is taken, the connection that has been
+take nothing from a partner, and no partner from another: what strangers may have together and what one partner may
+have leave a quarter to all others.  When every place is taken, the connection that has been
 unproven for longest gives up its own: whoever opens thousands of slow ones pushes out his own, and an honest client
 needs a place only for as long as it takes to prove itself.
 """
@@ -19,11 +20,24 @@ from threading import Lock
 from typing import Final
 
 from broker.errors import Unavailable
-from broker.partner import Partner
+from broker.partner import Partner, Partners
 
 RETRY_AFTER: Final = timedelta(seconds=5)  # told to a partner that is over its share
 SMALL: Final = 1_000_000  # bytes of a message that never waits for others
 _PREFIX: Final = 64  # of IPv6: what one customer of a provider gets is one place
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Holder:
+    """Whose share it is: a partner's, or that of several who have one certificate."""
+
+    name: str
+    connections: int = 0  # it may have open; 0: what its part of all comes to
+    alone: bool = False  # there is nobody to share with
+
+    def part(self, of: int) -> int:
+        """Return how much of something it may have that others need as well."""
+        return of * 3 // 4 if self.alone else of // 4
 
 
 @dataclass(eq=False, slots=True, kw_only=True)
@@ -33,9 +47,8 @@ class Line:
     place: str  # where it comes from
     cut: Callable[[], None]  # closes it
     key: str = ""  # SHA-256 of the client's certificate, if TLS has shown one
-    holder: str = ""  # whose share it counts for, once it is proven
+    holder: Holder | None = None  # whose share it counts for, once it is proven
     working: bool = False  # a whole message has come by it and is being worked on
-    turned_away: bool = False  # no place was left for it
 
 
 @dataclass(slots=True)
@@ -64,15 +77,15 @@ class Lines:
         self._places[line.place] += 1
         return True
 
-    def prove(self, line: Line, holder: str, most: int) -> bool:
-        """Count a connection for who was proven to be there; return False if that is more than `most` (0: no cap)."""
-        if line not in self._open or line.holder == holder:
+    def prove(self, line: Line, holder: Holder) -> bool:
+        """Count a connection for who was proven to be there; return False if that is more than he may have."""
+        if line not in self._open or line.holder is not None:
             return True
-        if most and self._held[holder] >= most:
+        if self._held[holder.name] >= (holder.connections or max(1, holder.part(self.most))):
             return False
         self._uncount(line)
         line.holder = holder
-        self._held[holder] += 1
+        self._held[holder.name] += 1
         return True
 
     def leave(self, line: Line) -> None:
@@ -93,7 +106,7 @@ class Lines:
         return True
 
     def _uncount(self, line: Line) -> None:
-        counter, name = (self._held, line.holder) if line.holder else (self._places, line.place)
+        counter, name = (self._held, line.holder.name) if line.holder else (self._places, line.place)
         counter[name] -= 1
         if counter[name] <= 0:
             del counter[name]
@@ -127,30 +140,34 @@ class Turns:
 class Memory:
     """Bytes of messages that are held.  Only the loop's thread touches it.
 
-    Strangers get three quarters of it together, and one address of them a quarter, but always one message.
+    Strangers get half of it together, one address of them a quarter, and one partner its part, but each always one
+    message.
     """
 
     most: int
     one: int  # the largest message
     believed: bool
-    _held: Counter[str] = field(default_factory=Counter)  # by place; "" for those who are proven
+    _held: Counter[tuple[bool, str]] = field(default_factory=Counter)  # by whether it is proven, and partner or place
+    _sums: Counter[bool] = field(default_factory=Counter)  # of these, what the proven hold and what the others do
 
-    def take(self, line: Line, count: int) -> str:
+    def take(self, line: Line, count: int) -> tuple[bool, str]:
         """Count bytes for a connection and return whom they were counted for; raise Unavailable if it is too much."""
-        whose = "" if line.holder or self.believed else line.place
-        held = self._held.total()
-        full = held + count > self.most
-        if whose:
-            strangers = held - self._held[""]
-            full |= strangers + count > max(self.most * 3 // 4, self.one)
-            full |= self._held[whose] + count > max(self.most // 4, self.one)
+        holder = line.holder
+        whose = (False, line.place) if holder is None else (True, holder.name)
+        full = self._sums.total() + count > self.most
+        if not self.believed:
+            part = self.most // 4 if holder is None else holder.part(self.most)
+            full |= self._held[whose] + count > max(part, self.one)
+            full |= holder is None and self._sums[False] + count > max(self.most // 2, self.one)
         if full:
             raise Unavailable("too many bytes are being received", retry_after=RETRY_AFTER)
         self._held[whose] += count
+        self._sums[whose[0]] += count
         return whose
 
-    def give(self, whose: str, count: int) -> None:
+    def give(self, whose: tuple[bool, str], count: int) -> None:
         """Count bytes out again."""
+        self._sums[whose[0]] -= count
         self._held[whose] -= count
         if not self._held[whose]:
             del self._held[whose]
@@ -185,10 +202,14 @@ class Bench:
                 self._changed.notify_all()
 
 
-def share(holders: tuple[Partner, ...]) -> int:
-    """Return how many connections the partners that have one certificate together may open; 0 for any number."""
-    caps = [one.connections for one in holders]
-    return sum(caps) if all(caps) else 0
+def holder(of: tuple[Partner, ...], key: str, partners: Partners) -> Holder:
+    """Return whose share it is that these partners are there, who have the certificate `key` (SHA-256), one or more."""
+    caps, ids = [one.connections for one in of], {one.id for one in of}
+    return Holder(
+        name=f"partner {of[0].id}" if len(of) == 1 else key,
+        connections=sum(caps) if all(caps) else 0,
+        alone=not any(one.certificates for one in partners.all.values() if one.id not in ids),
+    )
 
 
 def place(address: str) -> str:
