@@ -526,10 +526,17 @@ TEXTS: dict[str, Text] = {
     ),
     "verify.signing-certificate-missing": Text(
         number=369,
-        pl="Podpis nie wiąże swojego certyfikatu (brak SigningCertificate), więc certyfikat można by podmienić.",
-        en="The signature does not bind its certificate (no SigningCertificate), so the certificate could be swapped.",
+        pl="Podpis nie wiąże swojego certyfikatu (brak SigningCertificate, a KeyInfo nie jest podpisane), więc certyfikat można by podmienić.",
+        en="The signature does not bind its certificate (no SigningCertificate, and KeyInfo is not signed), so the certificate could be swapped.",
         hint_pl=_PROGRAM_PL,
         hint_en=_PROGRAM_EN,
+    ),
+    "verify.signing-certificate-ambiguous": Text(
+        number=1104,
+        pl="Podpisane KeyInfo zawiera kilka certyfikatów ({count}); wartość podpisu powinna pasować do klucza dokładnie jednego z nich, a pasuje do kluczy tylu: {fitting}.",
+        en="The signed KeyInfo holds several certificates ({count}); the signature value should fit the key of exactly one of them, and fits the keys of {fitting}.",
+        hint_pl="Jeżeli dokumentu nie zmieniono, błąd leży po stronie programu podpisującego; proszę go zaktualizować lub użyć innego i podpisać na nowo.",
+        hint_en="If the document was not changed, the signing program is at fault; update it or use another, and sign anew.",
     ),
     "verify.signing-certificate-mismatch": Text(
         number=370,

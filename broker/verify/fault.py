@@ -149,6 +149,7 @@ _BY_VERDICT: Final[Mapping[SubIndication, tuple[str, ...]]] = {
     SubIndication.NO_SIGNING_CERTIFICATE_FOUND: (
         "certificate-missing",
         "signing-certificate-missing",
+        "signing-certificate-ambiguous",
         "signing-certificate-mismatch",
         "signing-certificate-issuer",
         "signing-certificate-other",

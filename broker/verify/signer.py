@@ -96,7 +96,20 @@ def _bound(
         raise Fault("verify.certificate-missing", "ds:KeyInfo")
     if properties.certificates:
         return xades.bound(properties.certificates, beside, lambda it: it.key is not None and fits(it.key))
-    signed_key_info = any(it.target is parts.key_info and it.fault is None for it in references)
-    if signed_key_info and len(beside) == 1:
-        return beside[0]
+    if any(it.target is parts.key_info and it.fault is None for it in references):
+        return _of_signed_key_info(beside, fits)
     raise Fault("verify.signing-certificate-missing", "xades:SigningCertificate")
+
+
+def _of_signed_key_info(beside: Sequence[Certificate], fits: Fits) -> Certificate:
+    """Return the signer's certificate of a KeyInfo that the signature covers: none in it can be swapped; raise Fault.
+
+    It may hold the others of the path too (ETSI TS 101 903 §4.4.1): then the key tells the signer's, if it is of one.
+    """
+    if len(beside) == 1:
+        return beside[0]
+    fitting = [it for it in beside if it.key is not None and fits(it.key)]
+    if len(fitting) == 1:
+        return fitting[0]
+    facts = {"count": str(len(beside)), "fitting": str(len(fitting))}
+    raise Fault("verify.signing-certificate-ambiguous", "ds:KeyInfo", **facts)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from base64 import b64encode
 from functools import partial
 
 from adapters.testkit.pki import JAN
@@ -159,9 +160,14 @@ expect(
     "the-chain-alone",
 )
 expect(
-    "signing-certificate-missing",
-    partial(signed, binding="key-info", certificates="chain"),
-    "signed-key-info-with-a-chain",
+    "signing-certificate-ambiguous",
+    rewritten(
+        "(<ds:X509Certificate>)[^<]*(</ds:X509Certificate>)",
+        "".join(rf"\g<1>{b64encode(it.der).decode()}\g<2>" for it in (PKI.other_person, PKI.organisation)),
+        BASELINE,
+        binding="key-info",
+    ),
+    "signed-key-info-of-others",
 )
 expect(
     "signing-certificate-mismatch",

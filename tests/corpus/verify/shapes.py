@@ -71,6 +71,7 @@ for _name, _recipe in {
     "no-transform-of-the-properties": replace(QUALIFIED, properties=""),
     "binding-of-version-1": replace(BASELINE, binding="v1"),
     "signed-key-info": replace(BASELINE, binding="key-info"),
+    "signed-key-info-with-the-chain": replace(BASELINE, binding="key-info", certificates="chain"),
     "with-a-bare-key": replace(BASELINE, key_value=True),
     "with-the-chain": replace(BASELINE, certificates="chain"),
     "signing-time-with-an-offset": replace(BASELINE, time=with_offset),
@@ -88,6 +89,18 @@ _accept(
     lambda: _signed(
         form=FORM.replace(b"<wnio:Kwota>", b'<wnio:Kwota Id="sum">'),
         extra_references=(reference("#sum", (EXCLUSIVE,), "sha512"),),
+    ),
+)
+_accept(
+    "enveloping-that-names-an-encoding",
+    lambda: sign(
+        FORM,
+        PKI.person,
+        AT,
+        ENVELOPING,
+        rewrite=lambda text: text.replace(
+            '<ds:Object Id="object-', '<ds:Object MimeType="text/xml" Encoding="UTF-8" Id="object-', 1
+        ),
     ),
 )
 _accept(

@@ -77,6 +77,7 @@ SHAPES = {
     "no prefix, no transform of the properties": (replace(QUALIFIED, prefix="", properties=""), "enveloped-xpath"),
     "version 1 binding": (replace(BASELINE, binding="v1"), "enveloped"),
     "signed KeyInfo": (replace(BASELINE, binding="key-info"), "enveloped"),
+    "signed KeyInfo with the chain": (replace(BASELINE, binding="key-info", certificates="chain"), "enveloped"),
     "later properties": (
         replace(
             BASELINE,

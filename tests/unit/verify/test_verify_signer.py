@@ -11,6 +11,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ed25519
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
+from adapters.testkit.certificates import Credential
 from adapters.testkit.signer import sign
 from adapters.testkit.signing.recipe import PLAIN
 from broker.evidence import Indication, Level
@@ -117,17 +118,72 @@ def test_a_bound_certificate_must_be_beside_the_signature() -> None:
     )
 
 
-@pytest.mark.parametrize("beside", [1, 2])
-def test_a_signed_key_info_binds_the_one_certificate_that_it_holds(beside: int) -> None:
-    held = "".join(
-        f"<ds:X509Certificate>{b64encode(it).decode()}</ds:X509Certificate>"
-        for it in [PKI.person.der, PKI.other_person.der][:beside]
-    )
+def in_signed_key_info(*ders: bytes, by: Credential = PKI.person) -> bytes:
+    """Signed by the person, who signs KeyInfo with these certificates in it."""
+    held = "".join(f"<ds:X509Certificate>{b64encode(it).decode()}</ds:X509Certificate>" for it in ders)
 
     def put(text: str) -> str:
         return re.sub("<ds:X509Data>.*</ds:X509Data>", f"<ds:X509Data>{held}</ds:X509Data>", text)
 
-    report = judged(sign(FORM, PKI.person, AT, binding="key-info", rewrite=put))
-    assert (report.code, report.place) == (
-        ("", "") if beside == 1 else ("verify.signing-certificate-missing", "ds:Signature[1]/xades:SigningCertificate")
+    return sign(FORM, by, AT, binding="key-info", rewrite=put)
+
+
+def test_a_key_of_a_kind_that_is_not_taken_fits_nothing() -> None:
+    on_a_curve = PKI.elliptic_person
+    assert judged(in_signed_key_info(odd(), on_a_curve.der, by=on_a_curve)).code == ""
+
+
+def twin() -> bytes:
+    """Another certificate of the person's key."""
+    return PKI.personal(PKI.qualified_ca, PKI.person.person, usage=("digital_signature",)).der
+
+
+@pytest.mark.parametrize(
+    "ders",
+    [
+        (PKI.person.der,),
+        (PKI.person.der, PKI.qualified_ca.credential.der),
+        (PKI.qualified_ca.credential.der, PKI.other_person.der, PKI.person.der),
+        (PKI.person.der, odd(), PKI.person.der),
+    ],
+)
+def test_of_a_signed_key_info_the_certificate_whose_key_fits_is_bound(ders: tuple[bytes, ...]) -> None:
+    report = judged(in_signed_key_info(*ders))
+    assert (report.code, report.level) == ("", Level.QUALIFIED)
+    assert report.signatures[0].certificate
+    assert report.signatures[0].certificate.sha256 == PERSON
+
+
+@pytest.mark.parametrize(
+    ("ders", "facts"),
+    [
+        ((PKI.qualified_ca.credential.der, PKI.other_person.der), {"count": "2", "fitting": "0"}),
+        ((PKI.person.der, PKI.qualified_ca.credential.der, twin()), {"count": "3", "fitting": "2"}),
+    ],
+)
+def test_if_not_exactly_one_of_several_fits_a_signed_key_info_binds_none(
+    ders: tuple[bytes, ...], facts: dict[str, str]
+) -> None:
+    report = judged(in_signed_key_info(*ders))
+    assert (report.code, report.place, report.facts) == (
+        "verify.signing-certificate-ambiguous",
+        "ds:Signature[1]/ds:KeyInfo",
+        facts,
     )
+    assert (report.indication, report.signatures[0].certificate) == (Indication.INDETERMINATE, None)
+
+
+def test_the_one_certificate_of_a_signed_key_info_is_held_to_whether_its_key_fits_or_not() -> None:
+    report = judged(in_signed_key_info(PKI.other_person.der))
+    assert (report.code, report.place) == (
+        "verify.signature-value-mismatch",
+        "ds:Signature[1]/ds:SignatureValue",
+    )
+
+
+def test_a_key_info_that_was_changed_binds_none() -> None:
+    document = in_signed_key_info(PKI.person.der).replace(
+        b"</ds:X509Data>", b"<ds:X509SKI>AAAA</ds:X509SKI></ds:X509Data>"
+    )
+    (signature,) = judged(document).signatures
+    assert (signature.code, signature.certificate) == ("verify.digest-mismatch", None)
