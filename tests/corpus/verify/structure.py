@@ -225,9 +225,9 @@ expect(
     "enveloping-base64",
     edited(
         "(</ds:Signature>)",
-        r"<ds:Object Encoding=''><xades:QualifyingProperties xmlns:xades='http://uri.etsi.org/01903/v1.3.2#'/></ds:Object>\1",
+        r"<ds:Object Encoding='http://www.w3.org/2000/09/xmldsig#base64'><xades:QualifyingProperties xmlns:xades='http://uri.etsi.org/01903/v1.3.2#'/></ds:Object>\1",
     ),
-    "an-empty-encoding",
+    "properties-that-say-so",
 )
 expect(
     "enveloping-form",
