@@ -22,9 +22,10 @@ from broker.errors import Malformed, TooLarge, Unavailable
 from broker.model import Document, Envelope
 from broker.vocabulary import VOCABULARY, apart
 
-__all__ = ["DS", "XADES", "Limits", "Parse", "again", "enveloped", "head", "read"]
+__all__ = ["BASE64", "DS", "XADES", "Limits", "Parse", "again", "enveloped", "head", "read"]
 
 DS: Final = "http://www.w3.org/2000/09/xmldsig#"
+BASE64: Final = DS + "base64"
 XADES: Final = "http://uri.etsi.org/01903/"  # every version of XAdES begins so
 
 # Of one piece, fed to the parser between two looks at the counts.
@@ -282,11 +283,15 @@ class Parse:
 
 
 def _form(root: etree._Element) -> etree._Element:
-    """Return the root, or the one element that a root signature holds in its one `ds:Object` for content."""
+    """Return the root, or the one element that a root signature holds in its one `ds:Object` for content.
+
+    What an Object says of its encoding is for people (XMLDSig 1.1 §4.5), and "UTF-8" is common; but one that says to be
+    Base64 would be decoded by whoever believes it.
+    """
     if root.tag != f"{{{DS}}}Signature":
         return root
     contents = enveloped(root)
-    if len(contents) != 1 or contents[0].get("Encoding") is not None:
+    if len(contents) != 1 or contents[0].get("Encoding") == BASE64:
         return root
     held = contents[0]
     elements = list(held.iterchildren(etree.Element))

@@ -13,7 +13,7 @@ from broker.cdata import parting
 from broker.errors import Invalid, UnknownForm
 from broker.evidence import told
 from broker.model import Document, Form, Valid
-from broker.parse import DS, enveloped
+from broker.parse import BASE64, DS, enveloped
 from broker.ports import Catalogue
 
 _TEXT = "text()"
@@ -59,8 +59,10 @@ def _no_single_form(signature: etree._Element, place: str) -> UnknownForm:
     objects = enveloped(signature)
     contents = [_content(held) for held in objects]
     if not any(contents):
-        return UnknownForm("validate.no-form-in-signature", place=place)
-    if len(objects) == 1 and (contents[0] == [_TEXT] or objects[0].get("Encoding") is not None):
+        within = next(signature.iterfind(f"{{{DS}}}Object/{{{DS}}}Signature"), None)
+        reason = "no-form-in-signature" if within is None else "signature-in-signature"
+        return UnknownForm(f"validate.{reason}", place=place)
+    if len(objects) == 1 and (contents[0] == [_TEXT] or objects[0].get("Encoding") == BASE64):
         return UnknownForm("validate.enveloped-base64", place=place)
     said = ", ".join(name for content in contents for name in content or ["ds:Object"])
     return UnknownForm("validate.several-contents", place=place, facts={"contents": told(said)})

@@ -54,4 +54,11 @@ TEXTS: dict[str, Text] = {
         hint_pl="Proszę zapisać całą wartość w jednej sekcji albo wcale bez sekcji, ze znakami „<” i „&” zapisanymi jako odwołania (lt, amp); podpis obejmuje treść, a nie jej zapis, więc dokumentu nie trzeba podpisywać na nowo.",
         hint_en='Write the whole value in one section, or without any, with "<" and "&" as references (lt, amp); a signature covers the text and not its spelling, so the document need not be signed anew.',
     ),
+    "validate.signature-in-signature": Text(
+        number=207,
+        pl="Podpis, który jest elementem głównym, zawiera w ds:Object inny podpis zamiast formularza.",
+        en="The signature that is the root element holds another signature in its ds:Object, and not a form.",
+        hint_pl="Podpis otaczający nie może otaczać drugiego podpisu otaczającego; kolejne osoby podpisują formularz podpisem otoczonym (enveloped) albo kontrasygnatą.",
+        hint_en="An enveloping signature cannot envelope another one; let others sign the form by enveloped signatures, or countersign.",
+    ),
 }

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from functools import partial
 
 from adapters.testkit.pki import JAN
-from adapters.testkit.signer import sign_on_platform
+from adapters.testkit.signer import sign, sign_on_platform
 from adapters.testkit.signing.recipe import BASELINE, ENVELOPING, EXCLUSIVE
 from tests.corpus.verify.recipes import edited
 from tests.corpus.verify.scene import AT, FORM, PKI
@@ -32,6 +32,9 @@ for _what, _new in {
 REFUSED["cdata-in-value--in-an-enveloped-form"] = edited(">100<", ">1<![CDATA[00]]><", ENVELOPING)
 REFUSED["cdata-in-value--behind-a-line-end"] = edited(
     "100", "\n<![CDATA[100]]>", BASELINE, form=FORM.replace(b"100", b"\n100")
+)
+REFUSED["signature-in-signature--enveloping-twice"] = lambda: sign(
+    sign(FORM, PKI.person, AT, ENVELOPING), PKI.other_person, AT, ENVELOPING
 )
 for _reason, _parting in {"cdata": "<![CDATA[]]>", "comment": "<!-- -->"}.items():
     for _what, _recipe in {"a-signing-time": BASELINE, "the-signing-time-of-an-enveloping-one": ENVELOPING}.items():
