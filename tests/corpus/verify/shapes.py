@@ -104,18 +104,6 @@ _accept(
     ),
 )
 _accept(
-    "enveloping-that-names-an-encoding",
-    lambda: sign(
-        FORM,
-        PKI.person,
-        AT,
-        ENVELOPING,
-        rewrite=lambda text: text.replace(
-            '<ds:Object Id="object-', '<ds:Object MimeType="text/xml" Encoding="UTF-8" Id="object-', 1
-        ),
-    ),
-)
-_accept(
     "siblings-of-one-firm",
     lambda: sign(
         sign(FORM, of_a_firm("ANNA", "PASUA-AB123456"), AT, QUALIFIED),
