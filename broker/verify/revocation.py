@@ -130,12 +130,15 @@ class Evidence:
 
     def status(self, certificate: Certificate, issuer: str) -> Status | None:
         """Return the newest that is known of a certificate; a final revocation, whichever tells of it."""
-        own = self.statuses.get(certificate.report.sha256)
-        listed = self.lists.get(issuer)
+        return next(iter(self.words(certificate, issuer)), None)
+
+    def words(self, certificate: Certificate, issuer: str) -> Sequence[Status]:
+        """Return all that is known of a certificate, what prevails first."""
+        own, listed = self.statuses.get(certificate.report.sha256), self.lists.get(issuer)
         if listed is None:
-            return own
+            return () if own is None else (own,)
         other = listed.status(certificate.report.sha256, certificate.x509.serial_number)
-        return other if own is None else _prevailing(own, other)
+        return (other,) if own is None else sorted((own, other), key=_weight, reverse=True)
 
     def adding(self, settled: Settled) -> Evidence:
         """Return the evidence with what was settled: an older answer replaces no newer one."""
@@ -233,7 +236,8 @@ def _report(
     certificate: Certificate, evidence: Evidence, issuer: str, freshness: timedelta, when: _When, *, signer: bool
 ) -> RevocationReport:
     own = certificate.report
-    status = evidence.status(certificate, issuer)
+    words = evidence.words(certificate, issuer)
+    status = words[0] if words else None
     if signer and (status is None or status.good) and short_term.is_short(certificate, freshness):
         return RevocationReport(
             subject=own.subject,
@@ -249,8 +253,10 @@ def _report(
         return RevocationReport(
             subject=own.subject, certificate=own.sha256, status="unknown", code=code, silent_since=silent
         )
-    until = good_until(status, freshness, signer=signer)
-    said, code = _verdict(status, certificate, until, when, signer=signer)
+    judged = [(it, *_verdict(it, certificate, freshness, when, signer=signer)) for it in words]
+    status, said, code = judged[0]
+    if code == UNOBTAINABLE:  # whoever can tell no more takes nothing from what another has proven
+        status, said, code = next((it for it in judged if not it[2]), judged[0])
     return RevocationReport(
         subject=own.subject,
         certificate=own.sha256,
@@ -261,7 +267,7 @@ def _report(
         produced_at=status.produced_at,
         this_update=status.this_update,
         next_update=status.next_update,
-        until=until,
+        until=good_until(status, freshness, signer=signer),
         revoked_at=status.revoked_at,
         reason=status.reason,
         digest=status.digest,
@@ -270,7 +276,7 @@ def _report(
 
 
 def _verdict(
-    status: Status, certificate: Certificate, until: datetime, when: _When, *, signer: bool
+    status: Status, certificate: Certificate, freshness: timedelta, when: _When, *, signer: bool
 ) -> tuple[str, str]:
     """Return the word and the code, which is empty if all is well."""
     if status.revoked_at is not None and status.revoked_at <= when.at:
@@ -278,11 +284,12 @@ def _verdict(
             return "revoked", REVOKED if signer else CA_REVOKED
         return "on-hold", ON_HOLD
     ended = certificate.report.not_after
-    if status.this_update > ended and (status.remembers is None or status.remembers > ended):
+    forgets = status.remembers is None or status.remembers > ended
+    if status.revoked_at is None and status.this_update > ended and forgets:
         # Made after the certificate ended: by then its issuer may have forgotten the revocation (RFC 5280 §3.3).
         return "unknown", UNOBTAINABLE
     # What was said later than `at` proves for ever that nothing had been revoked by then.
-    if status.this_update <= when.at and when.entry > until:
+    if status.this_update <= when.at and when.entry > good_until(status, freshness, signer=signer):
         return "stale", STALE
     return "good", ""
 
