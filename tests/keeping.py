@@ -12,7 +12,7 @@ from adapters.testkit.responders import named_services
 from adapters.trust.book import Book
 from adapters.trust.clerk import Clerk, Note
 from adapters.trust.fetch import Fetcher, Hosts
-from adapters.trust.question import Answered, Question, prove
+from adapters.trust.question import Answered, Question, judged
 from broker.verify import Anchor, TrustSnapshot, path
 from broker.verify.certificate import load
 from broker.verify.path import Path
@@ -118,9 +118,8 @@ class Office:
 
     def _answered(self, question: Question, said: bytes | str) -> Answered:
         if isinstance(said, str):
-            return Answered(question=question, problem=said)
-        octets = (*question.before, (question.source, said))
-        return Answered(question=question, octets=said, settled=prove(question.chain, octets, self.ca.now, FRESHNESS))
+            return Answered(question=question, chain=question.chains[0], problem=said)
+        return judged(question, said, self.ca.now, FRESHNESS)
 
     def settle(self, *notes: Note, said: Callable[[Question], bytes | str] | None = None) -> None:
         """Hand notes in and answer until nothing is open."""

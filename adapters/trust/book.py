@@ -7,6 +7,8 @@ Pure and for one thread: it is told the moment and what happened.  The rules:
   anew when some 70 to 75 % of their life is over, as long as anybody has asked for them within `KEEP`.
 * After a failure it is asked again soon, then less often, as long as a document has asked for it within `RETRY_FOR`.
 * What nobody has asked for within `KEEP` is forgotten; over `most` certificates, those longest not asked for.
+* What is said of a certificate is held against every way to an anchor on which it was asked for: a document chooses
+  the certificates beside it, and one must not take from others the way on which evidence can be proven.
 """
 
 from __future__ import annotations
@@ -26,6 +28,7 @@ from broker.verify.sources import sources
 KEEP: Final = timedelta(days=7)
 RETRY_FOR: Final = timedelta(minutes=15)
 MOST_LISTS: Final = 200
+MOST_CHAINS: Final = 16  # of one certificate: as many as are asked about for one signature
 _FIRST_RETRY: Final = timedelta(seconds=1)  # doubling, spread by half, up to:
 _LAST_RETRY: Final = timedelta(minutes=1)
 _NOTHING_NEW: Final = timedelta(minutes=15)  # the same, for those who answer, but with nothing that helps
@@ -48,11 +51,10 @@ class Life:
 
 @dataclass(slots=True, kw_only=True, eq=False)
 class Item:
-    """One certificate below an anchor, or one issuer's list.  `chain` leads from the certificate up to the anchor."""
+    """One certificate below an anchor, or one issuer's list.  `know` is told of its ways to anchors, of one at once."""
 
     key: str  # SHA-256 of the certificate; "list:" and the issuer's key
-    chain: tuple[Certificate, ...]
-    issuer: str  # as `broker.verify.certificate.issuer_key` names it
+    issuer: str  # as `broker.verify.certificate.issuer_key` names it; of the way on which it was asked for last
     signer: bool = False
     pinned: bool = False  # known from configuration: kept without being asked for
     sources: tuple[Source, ...]
@@ -62,6 +64,9 @@ class Item:
     failures: int = 0
     failed_at: datetime | None = None  # the first of the failures in a row
     revocation_told: bool = False  # once is enough
+    # On which ways up to anchors it was asked for, the latest last; whether one is newer than the last attempt.
+    ways: dict[tuple[str, ...], tuple[Certificate, ...]] = field(default_factory=dict)
+    untried: bool = False
     # Of the attempt under way:
     running: bool = False
     give_up_at: datetime | None = None
@@ -75,6 +80,25 @@ class Item:
         """Whether it is a list."""
         return self.key.startswith(_LIST)
 
+    @property
+    def certificate(self) -> Certificate:
+        """The certificate; of a list, one for which it came."""
+        return next(iter(self.ways.values()))[0]
+
+    @property
+    def chains(self) -> tuple[tuple[Certificate, ...], ...]:
+        """Its ways up to anchors, from itself on; that on which it was asked for last is the first."""
+        return tuple(reversed(self.ways.values()))
+
+    def know(self, chain: tuple[Certificate, ...]) -> None:
+        """Note a way on which it was asked for; those longest not asked for go."""
+        digests = tuple(it.report.sha256 for it in chain)
+        if self.ways.pop(digests, None) is None:
+            self.untried = True
+        self.ways[digests] = chain
+        if len(self.ways) > MOST_CHAINS:
+            del self.ways[next(iter(self.ways))]
+
     def life(self, evidence: Evidence, freshness: timedelta) -> Life | None:
         """Return how long what is known counts."""
         if self.is_list:
@@ -84,7 +108,7 @@ class Item:
             # Its issuer's signers count on it for `freshness`, however long it says itself.
             end = listed.this_update + freshness
             return Life(begin=listed.this_update, end=min(end, listed.next_update or end))
-        status = evidence.status(self.chain[0], self.issuer)
+        status = evidence.status(self.certificate, self.issuer)
         if status is None:
             return None
         end = good_until(status, freshness, signer=self.signer)
@@ -122,13 +146,14 @@ class Book:
                 named = sources(certificate.der)
                 item = Item(
                     key=certificate.report.sha256,
-                    chain=tuple(chain[number:]),
                     issuer=issuer,
                     sources=(*(Source(OCSP, url) for url in named.ocsp), *(Source(CRL, url) for url in named.crl)),
                     asked_at=now,
                     not_before=now,
                 )
                 self.items[item.key] = item
+            item.issuer = issuer
+            item.know(tuple(chain[number:]))
             item.signer = item.signer or (signer and number == 0)
             for each in (item, self.items.get(_LIST + issuer)):
                 if each is not None:
@@ -138,21 +163,21 @@ class Book:
             found.append(item)
         return found
 
-    def listed(self, listed: RevocationList, item: Item, now: datetime) -> None:
-        """Note that a list came, for an item whose path leads to its issuer."""
+    def listed(self, listed: RevocationList, item: Item, chain: tuple[Certificate, ...], now: datetime) -> None:
+        """Note that a list came, for an item; `chain` is the way on which it was proven."""
         key = _LIST + listed.issuer
         urls = dict.fromkeys([listed.url, *(source.url for source in item.sources if source.kind == CRL)])
         known = self.items.get(key)
         if known is None:
-            self.items[key] = Item(
+            self.items[key] = own = Item(
                 key=key,
-                chain=item.chain,
                 issuer=listed.issuer,
                 pinned=item.pinned,
                 sources=tuple(Source(CRL, url) for url in urls),
                 asked_at=item.asked_at,
                 not_before=now + self._soonest,
             )
+            own.know(chain)
 
     def unpin(self) -> None:
         """Forget what configuration said: it is about to be read anew."""
@@ -189,7 +214,7 @@ class Book:
 
     def wanted(self, item: Item, evidence: Evidence, now: datetime) -> bool:
         """Tell whether an item is to be asked about now because a document needs it."""
-        if item.running or now < item.not_before:
+        if item.running or (now < item.not_before and not item.untried):
             return False
         life = item.life(evidence, self.freshness)
         return life is None or life.due(now)

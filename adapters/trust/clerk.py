@@ -116,7 +116,7 @@ class Clerk:
         if item is None:
             return
         for listed in note.settled.lists:
-            self.book.listed(listed, item, now)
+            self.book.listed(listed, item, note.chain, now)
         self.publication.add(note.settled, self.book.items)
 
     def _lists_came(self, settled: Settled, now: datetime) -> None:
@@ -164,6 +164,7 @@ class Clerk:
         item.begun_with = item.life(self.publication.evidence, self.book.freshness)
         item.left = deque(item.sources)
         item.said, item.disowned = [], False
+        item.untried = False
         self._next(item, now)
 
     def _next(self, item: Item, now: datetime) -> None:
@@ -182,7 +183,7 @@ class Clerk:
                 counter.desk.enter()
                 before = tuple(item.said)
                 self._questions.append(
-                    Question(key=item.key, chain=item.chain, source=source, signer=item.signer, before=before)
+                    Question(key=item.key, chains=item.chains, source=source, signer=item.signer, before=before)
                 )
                 return
             item.left.popleft()
@@ -231,7 +232,7 @@ class Clerk:
         item.running = False
         self.book.proven(item, self.publication.evidence, now)
         self.publication.heard(item.key)
-        status = None if item.is_list else self.publication.evidence.status(item.chain[0], item.issuer)
+        status = None if item.is_list else self.publication.evidence.status(item.certificate, item.issuer)
         if status is not None and not status.good and not item.revocation_told:
             item.revocation_told = True
             log.warning("trust.revoked-seen", certificate=item.key, since=status.revoked_at, reason=status.reason)

@@ -187,7 +187,7 @@ class Keeper:
                 self._keep(self._cache, answered, at)
         except Exception:  # the item would wait for its answer for ever
             log.exception("trust.bug")
-            answered = Answered(question=question, problem="a bug")
+            answered = Answered(question=question, chain=question.chains[0], problem="a bug")
         self._inbox.put(answered)
 
     def _keep(self, cache: Cache, answered: Answered, at: datetime) -> None:
@@ -197,7 +197,7 @@ class Keeper:
             keys = [question.key]
         said = (*question.before, (question.source, answered.octets))
         for key in keys:
-            cache.keep(Kept(key=key, chain=question.chain, said=said, at=at, signer=question.signer))
+            cache.keep(Kept(key=key, chain=answered.chain, said=said, at=at, signer=question.signer))
 
     def _recall(self, cache: Cache) -> None:
         """Judge what the cache has, as of when it was fetched, as far as it still leads to an anchor."""

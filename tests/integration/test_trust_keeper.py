@@ -17,9 +17,12 @@ from adapters.testkit.responders import Manner, Revocation
 from adapters.trust.cache import Cache
 from adapters.trust.fetch import Fetcher, Hosts
 from adapters.trust.keeper import Keeper, Limits
+from adapters.trust.question import Question, Source
 from broker.verify import Anchor, TrustSnapshot, path
 from broker.verify.certificate import load
 from broker.verify.path import Path
+from broker.verify.revocation import CRL
+from broker.verify.sources import sources
 from tests.keeping import Ca
 
 PATIENCE = 30.0
@@ -131,6 +134,22 @@ def test_two_paths_of_one_signer_are_two_notes_and_each_is_noted_once(place):
         for asked in (one, other, one):
             keeper.ask(asked)
         assert keeper._notes() == [one, other]
+
+
+def test_it_is_kept_with_the_way_on_which_it_was_proven_whichever_was_asked_for_last(place, tmp_path):
+    here = place()
+    root, found = here.ca.root, way(here.person("a", ocsp=False), here)
+    times = {"not_before": now() - timedelta(days=1), "not_after": now() + timedelta(days=1)}
+    usage = ("key_cert_sign",)  # and signs no lists
+    weak = root.issue(root.credential.certificate.subject, root.credential.key, usage=usage, ca=True, **times)
+    (url,) = sources(found.chain[0]).crl
+    ways = ((found.certificates[0], load(weak.der)), found.certificates)
+    question = Question(key=found.digests[0], chains=ways, source=Source(CRL, url))
+    fetcher = Fetcher(hosts=Hosts(here.service.hosts))
+    keeper = Keeper(fetcher=fetcher, trust=lambda: trust_of(here), clock=now, cache=Cache(tmp_path))
+    keeper._work(question)
+    (kept,) = Cache(tmp_path).load()
+    assert [it.der for it in kept.chain] == list(found.chain)
 
 
 def test_what_is_known_of_those_who_stamp_time_is_kept_over_a_restart_too(place, keep, tmp_path):

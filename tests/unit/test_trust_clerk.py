@@ -74,7 +74,7 @@ def test_the_authorities_above_a_signer_are_asked_about_too(ca, office):
     )
     office.settle(ca.path(person, between))
     middle = load(between.credential.der)
-    assert [it.chain[0] for it in office.asked] == [middle]
+    assert [it.chains[0][0] for it in office.asked] == [middle]
     assert office.evidence.status(middle, ca.path(person, between).issuers[1]).good
     # The signer itself names nobody who could be asked.
     assert office.evidence.unasked == {load(person.der).report.sha256}
@@ -135,7 +135,7 @@ def test_who_lies_about_one_is_silent_about_that_one_only(ca, office):
     lied_about, other = ca.person("lied about", crl=False), ca.person("other", crl=False)
 
     def said(question):
-        lie = question.chain[0].der == lied_about.der
+        lie = question.chains[0][0].der == lied_about.der
         return ca.say(question, Lie.OTHER_SERIAL if lie else Lie.NONE)
 
     office.settle(ca.path(lied_about), said=said)
