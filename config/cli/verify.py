@@ -293,10 +293,11 @@ def _in_words(file: Path, report: Report, reason: str) -> None:
         say(f"  second opinion ({it.by}): {it.stance}{f' ({about})' if about else ''}")
 
 
-def _signature(one: SignatureReport, indent: str) -> None:
+def _signature(one: SignatureReport, indent: str, kind: str = "signature") -> None:
     verdict = " ".join(filter(None, (one.indication, one.sub_indication)))
-    about = filter(None, (verdict, one.shape, f"level {one.level}", written(one.signing_time)))
-    say(f"{indent}signature {one.id}: {', '.join(about)}")
+    why = f"{one.code}{f' at {one.place}' if one.place else ''}" if one.code else ""
+    about = filter(None, (verdict, why, one.shape, f"level {one.level}", written(one.signing_time)))
+    say(f"{indent}{kind} {one.id}: {', '.join(about)}")
     if one.identity:
         told = asdict(one.identity)
         say(f"{indent}  signer: {', '.join(f'{key} {value}' for key, value in told.items() if value)}")
@@ -310,7 +311,7 @@ def _signature(one: SignatureReport, indent: str) -> None:
         say(f"{indent}  time-stamp: {said}")
         _path(stamp, indent + "    ")
     for counter in one.counter_signatures:
-        _signature(counter, indent + "  counter-")
+        _signature(counter, indent + "  ", "counter-signature")
 
 
 def _path(one: SignatureReport | TimeStampReport, indent: str) -> None:

@@ -10,7 +10,7 @@ import pytest
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from adapters.testkit.pki import JAN, Pki
-from adapters.testkit.signer import sign, sign_on_platform
+from adapters.testkit.signer import countersign, sign, sign_on_platform
 from adapters.testkit.signing.recipe import PLAIN, QUALIFIED
 from adapters.testkit.signing.stamped import stamp
 from adapters.testkit.tsa import Tsa
@@ -75,6 +75,32 @@ def test_a_bad_document_fails_with_a_reason(put, trust, content, indication, cod
     assert (told["indication"], told["code"]) == (indication, code)
     assert told["reason"]
     assert told["reason"] in run("verify", file, *trust, status=1).stdout
+
+
+def test_in_words_each_signature_says_why_it_does_not_hold_and_a_counter_signature_below_its_own(put, trust):
+    document = countersign(SIGNED, PKI.other_person, AT)
+    head, mark, tail = document.partition(b"<xades:CounterSignature>")
+    value = tail.index(b"</ds:SignatureValue>") - 8
+    broken = (
+        head + mark + tail[:value] + (b"AAAA" if tail[value : value + 4] != b"AAAA" else b"BBBB") + tail[value + 4 :]
+    )
+
+    def told(file, status):
+        """The lines about signatures: how far each is set in, and its words."""
+        lines = run("verify", file, *trust, status=status).stdout.splitlines()
+        first = next(number for number, line in enumerate(lines) if line.startswith("  signature "))
+        return [(len(line) - len(line.lstrip()), line.split()) for line in lines[first:]]
+
+    lines = told(put("a.xml", document), 0)
+    where = next(number for number, (_, words) in enumerate(lines) if words[0] == "counter-signature")
+    assert [indent for indent, _ in lines[: where + 1]] == [2] + [4] * where
+    assert {indent for indent, _ in lines[where + 1 :]} == {6}
+    assert len(lines) > where + 1
+    assert not any(word.startswith("verify.") for _, words in lines for word in words)
+    ((_, counter),) = [line for line in told(put("b.xml", broken), 0) if line[1][0] == "counter-signature"]
+    assert counter[2:6] == ["TOTAL-FAILED", "SIG_CRYPTO_FAILURE,", "verify.signature-value-mismatch", "at"]
+    ((_, signature),) = [line for line in told(put("c.xml", CHANGED), 1) if line[1][0] == "signature"]
+    assert signature[2:6] == ["TOTAL-FAILED", "HASH_FAILURE,", "verify.digest-mismatch", "at"]
 
 
 def test_a_signer_whom_nobody_trusts_is_neither_yes_nor_no(put):
