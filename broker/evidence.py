@@ -297,7 +297,7 @@ def explanation(report: Report) -> dict[str, str]:
     }
     # Not simply the first that does not hold: one that is TOTAL-FAILED decides before others that are INDETERMINATE.
     for signature in [each for each in report.signatures if each.code and each.code == report.code][:1]:
-        facts |= {"signature": signature.id, "shape": signature.shape, "method": told(signature.signature_method)}
+        facts |= {"signature": told(signature.id), "shape": signature.shape, "method": told(signature.signature_method)}
         if signature.certificate:
             facts |= {"subject": signature.certificate.subject, "issuer": signature.certificate.issuer}
         numbered = {f"ds:Reference[{number}]": each for number, each in enumerate(signature.references, start=1)}

@@ -145,6 +145,12 @@ def test_a_verdict_that_is_not_passed_is_refused_by_its_own_code(indication: Ind
     assert no.facts["subject"] == "CN=ewa"
 
 
+def test_what_a_document_calls_its_signature_is_told_without_what_moves_a_terminal() -> None:
+    broken = a_signature(id="a\u202eb\x9b" + "c" * 100, indication=Indication.FAILED, code="verify.detached")
+    report = replace(a_report(broken), indication=Indication.FAILED, code="verify.detached")
+    assert refusal(routed(report)).facts["signature"] == "a\ufffdb\ufffd" + "c" * 75 + "…"
+
+
 def test_a_form_that_needs_a_signature_is_refused_without_one() -> None:
     assert refusal(routed(UNSIGNED)).code == "admit.signature-missing"
     assert refusal(routed(UNSIGNED, level=Level.NONE)).code == "admit.signature-missing"
