@@ -10,7 +10,7 @@ from itertools import permutations
 import pytest
 from cryptography import x509
 
-from adapters.testkit.certificates import Credential
+from adapters.testkit.certificates import Authority, Credential
 from adapters.testkit.signer import sign
 from adapters.testkit.signing.stamped import stamp
 from adapters.testkit.tsa import Tsa, unit
@@ -22,9 +22,11 @@ from broker.verify.certificate import load
 from broker.verify.path import Path
 from broker.verify.revocation import HOLD, Evidence, Known, Status
 from tests.corpus.verify.scene import AT, FORM, TRUST, anchor
-from tests.revocation import DAY, HOUR, PERSON, REQUIRE, ROOT
+from tests.revocation import CA, DAY, HOUR, PERSON, REQUIRE, ROOT
 from tests.unit.verify.test_verify_path_order import above
 
+UNKNOWN = "verify.revocation-unknown"
+SIGNS = ("key_cert_sign", "crl_sign")
 OLD, NEW, NEWEST = above(1), above(2), above(3)
 """Three certificates of the issuing CA for one key, signed by one root."""
 
@@ -106,6 +108,71 @@ def test_of_paths_that_are_equally_hopeless_the_first_counts() -> None:
     assert office.judges(letter(OLD, NEW)).code == "verify.ca-revoked"
     office = Office(status(PERSON.certificate), status(OLD, "superseded"), unasked=[NEW])
     assert office.judges(letter(OLD, NEW)).code == "verify.revocation-unobtainable"
+
+
+@pytest.mark.parametrize("why", ["keyCompromise", "cACompromise"])
+@pytest.mark.parametrize("other", ["unknown", "stale", HOLD])
+def test_nothing_is_hoped_for_another_certificate_of_a_compromised_key(why: str, other: str) -> None:
+    """A thief has the key of both: no grace, and no waiting, for the one of which nobody has heard yet."""
+    for gone, left in ((OLD, NEW), (NEW, OLD)):
+        said = [status(PERSON.certificate), status(gone, why), *([] if other == "unknown" else [status(left, other)])]
+        office = Office(*said)
+        report = office.judges(letter(OLD, NEW))
+        assert report.code == "verify.ca-revoked"
+        assert report.signatures[0].revocation[1].certificate == fingerprint(gone)
+        # One that is known to be good stands, as EN 319 102-1 §5.2.6.4 has it: its issuer has been heard.
+        assert Office(*said[:2], status(left)).judges(letter(OLD, NEW)).code == ""
+
+
+@pytest.mark.parametrize(
+    "why", ["superseded", "cessationOfOperation", "affiliationChanged", "unspecified", "privilegeWithdrawn"]
+)
+def test_for_any_other_reason_the_renewal_may_be_waited_for(why: str) -> None:
+    for gone in (OLD, NEW):
+        assert Office(status(PERSON.certificate), status(gone, why)).judges(letter(OLD, NEW)).code == UNKNOWN
+
+
+def test_a_key_that_will_be_compromised_later_may_be_waited_for() -> None:
+    later = replace(status(NEW, "keyCompromise"), revoked_at=AT + DAY, next_update=AT - HOUR)
+    office = Office(status(PERSON.certificate), status(NEWEST, "superseded"), later)
+    assert office.judges(letter(OLD, NEW, NEWEST)).code == "verify.revocation-stale"
+
+
+def test_a_signer_whose_key_is_compromised_is_revoked_on_every_path() -> None:
+    office = Office(status(PERSON.certificate, "keyCompromise"), status(OLD))
+    assert office.judges(letter(OLD, NEW)).code == "verify.revoked"
+
+
+def test_an_authority_above_may_be_compromised_too() -> None:
+    """Two paths lead to it, and one past it: what is hoped for is the other key."""
+    middle = ROOT.subordinate("Goniec Test Middle CA", AT)
+    others = [middle_again(middle, number) for number in (1, 2)]
+    own = middle.issue(
+        OLD.subject, CA.credential.key, not_before=AT - 20 * DAY, not_after=AT + 99 * DAY, ca=True, usage=SIGNS
+    ).certificate
+    known = [status(PERSON.certificate), status(own), status(others[0], "keyCompromise")]
+    assert Office(*known).judges(letter(own, *others)).code == "verify.ca-revoked"
+    assert Office(*known[:2]).judges(letter(own, *others)).code == UNKNOWN
+    for beside in ((own, *others, OLD), (OLD, own, *others)):
+        report = Office(*known).judges(letter(*beside))
+        assert report.code == UNKNOWN
+        assert report.signatures[0].revocation[1].certificate == fingerprint(OLD)
+
+
+def middle_again(middle: Authority, number: int) -> x509.Certificate:
+    own = middle.credential
+    begin = AT - 10 * DAY + timedelta(seconds=number)
+    return ROOT.issue(
+        own.certificate.subject, own.key, not_before=begin, not_after=AT + 99 * DAY, ca=True, usage=SIGNS
+    ).certificate
+
+
+def test_the_key_of_an_anchor_is_trusted_whoever_disowns_another_certificate_of_it() -> None:
+    local = Anchor(certificate=above(7), name="the operator's", level=Level.LOCAL)
+    trust = replace(REQUIRE, anchors=(local, *TRUST.anchors))
+    gone = status(OLD, "keyCompromise")
+    assert Office(gone).judges(letter(OLD), trust).code == UNKNOWN
+    assert Office(gone, status(PERSON.certificate)).judges(letter(OLD), trust).code == ""
 
 
 def test_a_signer_who_is_revoked_is_so_on_every_path() -> None:
