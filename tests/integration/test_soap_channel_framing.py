@@ -8,11 +8,13 @@ from __future__ import annotations
 import socket
 from collections.abc import Iterator
 from contextlib import suppress
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
 import structlog.testing
 
+from adapters.channels.soap.framing import FREE, SMALLEST, Framing
 from adapters.testkit.box import Box, Submission
 from adapters.testkit.desk import Desk
 from adapters.wire import soap
@@ -208,12 +210,60 @@ def test_what_chunks_are_wrapped_in_counts_too(url: str, desk: Desk) -> None:
     assert not desk.envelopes
 
 
-def test_a_body_in_chunks_of_one_octet_is_a_body(url: str, desk: Desk) -> None:
-    document = b"<a>" + b"z" * 40_000 + b"</a>"
+def chunks(octets: bytes, size: int) -> bytes:
+    pieces = (octets[i : i + size] for i in range(0, len(octets), size))
+    return b"".join(b"%x\r\n%s\r\n" % (len(piece), piece) for piece in pieces)
+
+
+@pytest.mark.parametrize(
+    ("crumbs", "then"),
+    [(FREE, 100_000), (FREE, SMALLEST), (0, SMALLEST), (0, 77), (FREE // 2, 200)],
+    ids=["the first", "the first, then few", "few", "lines of Base64", "some, then more"],
+)
+def test_a_body_in_small_chunks_is_a_body(url: str, desk: Desk, crumbs: int, then: int) -> None:
+    document = b"<a>" + b"z" * 200_000 + b"</a>"
     envelope = Submission(document=document).envelope(SOAP11)
-    tiny = b"".join(b"1\r\n%c\r\n" % octet for octet in envelope)
-    assert codes(answered(url, head(CHUNKED, b"Connection: close"), tiny, LAST)) == [(200, "")]
-    assert desk.envelopes[0].payload == document
+    sent = chunks(envelope[:crumbs], 1) + chunks(envelope[crumbs:], then)
+    for _ in range(2):
+        assert codes(answered(url, head(CHUNKED, b"Connection: close"), sent, LAST)) == [(200, "")]
+    assert desk.envelopes[1].payload == document
+
+
+@pytest.mark.parametrize("size", [1, 2, 16, SMALLEST // 2])
+def test_a_body_in_crumbs_is_refused(url: str, desk: Desk, size: int) -> None:
+    """Chunks are read by one thread for all connections, and each costs the same."""
+    envelope = Submission(document=b"<a>" + b"z" * 400_000 + b"</a>").envelope(SOAP11)
+    with structlog.testing.capture_logs() as logs:
+        assert codes(told(url, head(CHUNKED), chunks(envelope, size), LAST)) == [(400, "soap.http")]
+    assert [one["place"] for one in logs if one["event"] == "soap.refused"] == ["chunks"]
+    assert not desk.envelopes
+
+
+def test_of_what_comes_behind_a_refusal_no_crumbs_are_read(url: str) -> None:
+    """What is refused by its head is drained, so that the client reads why; chunk by chunk that cost as much."""
+    read: list[int] = []
+    own = Framing.next_event
+
+    def counted(framing: Framing) -> Any:
+        read.append(1)
+        return own(framing)
+
+    with pytest.MonkeyPatch.context() as patch, dial(url) as line:
+        patch.setattr(Framing, "next_event", counted)
+        line.sendall(head(CHUNKED, b"Content-Encoding: gzip"))
+        with suppress(ConnectionError):
+            line.sendall(chunks(b"x" * 400_000, 1))
+        line.shutdown(socket.SHUT_WR)
+        assert codes(said(line)) == [(415, "soap.content-encoding")]
+    assert FREE <= len(read) < 2 * FREE
+
+
+def test_each_message_of_a_connection_may_have_its_crumbs(url: str, desk: Desk) -> None:
+    sent = chunks(ENVELOPE, 1)
+    assert FREE // 2 < len(ENVELOPE) <= FREE
+    with dial(url) as line:
+        line.sendall((head(CHUNKED) + sent + LAST) * 3 + head(CHUNKED, b"Connection: close") + sent + LAST)
+        assert codes(said(line)) == [(200, "")] * 4
 
 
 def test_messages_that_come_one_behind_the_other_are_each_counted_for_themselves(desk: Desk) -> None:

@@ -111,6 +111,7 @@ class SoapChannel:
             notes=notes,
             partners=around.partners,
             patience=settings.patience,
+            head=settings.head,
             most=largest(around.limits),
             stop=stop,
         )
@@ -135,7 +136,6 @@ class SoapChannel:
                 connection=partial(self._connection, terms),
                 lines=terms.lines,
                 each_second=partial(self._each_second, terms),
-                head=settings.head,
                 keep_alive=settings.keep_alive,
                 drain=settings.drain,
                 backlog=BACKLOG,

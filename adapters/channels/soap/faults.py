@@ -17,6 +17,7 @@ from datetime import timedelta
 from adapters.wire import ob, soap
 from adapters.wire.soap import Blame, Fault, Version
 from broker.errors import Rejection, Unavailable
+from broker.lines import line
 from broker.texts import TEXTS, explain, hint
 
 NS = "urn:goniec:odmowa"
@@ -90,11 +91,11 @@ def _response(status: int, version: Version, fault: Fault, headers: Mapping[str,
 
 def _say(no: Rejection, language: str) -> str:
     """Return all that the sender can use: what happened, where, which flaws, and what to do."""
-    place, line, more = _WORDS[language]
+    place, word, more = _WORDS[language]
     said = [f"{explain(no, language)} {hint(no.code, language)}".strip()]
     if no.place:
         said.append(f"{place}: {no.place}")
-    said += [f"- {flaw.path} ({line} {flaw.line}): {flaw.message}" for flaw in no.flaws[:MOST_FLAWS]]
+    said += [f"- {flaw.path} ({word} {line(flaw.line)}): {flaw.message}" for flaw in no.flaws[:MOST_FLAWS]]
     if len(no.flaws) > MOST_FLAWS:
         said.append(more.format(len(no.flaws) - MOST_FLAWS))
     return "\n".join(said)

@@ -23,6 +23,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
 
 from adapters.channels.soap import faults, refused
 from adapters.channels.soap.endpoint import announced
+from adapters.channels.soap.framing import Framing
 from adapters.channels.soap.shares import RETRY_AFTER, Line, Lines, holder, place, sort_of
 from adapters.channels.soap.tls import client_key
 from adapters.wire.notes import Notes
@@ -53,7 +54,8 @@ class Terms:
     notes: Notes
     partners: Callable[[], Partners]
     patience: float  # seconds
-    most: int  # bytes that the body of a message may have
+    head: int  # bytes that a request's line and header fields may have
+    most: int  # and its body
     stop: Event
 
 
@@ -62,6 +64,7 @@ class Watchful(H11Protocol):
 
     def __init__(self, *, terms: Terms, **own: Any) -> None:
         super().__init__(**own)
+        self.conn = self._framing = Framing(terms.head)
         self._terms = terms
         self.line: Line | None = None  # set by TLS, which is there first
         self._watch: asyncio.TimerHandle | None = None
@@ -118,9 +121,9 @@ class Watchful(H11Protocol):
             self._disarm()
 
     def send_400_response(self, msg: str) -> None:
-        """Refuse what is no HTTP, or a head over the cap."""
+        """Refuse what is no HTTP, a head over the cap, or crumbs."""
         del msg  # h11's words; there is nothing in them for a SOAP client
-        self._break_off(Malformed("soap.http"))
+        self._break_off(Malformed("soap.http", place="chunks" if self._framing.crumbs else ""))
 
     def _break_off(self, no: Rejection) -> None:
         """Refuse a request in the middle, unless it has its answer, and listen to no other.
@@ -214,7 +217,6 @@ class Server(uvicorn.Server):
         connection: Callable[..., asyncio.BaseProtocol],
         lines: Lines,
         each_second: Callable[[], None],
-        head: int,
         keep_alive: float,
         drain: float,
         backlog: int,
@@ -233,7 +235,6 @@ class Server(uvicorn.Server):
                 server_header=False,
                 proxy_headers=False,
                 backlog=backlog,
-                h11_max_incomplete_event_size=head,
                 timeout_keep_alive=max(1, round(keep_alive)),
                 timeout_graceful_shutdown=max(1, round(drain)),
             )
