@@ -1,12 +1,14 @@
 """Partners as the configuration names them, read anew while the broker runs.
 
 A partner that is taken out of the file, or whose certificate is, is refused within seconds and without a restart:
-the snapshot is made from the file as it is now, and watches it and every certificate that it names.
+the snapshot is made from the file as it is now, and watches it and every certificate that it names.  So is the first:
+a worker that is born again has its settings from a supervisor that read them long ago.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 from broker.errors import ConfigError
@@ -22,7 +24,6 @@ class _Source:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._fresh = True
 
     def files(self) -> Sequence[Path]:
         settings = self._settings
@@ -30,16 +31,18 @@ class _Source:
         return [*([settings.file] if settings.file else []), *named]
 
     def read(self) -> Partners:
-        if not self._fresh and self._settings.file is not None:
+        if self._settings.file is not None:
             self._settings = load(self._settings.file)
-        self._fresh = False
         return load_partners(self._settings)
 
 
 def partners(settings: Settings) -> Snapshot[Partners]:
-    """Return the partners of the configuration, kept up to date; raise ConfigError with every problem."""
+    """Return the partners of the configuration, kept up to date; raise ConfigError with every problem.
+
+    While its file is wrong they are those of `settings`.
+    """
     source = _Source(settings)
-    return Snapshot("partners", source.files, source.read)
+    return Snapshot("partners", source.files, source.read, first=partial(load_partners, settings))
 
 
 def load_partners(settings: Settings) -> Partners:

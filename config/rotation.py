@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Final, Protocol
 
@@ -28,34 +29,42 @@ from broker.parse import Limits, read
 from broker.ports import Clock, Store
 from broker.verify import Anchor, TrustSnapshot, examine
 from config import kinds
-from config.settings import Settings, load
+from config.settings import OfKind, Settings, load
 from config.snapshot import stamp
 
 log = structlog.get_logger(__name__)
 
 ENDS_SOON: Final = timedelta(days=30)
+_Stamps = tuple[tuple[int, int, int] | None, ...]
 _PROBE: Final = b'<probe xmlns="urn:goniec:seal-probe">Goniec</probe>'
 
 
 class Source(Protocol):
-    """Where a seal comes from."""
+    """Where a seal comes from.  To make one raises ConfigError or Unavailable."""
 
     def files(self) -> Sequence[Path]:
         """Return what to watch."""
         ...
 
     def make(self) -> SealInHand:
-        """Make the seal from what is there now; raise ConfigError or Unavailable."""
+        """Make the seal from what is there now."""
+        ...
+
+    def before(self) -> Callable[[], SealInHand] | None:
+        """Return what makes the seal that was described before that, if it was another."""
         ...
 
 
 class Configured:
-    """The [seal] table of the configuration, as it is now."""
+    """The [seal] table of the configuration, as it is now.
+
+    `settings` name the file, and may be long out of date: a worker that is born again has its supervisor's.
+    """
 
     def __init__(self, settings: Settings, around: Surroundings) -> None:
-        self._settings = settings
+        self._settings = self._before = settings
         self._around = around
-        self._fresh = True
+        self._tried: OfKind | None = None  # the table that was gone by last
 
     def files(self) -> Sequence[Path]:
         """Return the configuration and every file that the table names."""
@@ -70,10 +79,18 @@ class Configured:
 
     def make(self) -> SealInHand:
         """Read the table again, and make what it describes."""
-        if not self._fresh and self._settings.file is not None:
+        if self._settings.file is not None:
             self._settings = load(self._settings.file)  # what it names is watched from now on, good or bad
-        self._fresh = False
-        return kinds.make(seals.KINDS, self._settings.seal, "seal", self._around)
+        return self._of(self._settings.seal)
+
+    def before(self) -> Callable[[], SealInHand] | None:
+        """Return what makes the seal of the settings that were given, unless it is known that it cannot be made."""
+        table = self._before.seal
+        return None if table == self._tried else partial(self._of, table)  # a PIN that was wrong is not tried twice
+
+    def _of(self, table: OfKind) -> SealInHand:
+        self._tried = table
+        return kinds.make(seals.KINDS, table, "seal", self._around)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,9 +120,9 @@ class Rotation:
         self._owed = True  # what the files say now has not been settled
         self.away = ""  # why no seal could be made from what the files say now, if that is out of reach
         self.lost: Sequence[str] = ()  # why there was none at the start, if it is for whoever runs the broker to mend
-        self._seen = self._stamps()
+        self._seen: _Stamps | None = self._stamps()
         try:
-            self._next = self._made()
+            self._next = self._first()
         except SealLost as lost:
             self.lost, self.away = lost.problems, "; ".join(lost.problems)
         except Unavailable as away:
@@ -156,7 +173,7 @@ class Rotation:
         if not self._owed or self._store is None:
             return
         try:
-            self._next = self._next or self._made()
+            self._next = self._next or self._made(self._source.make)
             self._take_over(self._store, self._next)
         except ConfigError as wrong:
             if self._now is None and isinstance(wrong, SealLost):
@@ -178,8 +195,22 @@ class Rotation:
     def _soon(self, until: datetime) -> bool:
         return until - self._clock() < ENDS_SOON
 
-    def _made(self) -> _InUse:
-        made = _InUse(self._source.make())
+    def _first(self) -> _InUse:
+        """Make what is described now, or while that is wrong, as others go on by theirs, what was before."""
+        try:
+            return self._made(self._source.make)
+        except SealLost:
+            raise
+        except ConfigError:
+            before = self._source.before()
+            if before is None:
+                raise
+            made = self._made(before)
+            self._seen = None  # what is wrong is told when it is tried again
+            return made
+
+    def _made(self, make: Callable[[], SealInHand]) -> _InUse:
+        made = _InUse(make())
         _require_sound(made, self._clock)
         return made
 
@@ -201,7 +232,7 @@ class Rotation:
     def _say_away(self) -> None:
         log.warning("seal.unavailable", reason=self.away, sealing=self._now is not None)
 
-    def _stamps(self) -> tuple[tuple[int, int, int] | None, ...]:
+    def _stamps(self) -> _Stamps:
         return tuple(stamp(file) for file in self._source.files())
 
 

@@ -17,30 +17,44 @@ from broker.errors import ConfigError
 log = structlog.get_logger(__name__)
 
 Value = TypeVar("Value")
+_Stamps = tuple[tuple[int, int, int] | None, ...]
 
 
 class Snapshot(Generic[Value]):
     """The newest good value made from some files.  Reading it is one attribute access: any thread may."""
 
     def __init__(
-        self, name: str, files: Sequence[Path] | Callable[[], Sequence[Path]], make: Callable[[], Value]
+        self,
+        name: str,
+        files: Sequence[Path] | Callable[[], Sequence[Path]],
+        make: Callable[[], Value],
+        *,
+        first: Callable[[], Value] | None = None,
     ) -> None:
         """Make the first value; raises what `make` raises, ConfigError above all.
 
-        `files` may be a function where one file names others.
+        `files` may be a function where one file names others.  `first` makes the first value from what was read before,
+        if the files are wrong by now.
         """
         self._name = name
         self._files = files if callable(files) else lambda: files
         self._make = make
-        self._seen = self._stamps()
-        self.value = make()
+        # Always from before the files are read: what is saved meanwhile is a change.
+        self._seen: _Stamps | None = self._stamps()
+        try:
+            self.value = make()
+        except ConfigError:
+            if first is None:
+                raise
+            self.value = first()
+            self._seen = None  # what is wrong is told when they are read again
 
     def __call__(self) -> Value:
         """Return the value."""
         return self.value
 
     def refresh(self) -> None:
-        """Make the value anew if a file has changed since; called by housekeeping."""
+        """Make the value anew if a file has changed since, or others are named; called by housekeeping."""
         stamps = self._stamps()
         if stamps == self._seen:
             return
@@ -50,10 +64,9 @@ class Snapshot(Generic[Value]):
         except ConfigError as wrong:
             log.error("snapshot.kept-old", snapshot=self._name, problems=wrong.problems)  # noqa: TRY400 - the problems say it all
         else:
-            self._seen = self._stamps()  # it may have named other files
             log.info("snapshot.refreshed", snapshot=self._name)
 
-    def _stamps(self) -> tuple[tuple[int, int, int] | None, ...]:
+    def _stamps(self) -> _Stamps:
         return tuple(stamp(file) for file in self._files())
 
 

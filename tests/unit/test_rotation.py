@@ -57,6 +57,9 @@ class Source:
             return self.makes
         return FileSeal(self.makes.key, (self.makes.certificate, *self.makes.chain), lambda: ISSUED)
 
+    def before(self):
+        return None
+
     def change(self, makes):
         self.makes = makes
         self.file.write_bytes(self.file.read_bytes() + b"x")
@@ -92,8 +95,8 @@ def sealed_by(rotation):
     return x509.load_pem_x509_certificate(pem.encode())
 
 
-def begun(source, store, kept=lambda: None):
-    rotation = Rotation(source, Hands())
+def begun(source, store, kept=lambda: None, now=None):
+    rotation = Rotation(source, now or Hands())
     rotation.begin(store, kept)
     return rotation
 
@@ -284,7 +287,6 @@ def test_the_configuration_and_every_file_that_it_names_are_watched(tmp_path):
     source = configured(tmp_path)
     assert source.files() == [tmp_path / "goniec.toml", tmp_path / "seal.pem"]
     configured(tmp_path, "file = 'next.pem'\npassword_file = 'secret'")
-    source.make()
     with pytest.raises(ConfigError):
         source.make()
     assert set(source.files()) == {tmp_path / "goniec.toml", tmp_path / "next.pem", tmp_path / "secret"}
@@ -303,6 +305,59 @@ def test_a_file_that_comes_after_the_table_that_names_it_is_taken_when_it_is_the
     (tmp_path / "next.pem").write_bytes(SECOND.bundle)
     rotation.refresh()
     assert sealed_by(rotation) == SECOND.certificate
+
+
+def test_a_process_that_is_born_with_settings_of_long_ago_goes_by_the_table_as_it_is_now(tmp_path, store):
+    """As a worker does whose supervisor read the configuration when it was started."""
+    (tmp_path / "seal.pem").write_bytes(FIRST.bundle)
+    (tmp_path / "next.pem").write_bytes(SECOND.bundle)
+    source = configured(tmp_path)
+    configured(tmp_path, "file = 'next.pem'")
+    assert sealed_by(begun(source, store, now=clock.now)) == SECOND.certificate
+
+
+@pytest.mark.parametrize("wrong", ["[seal", "[seal]\nkind = 'wax'\n", "[seal]\nkind = 'pem'\nfile = 'crossed.pem'\n"])
+def test_while_the_table_is_wrong_such_a_process_goes_by_the_one_of_long_ago_and_says_so(
+    tmp_path, store, capsys, wrong
+):
+    (tmp_path / "seal.pem").write_bytes(FIRST.bundle)
+    (tmp_path / "crossed.pem").write_bytes(FIRST.key_pem + SECOND.pem)
+    source = configured(tmp_path)
+    (tmp_path / "goniec.toml").write_text(wrong)
+    rotation = begun(source, store, now=clock.now)
+    rotation.refresh()
+    rotation.refresh()
+    assert sealed_by(rotation) == FIRST.certificate
+    assert capsys.readouterr().out.count("seal.kept-old") == 1
+    (tmp_path / "next.pem").write_bytes(SECOND.bundle)
+    configured(tmp_path, "file = 'next.pem'")
+    rotation.refresh()
+    assert sealed_by(rotation) == SECOND.certificate
+
+
+def test_a_seal_that_is_gone_by_now_gives_way_to_none_of_long_ago(tmp_path, store):
+    """Its key may have been taken out of use because somebody else has it."""
+    (tmp_path / "seal.pem").write_bytes(FIRST.bundle)
+    source = configured(tmp_path)
+    configured(tmp_path, "file = 'next.pem'")
+    rotation = begun(source, store, now=clock.now)
+    assert "next.pem" in rotation.away
+    with pytest.raises(Unavailable):
+        rotation.seal(b"<a/>")
+
+
+def test_what_cannot_be_made_is_not_tried_again_by_another_name(tmp_path, monkeypatch):
+    """A token that refuses a PIN counts how often."""
+    source, tried = configured(tmp_path), []
+
+    def refuse(*about):
+        tried.append(about)
+        raise ConfigError(["the token refuses the PIN"])
+
+    monkeypatch.setattr("config.kinds.make", refuse)
+    with pytest.raises(ConfigError, match="refuses the PIN"):
+        Rotation(source, Hands())
+    assert len(tried) == 1
 
 
 def test_a_table_of_no_known_kind_changes_nothing_until_it_is_mended(tmp_path, store):
