@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from lxml import etree
 
 from broker.errors import Malformed, TooLarge
+from broker.lines import line
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,4 +142,4 @@ def _is_own(element: etree._Element, name: str) -> bool:
 
 
 def _over(code: str, limit: int, element: etree._Element) -> TooLarge:
-    return TooLarge(code, place=f"line {element.sourceline}", facts={"limit": str(limit)})
+    return TooLarge(code, place=f"line {line(element.sourceline)}", facts={"limit": str(limit)})

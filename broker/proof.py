@@ -26,6 +26,7 @@ from lxml import etree
 from broker import stamped, upo
 from broker.errors import Rejection
 from broker.evidence import Indication, Report
+from broker.lines import line
 from broker.model import ReceiptKind
 from broker.parse import Limits, read
 from broker.verify import TrustSnapshot, certificate, examine, signature_value, timestamp, written
@@ -213,7 +214,7 @@ def _breaks(root: etree._Element, schema: bytes) -> str:
     if compiled.validate(root):
         return ""
     first = compiled.error_log[0]
-    return first.path or f"line {first.line}"
+    return first.path or f"line {line(first.line)}"
 
 
 def _facts(root: etree._Element) -> tuple[ReceiptKind, Mapping[str, str]]:

@@ -12,6 +12,7 @@ from lxml import etree
 from broker.cdata import parting
 from broker.errors import Invalid, UnknownForm
 from broker.evidence import told
+from broker.lines import line
 from broker.model import Document, Form, Valid
 from broker.parse import BASE64, DS, enveloped
 from broker.ports import Catalogue
@@ -33,7 +34,7 @@ class Validate:
             first = flaws[0]
             raise Invalid(
                 "validate.invalid",
-                place=f"{first.path}, line {first.line}",
+                place=f"{first.path}, line {line(first.line)}",
                 facts={"form": str(form.key), "count": str(len(flaws)), "first": first.message},
                 flaws=flaws,
             )
@@ -46,7 +47,7 @@ class Validate:
         form = self.catalogue.find(namespace, name.localname)
         if form is not None:
             return form
-        place = f"line {element.sourceline}"
+        place = f"line {line(element.sourceline)}"
         if (namespace, name.localname) == (DS, "Signature"):
             raise _no_single_form(element, place)
         raise UnknownForm(
@@ -83,7 +84,7 @@ def _refuse_split_values(document: Document) -> None:
     """
     for comment in document.root.iter(etree.Comment):
         if (comment.tail or "").strip():
-            raise Invalid("validate.comment-in-value", place=f"line {comment.sourceline}")
-    line = parting(document.envelope.payload)
-    if line is not None:
-        raise Invalid("validate.cdata-in-value", place=f"line {line}")
+            raise Invalid("validate.comment-in-value", place=f"line {line(comment.sourceline)}")
+    parted = parting(document.envelope.payload)
+    if parted is not None:
+        raise Invalid("validate.cdata-in-value", place=f"line {parted}")  # counted here: it is true however far down

@@ -67,11 +67,13 @@ def _answer(file: Path, payload: bytes, check: Callable[[Path, bytes], object]) 
 
 def _where(flaw: Mapping[str, Any]) -> str:
     """Return where a flaw is, as far as that is known; a place that begins with its line says it itself."""
+    from broker.lines import line
+
     path: str = flaw["path"]
-    return path if path.startswith("line ") or not flaw["line"] else f"line {flaw['line']}  {path}"
+    return path if path.startswith("line ") or not flaw["line"] else f"line {line(flaw['line'])}  {path}"
 
 
 def _line(place: str) -> int:
-    """Return the line that a place names ("line 3, column 7"), 0 if it names none."""
+    """Return the line that a place names ("line 3, column 7"; of "65535+" the first), 0 if it names none."""
     words = place.replace(",", " ").split()
-    return int(words[words.index("line") + 1]) if "line" in words[:-1] else 0
+    return int(words[words.index("line") + 1].rstrip("+")) if "line" in words[:-1] else 0

@@ -145,3 +145,14 @@ def test_a_place_is_said_once_and_only_if_it_is_known(tmp_path):
     assert run("validate", file, status=1).stdout.count("line 1") == 1
     file.write_bytes(b"")
     assert "line" not in run("validate", file, status=1).stdout
+
+
+def test_what_is_further_down_than_lines_are_known_is_told_so(tmp_path):
+    file = tmp_path / "a.xml"
+    file.write_bytes(b"\n" * 70_000 + b"<no-form/>")
+    assert answer("validate", file, status=1)[0]["errors"][0]["line"] == 65_535
+    assert "line 65535+" in run("validate", file, status=1).stdout
+    example = (EXAMPLES / "ok-attachments.xml").read_bytes()
+    head, _, letter = example.partition(b"?>")
+    file.write_bytes(head + b"?>" + b"\n" * 70_000 + letter.replace(b"<str:Zalaczniki>", b"<str:Zalaczniki><x/>"))
+    assert "line 65535+  /" in run("validate", file, status=1).stdout

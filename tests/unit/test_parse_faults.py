@@ -47,6 +47,18 @@ FAULTS = {
         {"attributes": 7}, TooLarge, "parse.too-many-attributes", "", {"limit": "7"},
     ),
     "attributes": (b"<a>\n<b c='1' d='2'/></a>", {"attributes": 1}, TooLarge, "parse.too-many-attributes", "line 2", {"limit": "1"}),
+    "elements as far down as lines are known": (
+        b"<a>" + b"\n" * 65_533 + b"<b/></a>",
+        {"elements": 1}, TooLarge, "parse.too-many-elements", "line 65534", {"limit": "1"},
+    ),
+    "elements further down": (
+        b"<a>" + b"\n" * 65_534 + b"<b/></a>",
+        {"elements": 1}, TooLarge, "parse.too-many-elements", "line 65535+", {"limit": "1"},
+    ),
+    "elements much further down, before a text": (
+        b"<a>" + b"\n" * 70_000 + b"<b/>\n</a>",
+        {"elements": 1}, TooLarge, "parse.too-many-elements", "line 65535+", {"limit": "1"},
+    ),
     "elements": (b"<a>\n\n<b/></a>", {"elements": 1}, TooLarge, "parse.too-many-elements", "line 3", {"limit": "1"}),
     "depth": (b"<a>\n<b/></a>", {"depth": 1}, TooLarge, "parse.too-deep", "line 2", {"limit": "1"}),
     "namespaces": (

@@ -182,3 +182,25 @@ def test_a_section_of_cdata_that_is_a_whole_value_is_no_fault(packaged):
     head, _, tail = LETTER.partition(b"<wnio:Tytul>")
     whole = b"<wnio:Tytul><![CDATA[A & B]]></wnio:Tytul>" + tail.partition(b"</wnio:Tytul>")[2]
     assert validated(packaged, head + whole)
+
+
+@pytest.mark.parametrize(
+    ("above", "document", "place"),
+    [
+        (65_533, "<other/>", "line 65534"),
+        (65_534, "<other/>", "line 65535+"),
+        (70_000, "<letter>1<!-- -->0</letter>", "line 65535+"),
+        (70_000, "<letter>1<![CDATA[0]]></letter>", "line 70001"),
+    ],
+)
+def test_a_line_is_told_as_far_as_it_is_known(above, document, place):
+    with pytest.raises(Rejection) as no:
+        validate(b"\n" * above + document.encode(), OneForm())
+    assert no.value.place == place
+
+
+@pytest.mark.parametrize(("number", "told"), [(0, "0"), (65_534, "65534"), (65_535, "65535+"), (70_000, "65535+")])
+def test_the_line_of_a_flaw_is_told_as_far_as_it_is_known(number, told):
+    with pytest.raises(Invalid) as no:
+        validate(b"<letter/>", OneForm(Flaw(path="/letter", line=number, message="b")))
+    assert no.value.place == f"/letter, line {told}"
