@@ -61,8 +61,8 @@ def _no_single_form(signature: etree._Element, place: str) -> UnknownForm:
     contents = [_content(held) for held in objects]
     if not any(contents):
         within = next(signature.iterfind(f"{{{DS}}}Object/{{{DS}}}Signature"), None)
-        reason = "no-form-in-signature" if within is None else "signature-in-signature"
-        return UnknownForm(f"validate.{reason}", place=place)
+        code = "validate.no-form-in-signature" if within is None else "validate.signature-in-signature"
+        return UnknownForm(code, place=place)
     if len(objects) == 1 and (contents[0] == [_TEXT] or objects[0].get("Encoding") == BASE64):
         return UnknownForm("validate.enveloped-base64", place=place)
     said = ", ".join(name for content in contents for name in content or ["ds:Object"])
