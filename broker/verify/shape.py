@@ -12,6 +12,7 @@ from typing import Final
 
 from lxml import etree
 
+from broker.lines import line
 from broker.verify.fault import Fault
 from broker.verify.names import (
     DS,
@@ -87,7 +88,7 @@ def lay_out(root: etree._Element) -> Layout | None:
     recognised = {counter for signature in main for counter in _with_counters(signature)}
     misplaced = next((it for it in present if it not in recognised), None)
     if misplaced is not None:
-        raise Fault("verify.signature-misplaced", "ds:Signature", line=str(misplaced.sourceline))
+        raise Fault("verify.signature-misplaced", "ds:Signature", line=line(misplaced.sourceline))
     form = _enveloped_form(root) if root.tag == SIGNATURE else root
     # Once: every Reference asks, and an index is found by walking past all that stands before.
     places = () if root.tag == SIGNATURE else tuple(root.index(it) for it in main)
@@ -117,8 +118,8 @@ def bearers(root: etree._Element) -> dict[str, etree._Element]:
     for element in root.iter("*"):  # in half the time of any XPath
         for name in element.keys():  # noqa: SIM118 - an element iterates over its children, not its attributes
             if name in _ID_NAMES and found.setdefault(own := element.attrib[name], element) is not element:
-                place, line, other = f"@{etree.QName(name).localname}", found[own].sourceline, element.sourceline
-                raise Fault("verify.duplicate-id", place, id=own, line=str(line), other=str(other))
+                lines = {"line": line(found[own].sourceline), "other": line(element.sourceline)}
+                raise Fault("verify.duplicate-id", f"@{etree.QName(name).localname}", id=own, **lines)
     return found
 
 

@@ -14,6 +14,7 @@ from typing import Final
 
 from lxml import etree
 
+from broker.lines import line
 from broker.verify.fault import Fault
 from broker.verify.names import DS, DSIG11, EXCLUSIVE_C14N, SIGNATURE, XML
 from broker.verify.references import Covered
@@ -44,7 +45,7 @@ def require_nothing(
     for number, signature in enumerate(layout.signatures, start=1):
         place = f"ds:Signature[{number}]"
         if (signature.tail or "").strip():
-            raise Fault("verify.signature-in-text", place, line=str(signature.sourceline))
+            raise Fault("verify.signature-in-text", place, line=line(signature.sourceline))
         for element in elements(signature, {layout.form, *signed}):
             namespace = etree.QName(element).namespace or ""
             if namespace not in _SIGNING and not namespace.startswith(_ETSI):
@@ -53,9 +54,9 @@ def require_nothing(
 
 def _foreign(element: etree._Element, place: str, unproven: Mapping[etree._Element, str]) -> Fault:
     """Return what is wrong with it: in a counter-signature that does not hold, this."""
-    facts = {"element": etree.QName(element).localname, "line": str(element.sourceline)}
-    reason = next((unproven[it] for it in element.iterancestors() if it in unproven), "")
-    if reason:
+    facts = {"element": etree.QName(element).localname, "line": line(element.sourceline)}
+    reason = next((unproven[it] for it in element.iterancestors() if it in unproven), None)
+    if reason is not None:
         return Fault("verify.counter-signature-unproven", f"{place}/xades:CounterSignature", reason=reason, **facts)
     return Fault("verify.foreign-unsigned", place, **facts)
 

@@ -181,6 +181,15 @@ def test_the_one_certificate_of_a_signed_key_info_is_held_to_whether_its_key_fit
     )
 
 
+@pytest.mark.parametrize("certificates", ["own", "chain"])
+def test_a_key_info_that_is_not_signed_binds_none(certificates: str) -> None:
+    report = judged(sign(FORM, PKI.person, AT, binding="none", certificates=certificates))
+    assert (report.code, report.place) == (
+        "verify.signing-certificate-missing",
+        "ds:Signature[1]/xades:SigningCertificate",
+    )
+
+
 def test_a_key_info_that_was_changed_binds_none() -> None:
     document = in_signed_key_info(PKI.person.der).replace(
         b"</ds:X509Data>", b"<ds:X509SKI>AAAA</ds:X509SKI></ds:X509Data>"

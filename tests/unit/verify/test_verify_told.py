@@ -161,3 +161,23 @@ def test_of_two_references_that_do_not_hold_the_one_is_told_that_decides() -> No
     assert (first.uri, second.uri, first.holds, second.holds) == ("http://example.test/x", "", False, False)
     facts = explanation(report)
     assert (facts["reference"], facts["expected"], facts["actual"]) == ("", second.expected, second.actual)
+
+
+SIGNATURE = "<s:Signature xmlns:s='http://www.w3.org/2000/09/xmldsig#'/>"
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "facts"),
+    [
+        ("", f"<b>{SIGNATURE}</b>", {"line": "65535+"}),
+        ("<b Id='x'/>", "<b Id='x'/>", {"id": "x", "line": "1", "other": "65535+"}),
+        ("", "<b Id='x'/><b Id='x'/>", {"id": "x", "line": "65535+", "other": "65535+"}),
+    ],
+)
+def test_a_line_that_is_too_far_down_to_be_known_is_told_as_such(
+    first: str, second: str, facts: dict[str, str]
+) -> None:
+    signature = SIGNATURE if first or "Id" in second else ""
+    far = "\n" * 70_000
+    report = judged(f"<a>{first}{far}{second}{signature}</a>".encode())
+    assert report.facts == facts

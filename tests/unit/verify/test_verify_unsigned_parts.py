@@ -111,6 +111,13 @@ def test_the_signature_is_numbered_and_the_line_is_that_of_the_element():
     assert (caught.value.code, caught.value.place) == ("verify.signature-in-text", "ds:Signature[1]")
 
 
+def test_a_line_that_is_too_far_down_to_be_known_is_told_as_such():
+    it = layout("<KeyInfo><f:one xmlns:f='urn:f'/></KeyInfo>", "\n" * 70_000 + "{}")
+    assert refused(it, "verify.foreign-unsigned", "ds:Signature[1]").facts["line"] == "65535+"
+    it.signatures[0].tail = "text"
+    assert refused(it, "verify.signature-in-text", "ds:Signature[1]").facts["line"] == "65535+"
+
+
 def test_what_stands_in_a_counter_signature_that_does_not_hold_is_told_with_the_reason_of_the_nearest():
     it = layout("<Object><x:A><KeyInfo><f:one xmlns:f='urn:f'/></KeyInfo></x:A></Object>")
     held = it.signatures[0][1]
