@@ -57,6 +57,8 @@ def about_certificates(settings: Settings, at: datetime) -> Iterator[str]:
         yield from (f"partners.{one.partner}.certificates: {one.words}: {words}" for words in faults)
     yield from _one_key(held)
     if Proof.WS_SECURITY in asked:
+        yield from _one_name(held)
+    if Proof.WS_SECURITY in asked:
         yield from _one_certificate(settings, held)
 
 
@@ -167,6 +169,27 @@ def _one_key(held: Iterable[_Held]) -> Iterator[str]:
                 )
 
 
+def _one_name(held: Sequence[_Held]) -> Iterator[str]:
+    """Yield certificates with different keys that messages name in one way, and that are different partners'.
+
+    Keys are different where issuers are honest: whoever makes a certificate writes into it what he likes.
+    """
+    for words, name in (("SubjectKeyIdentifier", _key_id), ("issuer and serial number", _issued)):
+        first: dict[object, _Held] = {}
+        for one in held:
+            meant = name(one.certificate)
+            if meant is None:
+                continue
+            other = first.setdefault(meant, one)
+            if other.partner != one.partner and _key(other.certificate) != _key(one.certificate):
+                yield (
+                    f"partners.{one.partner}.certificates: {one.words}: has the {words} of {other.file} at "
+                    f"partners.{other.partner}, and another key: an issuer was careless, or one was made to look like "
+                    "the other; compare the fingerprints with both partners. A signature counts as that of whose key "
+                    "made it"
+                )
+
+
 def _one_certificate(settings: Settings, held: Sequence[_Held]) -> Iterator[str]:
     """Yield partners that sign the Body alone with a certificate that is another's too."""
     holders = _holders(held)
@@ -193,3 +216,18 @@ def _key(certificate: x509.Certificate) -> bytes:
         return certificate.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
     except HOSTILE:
         return certificate.public_bytes(Encoding.DER)
+
+
+def _key_id(certificate: x509.Certificate) -> bytes | None:
+    try:
+        found = _value(certificate.extensions, x509.SubjectKeyIdentifier)
+    except HOSTILE:
+        return None
+    return None if found is None else found.digest
+
+
+def _issued(certificate: x509.Certificate) -> tuple[bytes, int] | None:
+    try:
+        return certificate.issuer.public_bytes(), certificate.serial_number
+    except HOSTILE:
+        return None

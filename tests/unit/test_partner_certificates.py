@@ -217,6 +217,30 @@ def test_two_partners_with_one_key_are_told_and_one_that_keeps_its_key_is_not(tm
     assert "ask notary for a key of its own" in warning
 
 
+def test_two_partners_whose_certificates_look_alike_are_told(tmp_path):
+    """By what a message may name a certificate; of one partner's two nothing is told, nor of one key."""
+    good = GOOD["P-384"].certificate
+    own = x509.SubjectKeyIdentifier.from_public_key(good.public_key())
+    key = ec.generate_private_key(ec.SECP256R1())
+
+    def like(serial, *extensions):
+        builder = x509.CertificateBuilder().subject_name(good.subject).issuer_name(good.issuer)
+        builder = builder.public_key(key.public_key()).serial_number(serial)
+        builder = builder.not_valid_before(NOW - DAY).not_valid_after(NOW + 60 * DAY)
+        for extension in extensions:
+            builder = builder.add_extension(extension, critical=False)
+        return Credential(key=key, certificate=builder.sign(key, hashes.SHA256()))
+
+    key_id, serial = like(7, own), like(good.serial_number)
+    for other, words in ((key_id, "SubjectKeyIdentifier"), (serial, "issuer and serial number")):
+        (warning,) = told(tmp_path, portal=[GOOD["P-384"]], anna=[GOOD["P-521"], other])
+        assert warning.startswith("partners.anna.certificates: anna-1.pem, SHA-256 ")
+        assert f"has the {words} of portal-0.pem at partners.portal, and another key" in warning
+        assert told(tmp_path, portal=[GOOD["P-384"], other]) == []
+        assert told(tmp_path, portal=[GOOD["P-384"]], anna=[other], proof=["tls"]) == []
+    assert len(told(tmp_path, portal=[GOOD["P-384"]], anna=[like(good.serial_number, own)])) == 2
+
+
 def test_one_certificate_for_several_offices_is_no_fault_unless_the_body_alone_is_signed(tmp_path):
     shared = [made(EC)]
     assert told(tmp_path, town=shared, village=shared) == []

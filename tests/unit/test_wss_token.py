@@ -10,12 +10,13 @@ import pytest
 from asn1crypto import core
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ed25519
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import Encoding
 from hypothesis import given
 from hypothesis import strategies as st
 from lxml import etree
 
+from adapters.testkit.certificates import PrivateKey
 from adapters.testkit.pki import JAN
 from adapters.testkit.wss import WSSE
 from adapters.testkit.wss_attacks import HOSTILE
@@ -52,6 +53,69 @@ def test_of_two_known_certificates_of_one_key_the_valid_one_is_meant() -> None:
         secured = read(message, known=lambda known=known: [it.certificate for it in known])
         assert secured is not None
         assert secured.certificate == BY.certificate
+
+
+def like(original: x509.Certificate, own: PrivateKey) -> x509.Certificate:
+    """A certificate that says of itself what another says, with a key of its own."""
+    builder = x509.CertificateBuilder().subject_name(original.subject).issuer_name(original.issuer)
+    builder = builder.serial_number(original.serial_number).public_key(own.public_key())
+    builder = builder.not_valid_before(AT - 60 * MINUTE).not_valid_after(AT + 60 * MINUTE)
+    identifier = original.extensions.get_extension_for_class(x509.SubjectKeyIdentifier)
+    builder = builder.add_extension(identifier.value, identifier.critical)
+    return builder.sign(own, None if isinstance(own, ed25519.Ed25519PrivateKey) else hashes.SHA256())
+
+
+LOOKALIKES = [like(BY.certificate, ec.generate_private_key(ec.SECP256R1())) for _ in range(8)]
+
+
+@pytest.mark.parametrize("key_info", ["issuer-serial", "x509-ski", "ski"])
+@pytest.mark.parametrize(
+    "lookalike",
+    [
+        LOOKALIKES[0],
+        like(BY.certificate, ec.generate_private_key(ec.SECP192R1())),
+        like(BY.certificate, rsa.generate_private_key(65537, 2048)),
+        like(BY.certificate, ed25519.Ed25519PrivateKey.generate()),
+    ],
+    ids=["of another key", "of a short key", "of another kind", "of no kind that signs"],
+)
+def test_a_certificate_made_to_look_like_anothers_takes_no_signature_from_it(key_info, lookalike) -> None:
+    message = signed(key_info=key_info, order=("timestamp", "signature"))
+    for known in ([lookalike, BY.certificate], [BY.certificate, lookalike]):
+        secured = read(message, known=lambda known=known: known)
+        assert secured is not None
+        assert secured.certificate == BY.certificate
+    refused("wss.signature-mismatch", message, known=lambda: LOOKALIKES[:2])
+
+
+def test_of_very_many_that_look_alike_only_the_first_are_tried() -> None:
+    message = signed(key_info="ski", order=("timestamp", "signature"))
+    assert read(message, known=lambda: [*LOOKALIKES[:7], BY.certificate]) is not None
+    refused("wss.signature-mismatch", message, known=lambda: [*LOOKALIKES, BY.certificate])
+
+
+def test_of_two_tokens_that_look_alike_the_signature_tells_which_is_meant() -> None:
+    one = b64encode(LOOKALIKES[0].public_bytes(Encoding.DER))
+    message = re.sub(
+        rb"(<wsse:BinarySecurityToken[^>]*?)( wsu:Id=\"[^\"]*\")([^>]*>)([^<]*)(</wsse:BinarySecurityToken>)",
+        lambda it: it[1] + it[3] + one + it[5] + it[0],
+        signed(key_info="ski", covers=("body", "timestamp")),
+    )
+    assert message.count(b"</wsse:BinarySecurityToken>") == 2
+    secured = read(message)
+    assert secured is not None
+    assert secured.certificate == BY.certificate
+
+
+def test_a_known_certificate_that_cannot_be_read_keeps_no_other_out() -> None:
+    """An elliptic curve that no library here knows: the OID of P-256 with its last arc changed."""
+    curve = bytes.fromhex("06082a8648ce3d030107")
+    der = LOOKALIKES[0].public_bytes(Encoding.DER)
+    assert curve in der
+    strange = x509.load_der_x509_certificate(der.replace(curve, curve[:-1] + b"\x7f"))
+    message = signed(key_info="ski", order=("timestamp", "signature"))
+    assert read(message, known=lambda: [strange, BY.certificate]) is not None
+    refused("wss.token-missing", message, known=lambda: [strange])
 
 
 def test_the_signer_stands_last_in_a_path_of_certificates() -> None:

@@ -7,7 +7,7 @@ the digests over what may be a large Body last.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
@@ -118,10 +118,8 @@ def _read(
     canon = Canon(message.root, _BUDGET)
     octets, signed_info = _signed_info(parts, canon)
     scheme, value = _scheme_and_value(signed_info, parts)
-    signer = token.find(parts.key_info, security.tokens, ids, known, at)
-    if signer.key is None:
-        raise no("wss.token", "wsse:BinarySecurityToken")
-    signature_value.check(signer.key, scheme, value, octets)
+    named = token.find(parts.key_info, security.tokens, ids, known, at)
+    signer = _signer(named, scheme, value, octets)
     meet(_credential(signer.der))
     layout = Layout(root=message.root, form=message.root, signatures=(security.signature,), ids=ids)
     covered = coverage.judge(signed_info, message, security, parts=parts, layout=layout, canon=canon)
@@ -137,6 +135,18 @@ def _read(
         # Remembered for a window longer than it is taken: it may wait a while between its arrival and its entry.
         once=Once(token=_token(signer, octets), until=signed_span.last + window) if signed_span else None,
     )
+
+
+def _signer(named: Sequence[Certificate], scheme: Scheme, value: bytes, octets: bytes) -> Certificate:
+    """Return whose key made the value over the octets; raise Unauthorised or Fault, of the first if it was nobody's."""
+    it = named[0]
+    if len(named) > 1:
+        fits = (one for one in named if one.key and signature_value.holds(one.key, scheme, value, octets))
+        it = next(fits, it)
+    if it.key is None:
+        raise no("wss.token", "wsse:BinarySecurityToken")
+    signature_value.check(it.key, scheme, value, octets)
+    return it
 
 
 def _credential(der: bytes) -> Credential:

@@ -1,14 +1,16 @@
 """Whose key signed, as far as the message says: the certificate that KeyInfo points at (X.509 Token Profile §3).
 
 It is in the message, or it is one that we know already; nothing is fetched.  Nothing is believed of it either: a
-certificate chosen wrongly does not fit the signature, and one that fits is judged by its fingerprint.
+certificate chosen wrongly does not fit the signature, and one that fits is judged by its fingerprint.  Anybody can
+make a certificate with another's key identifier, or issuer and serial number: so all that are described are named, and
+the signature tells which of them was meant.
 """
 
 from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Final
 
@@ -33,10 +35,12 @@ from adapters.wire.wss.names import (
 from adapters.wire.wss.refusal import no
 from broker.verify import certificate, issuer_name, written
 from broker.verify.certificate import Certificate
+from broker.verify.fault import Fault
 
 Known = Callable[[], Iterable[x509.Certificate]]
 """The certificates that a message may point at without carrying them."""
 
+_MOST: Final = 8  # certificates that one description may fit: each costs a look at the signature
 _LONGEST_PATH: Final = 10  # certificates
 _LARGEST_PATH: Final = 100_000  # octets
 _SEQUENCE: Final = b"\x30"
@@ -51,19 +55,20 @@ def find(
     ids: Mapping[str, etree._Element],
     known: Known,
     at: datetime,
-) -> Certificate:
-    """Return the signer's certificate; raise Malformed, Unauthorised, or Fault if it cannot be read.
+) -> Sequence[Certificate]:
+    """Return the certificates that may be the signer's, likely ones first; mostly there is one, and never none.
 
+    Raises Malformed, Unauthorised, or Fault if one cannot be read.
     `tokens` are those of our Security header, `ids` the bearers of Ids in the whole envelope.
     """
     pointer = _only(_only(key_info, TOKEN_REFERENCE))
     if pointer.tag == REFERENCE:
-        return _referred(pointer, tokens, ids)
+        return [_referred(pointer, tokens, ids)]
     if pointer.tag == KEY_IDENTIFIER:
         kind = pointer.get("ValueType") or ""
         value = _octets(pointer)
         if kind == X509V3:
-            return _read(value)
+            return [_read(value)]
         tests = _IDENTIFIERS.get(kind)
         if tests is None:
             raise no("wss.key-info", "wsse:KeyIdentifier")
@@ -153,8 +158,10 @@ def _pieces(content: bytes) -> Iterator[bytes]:
 # ── descriptions ─────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _described(data: etree._Element, tokens: tuple[etree._Element, ...], known: Known, at: datetime) -> Certificate:
-    """Return the certificate of which all is true that an X509Data says."""
+def _described(
+    data: etree._Element, tokens: tuple[etree._Element, ...], known: Known, at: datetime
+) -> Sequence[Certificate]:
+    """Return the certificates of which all is true that an X509Data says."""
     embedded = [_read(_octets(it)) for it in data.iterchildren(DS + "X509Certificate")]
     tests: list[_Test] = []
     for part in elements(data):
@@ -171,23 +178,31 @@ def _described(data: etree._Element, tokens: tuple[etree._Element, ...], known: 
     return _resolved(tests, _carried(tokens), known, at)
 
 
-def _resolved(tests: Iterable[_Test], carried: Iterable[Certificate], known: Known, at: datetime) -> Certificate:
-    """Return the one that is meant, out of the message or, failing that, of those known.
+def _resolved(
+    tests: Iterable[_Test], carried: Iterable[Certificate], known: Known, at: datetime
+) -> Sequence[Certificate]:
+    """Return those that may be meant, out of the message or, failing that, of those known.
 
-    Several with one key are told apart by nothing but their validity.
+    Several with one key are told apart by nothing but their validity: the valid ones come first.
     """
     tests = list(tests)
     found = [it for it in carried if all(test(it) for test in tests)]
     if not found:
-        found = [it for it in map(_loaded, known()) if all(test(it) for test in tests)]
+        found = [it for it in _readable(known) if all(test(it) for test in tests)]
         found.sort(key=lambda it: not it.report.not_before <= at <= it.report.not_after)
     if not found:
         raise no("wss.token-missing", "wsse:SecurityTokenReference")
-    return found[0]
+    return found[:_MOST]
 
 
-def _loaded(known: x509.Certificate) -> Certificate:
-    return certificate.load(known.public_bytes(Encoding.DER))
+def _readable(known: Known) -> Iterator[Certificate]:
+    """Give what is known; one that cannot be read is nobody's who signs, and must not keep others out."""
+    for it in known():
+        try:
+            read = certificate.load(it.public_bytes(Encoding.DER))
+        except Fault:
+            continue
+        yield read
 
 
 def _issuer_serial(part: etree._Element) -> _Test:
