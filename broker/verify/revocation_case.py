@@ -195,7 +195,6 @@ class Case:
                 allow_fetching=False,
                 revinfo_policy=_POLICY,
                 signature_validator=_Strong(),
-                time_tolerance=timedelta(0),
             )
             # Whether a revocation counts depends on the moment of a document's entry and is judged there.
             context.timing_params = ValidationTimingParams(

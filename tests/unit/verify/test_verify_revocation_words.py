@@ -119,6 +119,16 @@ def test_what_is_known_of_a_certificate_is_told_with_what_prevails_first() -> No
     assert (list(alone.words(certificate, issuer)), alone.status(certificate, issuer)) == ([good], good)
 
 
+def test_a_word_of_the_very_moment_is_none_of_later_and_lives_no_longer_than_it_does() -> None:
+    now, soon = answer(STAMPED), answer(STAMPED + HOUR / 3600)
+    assert (signer(now).code, signer(soon).code) == ("verify.revocation-stale", "")
+    long = replace(now, next_update=STAMPED + 90 * DAY)
+    assert signer(long).until == STAMPED + REQUIRE.freshness
+    authority = replace(long, certificate=ISSUER.sha256)
+    (_, told) = judge(PATH, Evidence().adding(Settled(statuses=(authority,))), REQUIRE, STAMPED)
+    assert told.until == STAMPED + 90 * DAY
+
+
 def test_an_authority_is_judged_the_same_way() -> None:
     end = ISSUER.not_after
     good = replace(answer(end - DAY), certificate=ISSUER.sha256)
