@@ -168,3 +168,14 @@ def test_in_the_basic_profile_properties_that_nothing_covers_are_not_signed() ->
     assert judged(plain, profile="basic", keys=[key]).code == ""
     added = plain.replace(b"</ds:Signature>", properties.encode())
     assert judged(added, profile="basic", keys=[key]).code == "verify.foreign-unsigned"
+
+
+def test_properties_that_a_reference_covers_without_its_type_are_not_said_to_be_uncovered() -> None:
+    def without(what: str) -> Report:
+        return judged(sign(FORM, PKI.person, AT, rewrite=lambda text: re.sub(what, "", text, flags=re.DOTALL)))
+
+    place = "ds:Signature[1]/xades:SignedProperties"
+    untyped = without(' Type="http://uri.etsi.org/01903#SignedProperties"')
+    assert (untyped.code, untyped.place) == ("verify.signed-properties-type", place)
+    uncovered = without('<ds:Reference Type="http://uri.etsi.org/01903#SignedProperties".*?</ds:Reference>')
+    assert (uncovered.code, uncovered.place) == ("verify.signed-properties-not-covered", place)
