@@ -5,6 +5,7 @@ By hand, octet for octet; what a client may do that is merely slow is in `test_s
 
 from __future__ import annotations
 
+import asyncio
 import socket
 from collections.abc import Iterator
 from contextlib import suppress
@@ -14,7 +15,8 @@ from urllib.parse import urlsplit
 import pytest
 import structlog.testing
 
-from adapters.channels.soap.framing import FREE, SMALLEST, Framing
+from adapters.channels.soap.framing import FAIR, FREE, REST, SMALLEST, Framing
+from adapters.channels.soap.server import Pace
 from adapters.testkit.box import Box, Submission
 from adapters.testkit.desk import Desk
 from adapters.wire import soap
@@ -221,12 +223,52 @@ def chunks(octets: bytes, size: int) -> bytes:
     ids=["the first", "the first, then few", "few", "lines of Base64", "some, then more"],
 )
 def test_a_body_in_small_chunks_is_a_body(url: str, desk: Desk, crumbs: int, then: int) -> None:
-    document = b"<a>" + b"z" * 200_000 + b"</a>"
+    document = b"<a>" + b"z" * 80_000 + b"</a>"
     envelope = Submission(document=document).envelope(SOAP11)
     sent = chunks(envelope[:crumbs], 1) + chunks(envelope[crumbs:], then)
-    for _ in range(2):
-        assert codes(answered(url, head(CHUNKED, b"Connection: close"), sent, LAST)) == [(200, "")]
-    assert desk.envelopes[1].payload == document
+    assert codes(answered(url, head(CHUNKED, b"Connection: close"), sent, LAST)) == [(200, "")]
+    assert desk.envelopes[0].payload == document
+
+
+@pytest.mark.parametrize(("size", "rests"), [(SMALLEST, True), (256, True), (FAIR, False), (4_000, False)])
+def test_a_body_in_small_chunks_is_read_slowly(*, url: str, size: int, rests: bool) -> None:
+    """Not for each of the first; from then on for those that bring less than others."""
+    envelope = Submission(document=b"<a>" + b"z" * 400_000 + b"</a>").envelope(SOAP11)
+    rested: list[float] = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Pace, "rest", lambda _pace, _loop, seconds: rested.append(seconds))
+        for _ in range(2):
+            sent = chunks(envelope, size)
+            assert codes(answered(url, head(CHUNKED, b"Connection: close"), sent, LAST)) == [(200, "")]
+    small = -(-len(envelope) // size) - FREE - len(envelope) // FAIR
+    assert bool(rested) == rests == (small > 0)
+    assert sum(rested) == pytest.approx(2 * max(0, small) * REST, abs=0.1)
+
+
+def test_while_a_connection_rests_nothing_has_it_read() -> None:
+    done: list[str] = []
+
+    class Transport(asyncio.Transport):
+        def pause_reading(self) -> None:
+            done.append("pause")
+
+        def resume_reading(self) -> None:
+            done.append("resume")
+
+    loop = asyncio.new_event_loop()
+    try:
+        pace = Pace(Transport())
+        pace.rest(loop, 0)
+        pace.resume_reading()  # as uvicorn does whenever a body is waited for
+        assert done == ["pause"]
+        loop.run_until_complete(asyncio.sleep(0.01))
+        assert done == ["pause", "resume"]
+        pace.resume_reading()
+        pace.pause_reading()
+        pace.resume_reading()
+        assert done == ["pause", "resume", "pause", "resume"]
+    finally:
+        loop.close()
 
 
 @pytest.mark.parametrize("size", [1, 2, 16, SMALLEST // 2])

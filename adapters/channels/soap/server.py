@@ -19,6 +19,7 @@ from typing import Any, Final
 import structlog
 import uvicorn
 from starlette.types import ASGIApp
+from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
 
 from adapters.channels.soap import faults, refused
@@ -59,6 +60,25 @@ class Terms:
     stop: Event
 
 
+class Pace(FlowControl):
+    """When a connection is read: uvicorn's, and not while it rests."""
+
+    _resting = False
+
+    def rest(self, loop: asyncio.AbstractEventLoop, seconds: float) -> None:
+        self.pause_reading()
+        self._resting = True
+        loop.call_later(seconds, self._wake)
+
+    def resume_reading(self) -> None:
+        if not self._resting:
+            super().resume_reading()
+
+    def _wake(self) -> None:
+        self._resting = False
+        self.resume_reading()
+
+
 class Watchful(H11Protocol):
     """A connection that is given up when its client is too slow with a request's head or in reading an answer."""
 
@@ -74,6 +94,7 @@ class Watchful(H11Protocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
+        self.flow = self._pace = Pace(transport)
         address = str((transport.get_extra_info("peername") or ("?",))[0])
         if self.line is None:
             self.line = Line(place=place(address), cut=transport.abort)
@@ -112,6 +133,8 @@ class Watchful(H11Protocol):
             self._break_off(TooLarge("soap.too-large", facts={"limit": str(self._terms.most)}))
             return
         super().data_received(data)
+        if seconds := self._framing.rest():
+            self._pace.rest(self.loop, seconds)
         if self._terms.stop.is_set():
             self.be_last()
         cycle = self._under_way()
