@@ -16,6 +16,7 @@ from broker.partner import NOBODY, Partners
 from broker.ports import Channel, Ids
 from broker.reconcile import NO_INQUIRIES, Inquiries
 from config import clock, kinds, packaged
+from config.exposure import open_key
 from config.ids import TimeOrderedIds
 from config.listeners import Listeners
 from config.partners import partners as partners_of
@@ -45,6 +46,7 @@ def surroundings(  # noqa: PLR0917 - what `Surroundings` takes, with its default
         seals=seals,
         listen=listen,
         inquiries=inquiries,
+        exposed=open_key,
     )
 
 

@@ -38,16 +38,27 @@ def open_files(settings: Settings, who: int | None = None) -> list[str]:
 
     `who` is the number of the account that the broker runs as, by default the one that asks.
     """
-    found: dict[Path, str] = {}
-    for place, path in _paths(settings):
-        file = settings.path(path)
-        if isinstance(path, SecretFile) or _holds_a_key(file):
-            found.setdefault(file, place)
+    found = _secret(settings, _paths(settings))
     if settings.file is not None:
         for place in _written(settings.file)[:1]:
             found.setdefault(settings.file, place)
     account = os.geteuid() if who is None else who
     return [f"{place}: {problem}" for file, place in found.items() for problem in _openness(file, account)]
+
+
+def open_seal(settings: Settings) -> list[str]:
+    """Return a line for each secret file of the seal that lies open."""
+    try:
+        _, own = kinds.read(seals.KINDS, settings.seal, "seal")
+    except ConfigError:  # whoever makes the seal tells
+        return []
+    found = _secret(settings, _walk("seal", own, Path))
+    return [f"{place}: {problem}" for file, place in found.items() for problem in _openness(file, os.geteuid())]
+
+
+def open_key(file: Path) -> list[str]:
+    """Return a line for each way in which a file lies open, if there is a private key in it."""
+    return _openness(file, os.geteuid()) if _holds_a_key(file) else []
 
 
 def written_passwords(settings: Settings) -> list[str]:
@@ -57,6 +68,16 @@ def written_passwords(settings: Settings) -> list[str]:
 
 
 # ── files ──
+
+
+def _secret(settings: Settings, paths: Iterator[tuple[str, Path]]) -> dict[Path, str]:
+    """Return the secret files among those, each with the first place that names it."""
+    found: dict[Path, str] = {}
+    for place, path in paths:
+        file = settings.path(path)
+        if isinstance(path, SecretFile) or _holds_a_key(file):
+            found.setdefault(file, place)
+    return found
 
 
 def _paths(settings: Settings) -> Iterator[tuple[str, Path]]:

@@ -1,10 +1,11 @@
 """The seal in use, and the one that follows it while the broker runs.
 
 Watched are the configuration, whose [seal] table is read anew, and every file that the table names.  When one
-changes, the seal is made from what is there now.  Only one that has just sealed something which our own verifier takes
-follows, and only after its certificate is kept: who checks a receipt later must find it.  Until then the old one goes
-on.  A key that is out of reach, at the start too, is tried again; meanwhile senders are asked to come back.  So are
-they after a start with a seal whose file is gone or whose certificate has ended: what was accepted goes on without it.
+changes, the seal is made from what is there now.  Only one that has just sealed something which our own verifier
+takes, and in production one whose files nobody else can read, follows, and only after its certificate is kept: who
+checks a receipt later must find it.  Until then the old one goes on.  A key that is out of reach, at the start too, is
+tried again; meanwhile senders are asked to come back.  So are they after a start with a seal whose file is gone or
+whose certificate has ended: what was accepted goes on without it.
 """
 
 from __future__ import annotations
@@ -23,19 +24,21 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from adapters import seals
 from adapters.wire.kind import SealInHand, SealLost, Surroundings
+from adapters.wire.secret import insist_on_secrecy
 from broker.errors import ConfigError, Unavailable
 from broker.evidence import Indication
 from broker.parse import Limits, read
 from broker.ports import Clock, Store
 from broker.verify import Anchor, TrustSnapshot, examine
 from config import kinds
+from config.exposure import open_seal
 from config.settings import OfKind, Settings, load
 from config.snapshot import stamp
 
 log = structlog.get_logger(__name__)
 
 ENDS_SOON: Final = timedelta(days=30)
-_Stamps = tuple[tuple[int, int, int] | None, ...]
+_Stamps = tuple[tuple[int, int, int] | str | None, ...]
 _PROBE: Final = b'<probe xmlns="urn:goniec:seal-probe">Goniec</probe>'
 
 
@@ -52,6 +55,14 @@ class Source(Protocol):
 
     def before(self) -> Callable[[], SealInHand] | None:
         """Return what makes the seal that was described before that, if it was another."""
+        ...
+
+    def exposed(self) -> Sequence[str]:
+        """Return how others can read or replace its files."""
+        ...
+
+    def insist_on_secrecy(self) -> None:
+        """Raise ConfigError in production if they can, elsewhere say so in the log."""
         ...
 
 
@@ -87,6 +98,14 @@ class Configured:
         """Return what makes the seal of the settings that were given, unless it is known that it cannot be made."""
         table = self._before.seal
         return None if table == self._tried else partial(self._of, table)  # a PIN that was wrong is not tried twice
+
+    def exposed(self) -> Sequence[str]:
+        """Return a line for each secret file of the table that lies open."""
+        return open_seal(self._settings)
+
+    def insist_on_secrecy(self) -> None:
+        """As when the broker starts."""
+        insist_on_secrecy(self.exposed(), self._around.environment)
 
     def _of(self, table: OfKind) -> SealInHand:
         self._tried = table
@@ -173,7 +192,7 @@ class Rotation:
         if not self._owed or self._store is None:
             return
         try:
-            self._next = self._next or self._made(self._source.make)
+            self._next = self._next or self._following()
             self._take_over(self._store, self._next)
         except ConfigError as wrong:
             if self._now is None and isinstance(wrong, SealLost):
@@ -198,7 +217,9 @@ class Rotation:
     def _first(self) -> _InUse:
         """Make what is described now, or while that is wrong, as others go on by theirs, what was before."""
         try:
-            return self._made(self._source.make)
+            made = self._made(self._source.make)
+            if self._source.before() is not None:  # at the one of before whoever started the broker has looked
+                self._source.insist_on_secrecy()
         except SealLost:
             raise
         except ConfigError:
@@ -207,7 +228,12 @@ class Rotation:
                 raise
             made = self._made(before)
             self._seen = None  # what is wrong is told when it is tried again
-            return made
+        return made
+
+    def _following(self) -> _InUse:
+        made = self._made(self._source.make)
+        self._source.insist_on_secrecy()
+        return made
 
     def _made(self, make: Callable[[], SealInHand]) -> _InUse:
         made = _InUse(make())
@@ -233,7 +259,7 @@ class Rotation:
         log.warning("seal.unavailable", reason=self.away, sealing=self._now is not None)
 
     def _stamps(self) -> _Stamps:
-        return tuple(stamp(file) for file in self._source.files())
+        return *(stamp(file) for file in self._source.files()), *self._source.exposed()
 
 
 def _require_sound(made: _InUse, clock: Clock) -> None:

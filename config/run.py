@@ -20,6 +20,7 @@ from threading import Event
 import structlog
 
 from adapters.wire.kind import Listening
+from adapters.wire.secret import insist_on_secrecy
 from broker.errors import ConfigError, Unavailable
 from broker.model import Envelope, Receipt
 from broker.ports import Accept, Channel
@@ -50,7 +51,7 @@ def serve(settings: Settings, listeners: Listeners | None = None, worker: Worker
     """
     listeners = listeners or Listeners()
     with logged(settings):
-        _insist_on_secrecy(settings)
+        insist_on_secrecy(exposed(settings), settings.environment)
         stop = Event()
         signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)  # every thread made from here on inherits it
         threading.Thread(target=_listen, args=(stop,), name="signals", daemon=True).start()
@@ -90,15 +91,6 @@ def logged(settings: Settings) -> Iterator[None]:
         else:
             logs.configure(level=settings.log.level)
         yield
-
-
-def _insist_on_secrecy(settings: Settings) -> None:
-    """Raise ConfigError in production if a key or a password lies open, elsewhere say so in the log."""
-    found = exposed(settings)
-    if found and settings.environment == "production":
-        raise ConfigError(found)
-    for problem in found:
-        log.warning("serve.secret-exposed", problem=problem)
 
 
 def _listen(stop: Event) -> None:

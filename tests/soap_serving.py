@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
@@ -30,6 +30,8 @@ def a_channel(
     seals: Callable[[], bytes] = lambda: b"",
     inquiries: Inquiries = NO_INQUIRIES,
     opening: Listen = opened,
+    environment: str = "test",
+    exposed: Callable[[Path], Sequence[str]] = lambda _file: (),
     **settings: Any,
 ) -> SoapChannel:
     ids = count()
@@ -44,6 +46,8 @@ def a_channel(
         seals=seals,
         inquiries=inquiries,
         listen=opening,
+        environment=environment,
+        exposed=exposed,
     )
     channel = KIND.make(SoapSettings(**{"listen": "127.0.0.1:0", **settings}), around)
     assert isinstance(channel, SoapChannel)

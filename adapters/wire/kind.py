@@ -6,7 +6,7 @@ kinds by the entry-point groups `goniec.channels` and `goniec.offices`, each ent
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Event
@@ -53,6 +53,7 @@ class Surroundings:
     listen: Listen = opened  # whoever takes connections asks for his socket here: it may be one that workers share
     seals: Callable[[], bytes] = lambda: b""  # the certificates of all seals ever used, PEM, for who checks receipts
     inquiries: Inquiries = NO_INQUIRIES  # what a partner may ask about its own
+    exposed: Callable[[Path], Sequence[str]] = lambda _file: ()  # how others can read or replace a key's file
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

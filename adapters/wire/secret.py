@@ -12,14 +12,18 @@ in integrators' kinds as well, and tells which of them others can read.
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path, PosixPath
 from typing import Annotated, Any, Final
 
+import structlog
 from pydantic import GetCoreSchemaHandler, PlainSerializer, PlainValidator, SecretStr, model_validator
 from pydantic_core import CoreSchema, core_schema
 
 from adapters.wire.kind import KindSettings
 from broker.errors import ConfigError
+
+log = structlog.get_logger(__name__)
 
 _VARIABLE: Final = "env:"
 
@@ -100,6 +104,14 @@ def read(folder: Path, source: SecretFile | SecretVariable, *, setting: str) -> 
     except OSError as error:
         raise ConfigError([f"{setting}: {path}: {error.strerror}"]) from error
     return _told(content.partition(b"\n")[0].removesuffix(b"\r"), f"{setting}: {path}")
+
+
+def insist_on_secrecy(exposed: Sequence[str], environment: str) -> None:
+    """Raise ConfigError in production if a secret that is to be used lies open, elsewhere say so in the log."""
+    if exposed and environment == "production":
+        raise ConfigError(exposed)
+    for problem in exposed:
+        log.warning("serve.secret-exposed", problem=problem)
 
 
 def _told(octets: bytes, where: str) -> SecretStr:

@@ -24,6 +24,7 @@ from adapters.testkit.desk import Desk
 from adapters.wire.soap import SOAP11
 from broker.errors import ConfigError
 from broker.partner import Partner, Partners, Proof
+from config.exposure import open_key
 from tests.partners import DAY, Cast, a_partner
 from tests.soap_serving import a_channel, serving
 
@@ -251,6 +252,42 @@ def test_the_servers_own_certificate_is_renewed_without_a_restart(cast: Cast, de
             replace("tls.key", second)
             until(lambda: any(one["event"] == "soap.tls-renewed" for one in logs))
         assert shown() == x509.load_pem_x509_certificate(second).serial_number
+
+
+@pytest.mark.parametrize("environment", ["production", "test"])
+def test_a_key_that_others_can_read_is_taken_in_production_when_they_no_longer_can(
+    cast: Cast, desk: Desk, tmp_path: Path, environment: str
+) -> None:
+    """The next start would refuse it.  Elsewhere it is used, with a warning, as at a start."""
+    file = tmp_path / "server.pem"
+    first, second = cast.server("first").read_bytes(), cast.server("second").read_bytes()
+    file.write_bytes(first)
+    file.chmod(0o644)
+    about = {"certificate": file.name, "signing_certificate": file.name, "proof": ["tls"]}
+    with structlog.testing.capture_logs() as logs:
+        channel = a_channel(folder=tmp_path, environment=environment, exposed=open_key, **about)
+        assert logs == [], "whoever starts the broker asks"
+        with serving(desk, channel) as url:
+
+            def shown() -> int:
+                with cast.context().wrap_socket(dial(url), server_hostname="127.0.0.1") as line:
+                    return x509.load_der_x509_certificate(line.getpeercert(binary_form=True) or b"").serial_number
+
+            def told(event: str) -> bool:
+                return any(one["event"] == event for one in logs)
+
+            (tmp_path / "new").write_bytes(second)
+            (tmp_path / "new").chmod(0o644)
+            (tmp_path / "new").replace(file)
+            was = shown()
+            if environment == "production":
+                until(lambda: told("soap.tls-kept-old") and told("soap.signing-kept-old"))
+                assert shown() == was
+                assert all("chmod 600" in problem for one in logs for problem in one.get("problems", ()))
+                file.chmod(0o600)
+            until(lambda: told("soap.tls-renewed") and told("soap.signing-renewed"))
+            assert told("serve.secret-exposed") == (environment == "test")
+            assert shown() == x509.load_pem_x509_certificate(second).serial_number
 
 
 # ── what TLS is like ─────────────────────────────────────────────────────────────────────────────────────

@@ -16,10 +16,9 @@ from structlog.testing import capture_logs
 
 from adapters import channels, offices, seals, stores
 from adapters.testkit.pki import Pki
-from adapters.wire.secret import SecretFile
-from config import run as running
+from adapters.wire.secret import SecretFile, insist_on_secrecy
 from config import settings
-from config.exposure import open_files, written_passwords
+from config.exposure import exposed, open_files, written_passwords
 from tests.commands import answer, run
 
 EXAMPLE = Path(settings.__file__).parent / "example"
@@ -324,7 +323,7 @@ def test_a_broker_in_test_says_so_in_its_log(place):
     file = edited(place, WRITTEN)
     file.chmod(0o600)
     with capture_logs() as told:
-        running._insist_on_secrecy(settings.load(file))
+        insist_on_secrecy(exposed(settings.load(file)), "test")
     lines = [(line["event"], line["log_level"], line["problem"].partition(": ")[0]) for line in told]
     assert lines == [
         ("serve.secret-exposed", "warning", "seal.file"),

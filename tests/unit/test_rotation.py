@@ -60,6 +60,12 @@ class Source:
     def before(self):
         return None
 
+    def exposed(self):
+        return []
+
+    def insist_on_secrecy(self):
+        """It is in memory."""
+
     def change(self, makes):
         self.makes = makes
         self.file.write_bytes(self.file.read_bytes() + b"x")
@@ -271,8 +277,8 @@ def test_an_end_within_thirty_days_is_told_each_time_it_is_looked_for(source, st
 # ── where it comes from ──────────────────────────────────────────────────────────────────────────────────
 
 
-def configured(folder, text="file = 'seal.pem'"):
-    (folder / "goniec.toml").write_text(f"[seal]\nkind = 'pem'\n{text}\n", encoding="utf-8")
+def configured(folder, text="file = 'seal.pem'", above=""):
+    (folder / "goniec.toml").write_text(f"{above}[seal]\nkind = 'pem'\n{text}\n", encoding="utf-8")
     settings = load(folder / "goniec.toml")
     return Configured(settings, surroundings(settings, "seal", TimeOrderedIds(clock.now)))
 
@@ -358,6 +364,43 @@ def test_what_cannot_be_made_is_not_tried_again_by_another_name(tmp_path, monkey
     with pytest.raises(ConfigError, match="refuses the PIN"):
         Rotation(source, Hands())
     assert len(tried) == 1
+
+
+@pytest.mark.parametrize("born", [False, True], ids=["while it runs", "born again"])
+def test_in_production_no_seal_follows_that_others_can_read_until_they_cannot(tmp_path, store, capsys, born):
+    """The next start would refuse it; and who can read the key can seal."""
+    production = "environment = 'production'\n"
+    for name, credential, mode in (("seal.pem", FIRST, 0o600), ("next.pem", SECOND, 0o644)):
+        (tmp_path / name).write_bytes(credential.bundle)
+        (tmp_path / name).chmod(mode)
+    source = configured(tmp_path, above=production)
+    rotation = None if born else begun(source, store, now=clock.now)
+    configured(tmp_path, "file = 'next.pem'", above=production)
+    rotation = rotation or begun(source, store, now=clock.now)
+    rotation.refresh()
+    rotation.refresh()
+    said = capsys.readouterr().out
+    assert sealed_by(rotation) == FIRST.certificate
+    assert "seal.kept-old" in said
+    assert "seal.file: " in said
+    assert "chmod 600" in said
+    rotation.refresh()
+    assert capsys.readouterr().out == "", "it is told once"
+    (tmp_path / "next.pem").chmod(0o600)
+    rotation.refresh()
+    assert sealed_by(rotation) == SECOND.certificate
+
+
+def test_elsewhere_one_that_others_can_read_follows_with_a_warning(tmp_path, store, capsys):
+    for name, credential in (("seal.pem", FIRST), ("next.pem", SECOND)):
+        (tmp_path / name).write_bytes(credential.bundle)
+        (tmp_path / name).chmod(0o644)
+    rotation = begun(configured(tmp_path), store, now=clock.now)
+    assert "serve.secret-exposed" not in capsys.readouterr().out, "whoever starts the broker says so"
+    configured(tmp_path, "file = 'next.pem'")
+    rotation.refresh()
+    assert sealed_by(rotation) == SECOND.certificate
+    assert "serve.secret-exposed" in capsys.readouterr().out
 
 
 def test_a_table_of_no_known_kind_changes_nothing_until_it_is_mended(tmp_path, store):

@@ -18,6 +18,7 @@ from adapters.channels.soap import skrytka, uzgodnienie
 from adapters.channels.soap.description import Description
 from adapters.channels.soap.endpoint import Endpoint, Service, largest
 from adapters.channels.soap.face import Face
+from adapters.channels.soap.files import Keys
 from adapters.channels.soap.handshake import Handshake
 from adapters.channels.soap.replies import ReplySigner
 from adapters.channels.soap.sender import Gate
@@ -48,13 +49,15 @@ class SoapChannel:
         self._settings = settings
         self._around = around
         self._services = tuple(service(around) for service in SERVICES)
+        folder, clock, channel = around.folder, around.clock, around.name
+        keys = Keys(around.exposed, around.environment)
         self._tls = (
-            Tls(settings, folder=around.folder, partners=around.partners, clock=around.clock, channel=around.name)
+            Tls(settings, folder=folder, partners=around.partners, clock=clock, channel=channel, keys=keys)
             if settings.certificate
             else None
         )
         self._signer = (
-            ReplySigner(settings, folder=around.folder, clock=around.clock, channel=around.name)
+            ReplySigner(settings, folder=folder, clock=clock, channel=channel, keys=keys)
             if settings.signing_certificate
             else None
         )

@@ -13,7 +13,7 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
-from adapters.channels.soap.files import stamp
+from adapters.channels.soap.files import NO_KEYS, Keys, stamp
 from adapters.channels.soap.settings import SoapSettings
 from adapters.wire import wss
 from adapters.wire.secret import secret
@@ -29,7 +29,9 @@ Pair = tuple[rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey, x509.Certificate]
 class ReplySigner:
     """Signs answers.  `sign` may be called by many threads, `refresh` by one."""
 
-    def __init__(self, settings: SoapSettings, *, folder: Path, clock: Clock, channel: str) -> None:
+    def __init__(
+        self, settings: SoapSettings, *, folder: Path, clock: Clock, channel: str, keys: Keys = NO_KEYS
+    ) -> None:
         """Load the key; raise ConfigError if it cannot sign."""
         if settings.signing_certificate is None:
             raise ConfigError(["signing_certificate: must be given"])
@@ -37,6 +39,7 @@ class ReplySigner:
         self._folder = folder
         self._clock = clock
         self._channel = channel
+        self._keys = keys
         self._certificate = folder / settings.signing_certificate
         self._key = folder / (settings.signing_key or settings.signing_certificate)
         self._seen = self._stamps()
@@ -54,6 +57,7 @@ class ReplySigner:
             return
         self._seen = seen
         try:
+            self._keys.insist_on_secrecy(self._certificate, self._key)
             self._pair = self._load()
         except ConfigError as wrong:
             log.error("soap.signing-kept-old", channel=self._channel, problems=wrong.problems)  # noqa: TRY400 - they say it all
@@ -61,7 +65,8 @@ class ReplySigner:
             log.info("soap.signing-renewed", channel=self._channel)
 
     def _stamps(self) -> tuple[object, ...]:
-        return stamp(self._certificate), stamp(self._key)
+        files = self._certificate, self._key
+        return *(stamp(file) for file in files), *self._keys.exposed(*files)
 
     def _load(self) -> Pair:
         settings = self._settings

@@ -20,7 +20,7 @@ import structlog
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from adapters.channels.soap.files import stamp
+from adapters.channels.soap.files import NO_KEYS, Keys, stamp
 from adapters.channels.soap.settings import SoapSettings
 from adapters.wire.secret import secret
 from broker.errors import ConfigError
@@ -43,7 +43,14 @@ class Tls:
     """The newest good context.  `refresh` is called by one thread; `context` may be read by any."""
 
     def __init__(
-        self, settings: SoapSettings, *, folder: Path, partners: Callable[[], Partners], clock: Clock, channel: str
+        self,
+        settings: SoapSettings,
+        *,
+        folder: Path,
+        partners: Callable[[], Partners],
+        clock: Clock,
+        channel: str,
+        keys: Keys = NO_KEYS,
     ) -> None:
         """Make the first context; raise ConfigError if the files do not make one."""
         if settings.certificate is None:
@@ -55,6 +62,7 @@ class Tls:
         self._partners = partners
         self._clock = clock
         self._channel = channel
+        self._keys = keys
         self._asks = Proof.TLS in settings.proofs  # for a client's certificate
         self._seen = self._state()
         self.context = self._make()
@@ -66,6 +74,7 @@ class Tls:
             return
         self._seen = state
         try:
+            self._keys.insist_on_secrecy(self._certificate, self._key)
             self.context = self._make()
         except ConfigError as wrong:
             # A certificate is renewed in two steps, so this is seen between them: the second brings us here again.
@@ -114,7 +123,8 @@ class Tls:
     def _state(self) -> tuple[object, ...]:
         """Return what the context is made from: equal as long as nothing has changed."""
         # A snapshot of the partners is immutable and equal to itself alone.
-        return stamp(self._certificate), stamp(self._key), self._partners()
+        files = self._certificate, self._key
+        return *(stamp(file) for file in files), *self._keys.exposed(*files), self._partners()
 
 
 def client_key(line: ssl.SSLObject | None) -> str:
