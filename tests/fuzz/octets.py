@@ -22,7 +22,7 @@ from adapters.testkit.responder_words import Lie, Words
 from adapters.testkit.tsa import Tsa
 from broker.errors import ConfigError
 from broker.parse import Limits, read
-from broker.verify import issuer_name, path, qualified, revocation, timestamp, trusted_list
+from broker.verify import issuer_name, path, qualified, sources, timestamp, trusted_list
 from broker.verify.certificate import distinct, load
 from broker.verify.fault import Fault
 from broker.verify.settlement import Raw, settle
@@ -60,7 +60,7 @@ def _pieces(octets: bytes) -> list[bytes]:
 def _take_for_certificates(octets: bytes) -> None:
     with suppress(Fault):
         signer, *beside = distinct(_pieces(octets)) or (load(octets),)
-        revocation.sources(signer.der)
+        sources.sources(signer.der)
         issuer_name.names(signer.report.issuer, signer.x509.issuer)
         assert not qualified.is_qualified(signer.x509, (), AT), "qualified by no list"
         found = path.find(signer, beside, trust(), AT)
