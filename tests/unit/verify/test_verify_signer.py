@@ -12,6 +12,7 @@ from cryptography.hazmat.primitives.asymmetric import ed25519
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from adapters.testkit.certificates import Credential
+from adapters.testkit.pki import DAY
 from adapters.testkit.signer import sign
 from adapters.testkit.signing.recipe import PLAIN
 from broker.evidence import Indication, Level
@@ -135,7 +136,8 @@ def test_a_key_of_a_kind_that_is_not_taken_fits_nothing() -> None:
 
 def twin() -> bytes:
     """Another certificate of the person's key."""
-    return PKI.personal(PKI.qualified_ca, PKI.person.person, usage=("digital_signature",)).der
+    own = PKI.person
+    return PKI.qualified_ca.issue(own.certificate.subject, own.key, not_before=AT - DAY, not_after=AT + DAY).der
 
 
 @pytest.mark.parametrize(
