@@ -7,11 +7,12 @@ import random
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
+from itertools import count
 from threading import Event, Lock, Thread
 from typing import Self
 
 import pika
-from pika.exceptions import AMQPError
+from pika.exceptions import AMQPError, ConnectionClosedByBroker
 
 from adapters.testkit.box import Reply, Submission
 from adapters.testkit.signer import sign
@@ -26,6 +27,9 @@ REFUSED = 0.02  # is not signed, and must be refused
 AHEAD = 30  # letters of a client over RabbitMQ that wait for an answer
 # What a broker says whose clock is an hour behind: a client that knows better sends the same again.
 CLOCK_BEHIND = "verify.signing-time-future"
+# What RabbitMQ 3.10 says of a quorum queue that has answered nobody since it was killed, and never will (seen once in a
+# long while): a client gives it up, and asks by the same bytes for its answers in another.
+STUCK = 541
 PATIENCE = 900.0  # seconds in which a letter must be answered at all
 
 
@@ -150,7 +154,8 @@ class _RabbitClient:
 
     def __init__(self, load: Load, url: str, name: str, chance: random.Random) -> None:
         self._load, self._name, self._chance = load, name, chance
-        self._answers = f"answers-{name}"
+        self._queues = (f"answers-{name}-{number}" for number in count(1))
+        self._answers = next(self._queues)
         self._parameters = pika.URLParameters(url)
         self._waiting: dict[str, Submission] = {}  # sent, or to be sent, and not answered
         self._confirmed: set[str] = set()
@@ -163,7 +168,10 @@ class _RabbitClient:
             try:
                 with pika.BlockingConnection(self._parameters) as connection:
                     self._work(connection, stop)
-            except (AMQPError, OSError):
+            except (AMQPError, OSError) as broken:
+                if isinstance(broken, ConnectionClosedByBroker) and broken.reply_code == STUCK:
+                    self._answers = next(self._queues)
+                    self._confirmed.clear()
                 time.sleep(0.2)
             if self._load.clients.told > heard:
                 until = time.monotonic() + PATIENCE
