@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 
 import pika
 import pytest
+from pika.exceptions import NackError
 
 from adapters.testkit.box import Submission
 from adapters.testkit.signer import sign
@@ -19,6 +20,17 @@ from tests.commands import answer, run
 
 def refusals(town):
     return answer("list", "--refusals", "-c", town.site.configuration)
+
+
+def _publish(channel, queue: str, document: bytes, about: pika.BasicProperties) -> None:
+    """Send until RabbitMQ takes it: a busy one says no now and then (basic.nack), and a sender sends again."""
+    while True:
+        try:
+            channel.basic_publish("", queue, document, about, mandatory=True)
+        except NackError:
+            channel.connection.sleep(0.2)
+        else:
+            return
 
 
 @dataclass(frozen=True)
@@ -39,7 +51,7 @@ class Queue:
             answers = channel.queue_declare("", exclusive=True).method.queue
             about = pika.BasicProperties(headers={"sender": it.sender, "box": it.box}, reply_to=answers)
             channel.confirm_delivery()
-            channel.basic_publish("", self.name, it.document, about, mandatory=True)
+            _publish(channel, self.name, it.document, about)
             _, properties, _ = next(channel.consume(answers, auto_ack=True, inactivity_timeout=30))
             channel.cancel()
         return properties.headers["code"]
