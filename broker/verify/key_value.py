@@ -6,7 +6,7 @@ trust, the mathematics of a plain XMLDSig are checked by it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Final
 
@@ -23,6 +23,8 @@ from broker.verify.trust import PublicKey
 Numbers = rsa.RSAPublicNumbers | ec.EllipticCurvePublicNumbers
 
 _BARE: Final = frozenset({DS + "RSAKeyValue", DS + "DSAKeyValue", DSIG11 + "ECKeyValue"})
+_RSA: Final = [DS + "Modulus", DS + "Exponent"]
+_EC: Final = [DSIG11 + "NamedCurve", DSIG11 + "PublicKey"]
 _LARGEST: Final = 5_000  # octets of a key in DER: RSA of 16,384 bits takes half of that
 _CURVES: Final[Mapping[str, Callable[[], ec.EllipticCurve]]] = MappingProxyType(
     {
@@ -80,13 +82,21 @@ def _numbers(element: etree._Element) -> Numbers | None:
         return None
     if held[0].tag == DS + "RSAKeyValue":
         exponent, modulus = (int.from_bytes(_octets(held[0], DS + name), "big") for name in ("Exponent", "Modulus"))
+        _require_parts(held[0], _RSA)
         return rsa.RSAPublicNumbers(exponent, modulus)
     curves = [it.get("URI") or "" for it in held[0].iterchildren(DSIG11 + "NamedCurve")]
     named = _CURVES.get(curves[0]) if len(curves) == 1 else None
     if held[0].tag != DSIG11 + "ECKeyValue" or named is None:
         return None
     point = _octets(held[0], DSIG11 + "PublicKey")
+    _require_parts(held[0], _EC)
     return ec.EllipticCurvePublicKey.from_encoded_point(named(), point).public_numbers()
+
+
+def _require_parts(key: etree._Element, parts: Sequence[str]) -> None:
+    """Raise ValueError if it holds anything else, however deep, or in another order: another program may take that."""
+    if [it.tag for it in key.iterdescendants(etree.Element)] != parts:
+        raise ValueError(key.tag)
 
 
 def _octets(above: etree._Element, tag: str) -> bytes:

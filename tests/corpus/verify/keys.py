@@ -102,6 +102,10 @@ for _what, _value in {
     "no-der": der_value(b"\0\0\0"),
     "der-and-more": der_value(in_der(PKI.person) + b"\0"),
     "two-numbers-in-one": rsa_value(f"{_OWN}</ds:Modulus><ds:Modulus>{_written(modulus(PKI.other_person))}"),
+    "a-number-of-another-deeper": rsa_value(
+        f"{_OWN}</ds:Modulus><ds:KeyInfo><ds:Modulus>{_written(modulus(PKI.other_person))}</ds:Modulus></ds:KeyInfo>"
+        "<ds:Modulus>"
+    ).replace("<ds:Modulus></ds:Modulus>", ""),
 }.items():
     expect("key-info-unreadable", edited(_BEFORE, rf"{_value}\1", BASELINE), _what)
 expect("too-many-keys", edited(_BEFORE, rf"{rsa_value(_OWN) * 11}\1", BASELINE), "eleven-of-its-own")

@@ -91,6 +91,27 @@ def test_a_key_of_no_kind_that_is_taken_is_none(held: etree._Element | None) -> 
             numbers(element)
 
 
+MORE = "<KeyInfo><Modulus>AQAB</Modulus></KeyInfo>"
+
+
+@pytest.mark.parametrize("at", [0, 1, 2])
+def test_a_key_holds_its_two_parts_and_nothing_else_however_deep(at: int) -> None:
+    of_rsa, on_a_curve = rsa(written(RSA.public_numbers().n), "AQAB"), point(encoded(OWN))
+    for name, held in (("RSA", of_rsa), ("EC", on_a_curve)):
+        numbers(held[0])
+        held[0][0].insert(at, etree.fromstring(f"<KeyName {XMLNS}>{MORE}</KeyName>"))
+        with pytest.raises(ValueError, match=f"{name}KeyValue$"):
+            numbers(held[0])
+
+
+def test_the_parts_of_a_key_stand_in_their_order() -> None:
+    of_rsa, on_a_curve = rsa(written(RSA.public_numbers().n), "AQAB"), point(encoded(OWN))
+    for name, held in (("RSA", of_rsa), ("EC", on_a_curve)):
+        held[0][0].append(held[0][0][0])
+        with pytest.raises(ValueError, match=f"{name}KeyValue$"):
+            numbers(held[0])
+
+
 def der(octets: bytes) -> etree._Element:
     return etree.fromstring(f"<e:DEREncodedKeyValue {XMLNS}>{b64encode(octets).decode()}</e:DEREncodedKeyValue>")
 
