@@ -19,6 +19,7 @@ from adapters.trust.fetch import Fetcher
 from broker.errors import Unavailable
 from broker.ports import Clock
 from broker.verify import TrustSnapshot
+from broker.verify.asn1_classes import make_ready
 from broker.verify.fault import Fault
 from broker.verify.timestamp import TimeStamp, verify
 
@@ -73,6 +74,9 @@ class _Response(core.Sequence):  # type: ignore[misc]
     """A TimeStampResp, whose token may be missing (RFC 3161 §2.4.2); asn1crypto's own type insists on one."""
 
     _fields: ClassVar[list[Any]] = [("status", tsp.PKIStatusInfo), ("token", cms.ContentInfo, {"optional": True})]
+
+
+make_ready()
 
 
 def _token(answer: bytes) -> bytes:

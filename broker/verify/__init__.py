@@ -7,12 +7,15 @@ in its order); then one idea a file: `shape.py` and `references.py` (structure a
 when), `trust.py`, `path.py`, `revocation.py` and `settlement.py` (what is known of certificates, and how it is proven),
 `explain.py` (hints), `fault.py` (codes and their verdicts), `unsigned.py` and `prefixes.py` (what no signature covers).
 Trusted lists: `trusted_list.py` (which are believed), `trust_services.py` (what they grant), `qualified.py` (what that
-makes of a certificate).
+makes of a certificate).  `asn1_classes.py` is for the threads of all that read certificates.
 """
 
+from broker.verify.asn1_classes import make_ready
 from broker.verify.moment import Window
 from broker.verify.signer import Policy
 from broker.verify.stage import Verify, examine
 from broker.verify.trust import Anchor, TrustSnapshot, anchors, certificates
 
 __all__ = ["Anchor", "Policy", "TrustSnapshot", "Verify", "Window", "anchors", "certificates", "examine"]
+
+make_ready()

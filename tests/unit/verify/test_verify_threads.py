@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 
 from adapters.testkit.pki import JAN, ZOFIA
@@ -49,3 +51,17 @@ def test_a_new_snapshot_holds_from_the_next_document_on() -> None:
     parsed = Parse(limits=Limits())(an_envelope(sign(FORM, PKI.person, AT), received_at=AT))
     codes = [verify(Valid(document=parsed, form=A_FORM)).report.code for _ in range(3)]
     assert codes == ["", "verify.chain-untrusted", ""]
+
+
+def test_no_class_of_asn1crypto_is_left_to_be_completed_by_threads() -> None:
+    """As in a worker that has just been born: its first documents come all at once."""
+    said = subprocess.run([sys.executable, "-c", UNREADY], check=True, capture_output=True, text=True).stdout
+    assert said == "['Choice']\n"
+
+
+UNREADY = """
+import adapters.wire.wss.token, adapters.trust.timestamp, broker.journal_head, config.run
+from asn1crypto import core
+from broker.verify.asn1_classes import _below
+print(sorted({it.__name__ for it in _below(core.Asn1Value) if it not in core._SETUP_CLASSES}))
+"""
