@@ -65,8 +65,8 @@ def numbers(element: etree._Element) -> Numbers:
 
 
 def _of_der(element: etree._Element) -> Numbers | None:
-    octets = written.octets(element)
-    if octets is None or len(octets) > _LARGEST:
+    octets = _octets(element)
+    if len(octets) > _LARGEST:
         raise ValueError(element.tag)
     key = load_der_public_key(octets)
     return key.public_numbers() if isinstance(key, rsa.RSAPublicKey | ec.EllipticCurvePublicKey) else None
@@ -81,27 +81,29 @@ def _numbers(element: etree._Element) -> Numbers | None:
     if len(held) != 1:
         return None
     if held[0].tag == DS + "RSAKeyValue":
-        exponent, modulus = (int.from_bytes(_octets(held[0], DS + name), "big") for name in ("Exponent", "Modulus"))
-        _require_parts(held[0], _RSA)
+        modulus, exponent = (int.from_bytes(_octets(part), "big") for part in _parts(held[0], _RSA))
         return rsa.RSAPublicNumbers(exponent, modulus)
     curves = [it.get("URI") or "" for it in held[0].iterchildren(DSIG11 + "NamedCurve")]
     named = _CURVES.get(curves[0]) if len(curves) == 1 else None
     if held[0].tag != DSIG11 + "ECKeyValue" or named is None:
         return None
-    point = _octets(held[0], DSIG11 + "PublicKey")
-    _require_parts(held[0], _EC)
-    return ec.EllipticCurvePublicKey.from_encoded_point(named(), point).public_numbers()
+    _, point = _parts(held[0], _EC)
+    return ec.EllipticCurvePublicKey.from_encoded_point(named(), _octets(point)).public_numbers()
 
 
-def _require_parts(key: etree._Element, parts: Sequence[str]) -> None:
-    """Raise ValueError if it holds anything else, however deep, or in another order: another program may take that."""
-    if [it.tag for it in key.iterdescendants(etree.Element)] != parts:
+def _parts(key: etree._Element, names: Sequence[str]) -> list[etree._Element]:
+    """Return the parts of a key; raise ValueError if it holds others, however deep, or in another order.
+
+    Another program may take those (XMLDSig 1.1 §4.5.2 has them in this order).
+    """
+    found = list(key.iterdescendants(etree.Element))
+    if [it.tag for it in found] != names:
         raise ValueError(key.tag)
+    return found
 
 
-def _octets(above: etree._Element, tag: str) -> bytes:
-    found = list(above.iterchildren(tag))
-    octets = written.octets(found[0]) if len(found) == 1 else None  # of two another program may take the other
+def _octets(element: etree._Element) -> bytes:
+    octets = written.octets(element)
     if octets is None:
-        raise ValueError(tag)
+        raise ValueError(element.tag)
     return octets

@@ -13,6 +13,7 @@ from typing import Final
 from lxml import etree
 
 from broker.lines import line
+from broker.parse import BASE64
 from broker.verify.fault import Fault
 from broker.verify.names import (
     DS,
@@ -31,7 +32,6 @@ from broker.verify.names import (
 _SIGNATURES: Final = 20  # in one document, counter-signatures included
 _CERTIFICATES: Final = 10  # in one KeyInfo
 
-_BASE64: Final = DS[1:-1] + "base64"  # another Encoding tells people what is there (XMLDSig 1.1 §4.5)
 _ID_NAMES: Final = frozenset(
     {
         "Id",
@@ -128,7 +128,7 @@ def _enveloped_form(signature: etree._Element) -> etree._Element:
     contents = [held for held in signature.iterchildren(OBJECT) if not _is_about_signature(held)]
     if not contents:
         raise Fault("verify.detached")
-    if any(held.get("Encoding") == _BASE64 or _is_text(held) for held in contents):
+    if any(held.get("Encoding") == BASE64 or _is_text(held) for held in contents):
         raise Fault("verify.enveloping-base64", "ds:Object")
     elements = [child for held in contents for child in held.iterchildren(etree.Element)]
     if len(contents) != 1 or len(elements) != 1 or _has_text(contents[0]):
@@ -202,7 +202,7 @@ def _qualifying(objects: list[etree._Element], form: etree._Element) -> etree._E
     """Return the qualifying properties, if any; raise Fault at anything else that an Object may hide."""
     found: list[etree._Element] = []
     for held in objects:
-        if held.get("Encoding") == _BASE64 or _is_text(held):
+        if held.get("Encoding") == BASE64 or _is_text(held):
             raise Fault("verify.enveloping-base64", "ds:Object")
         if _has_text(held):
             raise Fault("verify.object-unknown", "ds:Object", element="text()")

@@ -13,7 +13,7 @@ from adapters.testkit.certificates import key
 from broker.verify import key_value
 from broker.verify.certificate import HOSTILE
 from broker.verify.fault import Fault
-from broker.verify.key_value import _octets, is_key, numbers, read
+from broker.verify.key_value import is_key, numbers, read
 
 XMLNS = 'xmlns="http://www.w3.org/2000/09/xmldsig#" xmlns:e="http://www.w3.org/2009/xmldsig11#"'
 P256 = "urn:oid:1.2.840.10045.3.1.7"
@@ -166,10 +166,21 @@ def test_a_key_that_cannot_be_read_is_a_fault_and_says_where(held: etree._Elemen
     assert caught.value.facts == {"part": "KeyValue"}
 
 
-@pytest.mark.parametrize("written", ["<a/>", "<a><b>AAAA</b><b>AAAA</b></a>"])
-def test_a_part_that_is_missing_or_stands_there_twice_is_named(written: str) -> None:
-    with pytest.raises(ValueError, match=r"^b$"):
-        _octets(etree.fromstring(written), "b")
+@pytest.mark.parametrize("inside", ["", "<Modulus>AAAA</Modulus><Modulus>AAAA</Modulus><Exponent>AQAB</Exponent>"])
+def test_a_key_with_a_part_that_is_missing_or_stands_there_twice_is_named(inside: str) -> None:
+    with pytest.raises(ValueError, match=r"RSAKeyValue$"):
+        numbers(info(f"<RSAKeyValue>{inside}</RSAKeyValue>")[0])
+
+
+NO_DER = etree.fromstring(f"<e:DEREncodedKeyValue {XMLNS}>?</e:DEREncodedKeyValue>")
+
+
+@pytest.mark.parametrize(
+    ("held", "named"), [(rsa("?", "AQAB")[0], "Modulus"), (rsa("AQAB", "?")[0], "Exponent"), (NO_DER, "KeyValue")]
+)
+def test_a_part_that_is_no_base64_is_named(held: etree._Element, named: str) -> None:
+    with pytest.raises(ValueError, match=f"{named}$"):
+        numbers(held)
 
 
 def test_a_curve_that_is_named_twice_is_none() -> None:
