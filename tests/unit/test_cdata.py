@@ -72,6 +72,10 @@ def test_a_section_is_found_in_every_encoding_that_is_read(encoding):
         assert parting(text.encode(encoding)) == line
 
 
+def test_lines_are_counted_from_the_first_octet():
+    assert parting(b"\n<a>1<![CDATA[2]]></a>") == 2
+
+
 def test_the_first_section_that_parts_a_text_is_the_one_that_is_told():
     assert parting(b"<a>\n<b><![CDATA[\n1]]></b>\n<b>1<![CDATA[\n0]]>0</b>\n<b>1<![CDATA[0]]></b></a>") == 4
 

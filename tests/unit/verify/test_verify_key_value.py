@@ -53,6 +53,7 @@ def test_an_rsa_key_is_read_by_its_numbers() -> None:
     numbers = RSA.public_numbers()
     said = rsa(written(numbers.n), written(numbers.e))
     said[0].insert(0, etree.Comment("remarks are no keys"))
+    said[0][1].insert(1, etree.Comment("nor parts of one"))
     found = read(said)
     assert found is not None
     assert found.public_numbers() == numbers

@@ -5,6 +5,9 @@ from __future__ import annotations
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from typing import ClassVar
+
+from asn1crypto import core
 
 from adapters.testkit.pki import JAN, ZOFIA
 from adapters.testkit.signer import sign, sign_on_platform
@@ -12,6 +15,7 @@ from adapters.testkit.signing.recipe import BASELINE, QUALIFIED
 from broker.model import Form, FormKey, Valid
 from broker.parse import Limits, Parse
 from broker.verify import TrustSnapshot, Verify
+from broker.verify.asn1_classes import make_ready
 from tests.builders import an_envelope
 from tests.corpus.verify.scene import AT, FORM, PKI, TRUST
 
@@ -57,6 +61,17 @@ def test_no_class_of_asn1crypto_is_left_to_be_completed_by_threads() -> None:
     """As in a worker that has just been born: its first documents come all at once."""
     said = subprocess.run([sys.executable, "-c", UNREADY], check=True, capture_output=True, text=True).stdout
     assert said == "['Choice']\n"
+
+
+def test_a_class_is_ready_however_far_below_another_it_is() -> None:
+    class One(core.Sequence):
+        _fields: ClassVar[list[tuple[str, type]]] = [("number", core.Integer)]
+
+    class Other(One):
+        pass
+
+    make_ready()
+    assert {One, Other} <= core._SETUP_CLASSES.keys()
 
 
 UNREADY = """
