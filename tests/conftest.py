@@ -1,21 +1,23 @@
 """Fixtures for the whole suite: real engines, and a place of one's own in them.
 
 PostgreSQL and RabbitMQ are taken from GONIEC_TEST_POSTGRES and GONIEC_TEST_RABBITMQ, else from `scripts/engines
-up` if that was run, else they are started for this test run and ended with it.  Under xdist all workers share
-them, so a test takes a database of its own (`postgres_database`) and names its queues uniquely (`queue_name`).
-Only a test that breaks an engine takes one of its own (`private_rabbitmq`).
+up` if that was run and they still stand, else they are started for this test run and ended with it.  Under xdist
+all workers share them, so a test takes a database of its own (`postgres_database`) and names its queues uniquely
+(`queue_name`).  Only a test that breaks an engine takes one of its own (`private_rabbitmq`).
 """
 
 from __future__ import annotations
 
 import os
 import secrets
+import socket
 import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import psycopg
 import pytest
@@ -41,6 +43,13 @@ def settings_of(folder: Path) -> dict[str, str]:
     return dict(line.removeprefix("export ").split("=", 1) for line in lines)
 
 
+def listens(url: str) -> bool:
+    """Whether somebody is at the URL's port: the file of `scripts/engines up` outlives a machine that went down."""
+    at = urlsplit(url)
+    with socket.socket() as asking:
+        return asking.connect_ex((at.hostname, at.port)) == 0
+
+
 def pytest_configure(config: pytest.Config) -> None:
     if not hasattr(config, "workerinput"):
         os.environ[RUN] = tempfile.mkdtemp(prefix="goniec-tests-")
@@ -58,7 +67,7 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 def url_of(engine: str, variable: str) -> str:
     if given := os.environ.get(variable):
         return given
-    if standing := settings_of(SHARED).get(variable):
+    if (standing := settings_of(SHARED).get(variable)) and listens(standing):
         return standing
     folder = Path(os.environ[RUN])
     engines("up", "--dir", str(folder), "--only", engine)
