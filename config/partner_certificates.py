@@ -22,7 +22,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 from broker.errors import ConfigError
 from broker.partner import Coverage, Proof, fingerprint
 from broker.verify import certificates
-from broker.verify.certificate import EC_BITS, HOSTILE, RSA_BITS
+from broker.verify.certificate import EC_BITS, HOSTILE, RSA_BITS, RSA_EXPONENT_BITS, usable
 from config.settings import Settings
 from config.sources import of_file
 
@@ -113,6 +113,9 @@ def _bad_key(certificate: x509.Certificate) -> Iterator[tuple[frozenset[Proof], 
         if key.key_size < RSA_BITS:
             least = f"at least {RSA_BITS} bits"
             yield _BY_CERTIFICATE, f"its RSA key of {key.key_size} bits is refused; ask for one with {least}"
+        elif not usable(key):
+            most = f"an exponent of at most {RSA_EXPONENT_BITS} bits, as 65537 is"
+            yield _SIGNING, f"its RSA key proves nothing in WS-Security; ask for one with {most}"
     elif isinstance(key, ec.EllipticCurvePublicKey):
         if not isinstance(key.curve, _CURVES):
             by = _TLS if key.key_size >= EC_BITS else _BY_CERTIFICATE

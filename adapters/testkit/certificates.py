@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -23,7 +25,10 @@ _known: dict[tuple[str, str], PrivateKey] = {}
 
 
 def key(role: str, kind: str = "rsa-2048") -> PrivateKey:
-    """Return the private key of a role: `rsa-<bits>` or `ec-<bits>`; the same one every time in a process."""
+    """Return the private key of a role; the same one every time in a process.
+
+    A kind is `rsa-<bits>`, `rsa-<bits>-<bits of the exponent>` or `ec-<bits>`.
+    """
     return _known.get((role, kind)) or _known.setdefault((role, kind), _made(kind))
 
 
@@ -38,10 +43,22 @@ def remembered() -> Mapping[tuple[str, str], PrivateKey]:
 
 
 def _made(kind: str) -> PrivateKey:
-    family, _, bits = kind.partition("-")
+    family, bits, *exponent = kind.split("-")
     if family == "rsa":
-        return rsa.generate_private_key(public_exponent=65537, key_size=int(bits))
+        made = rsa.generate_private_key(public_exponent=65537, key_size=int(bits))
+        return _with_exponent(made, int(exponent[0])) if exponent else made
     return ec.generate_private_key({"256": ec.SECP256R1(), "384": ec.SECP384R1(), "521": ec.SECP521R1()}[bits])
+
+
+def _with_exponent(made: rsa.RSAPrivateKey, bits: int) -> rsa.RSAPrivateKey:
+    """Return a key of the same primes with an exponent of so many bits: no library makes one."""
+    of = made.private_numbers()
+    order = (of.p - 1) * (of.q - 1)
+    e = next(it for it in itertools.count((1 << (bits - 1)) + 1, 2) if math.gcd(it, order) == 1)
+    d = pow(e, -1, order)
+    public = rsa.RSAPublicNumbers(e, of.p * of.q)
+    halves = rsa.rsa_crt_dmp1(d, of.p), rsa.rsa_crt_dmq1(d, of.q)
+    return rsa.RSAPrivateNumbers(of.p, of.q, d, *halves, rsa.rsa_crt_iqmp(of.p, of.q), public).private_key()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -427,8 +427,8 @@ TEXTS: dict[str, Text] = {
     ),
     "verify.key-short": Text(
         number=359,
-        pl="Klucz podpisującego jest za krótki; wymagane jest RSA od 2048 bitów lub krzywa od 256 bitów.",
-        en="The signer's key is too short; RSA of 2048 bits or a curve of 256 bits is the least.",
+        pl="Klucz podpisującego jest za słaby; wymagane jest RSA od 2048 bitów z wykładnikiem do 32 bitów lub krzywa od 256.",
+        en="The signer's key does not do: RSA of at least 2048 bits with an exponent of at most 32, or a curve of at least 256.",
         hint_pl=_CERTIFICATE_PL,
         hint_en=_CERTIFICATE_EN,
     ),

@@ -92,10 +92,10 @@ TEXTS: dict[str, Text] = {
     ),
     "wss.key-short": Text(
         number=1060,
-        pl="Klucz, którym podpisano komunikat, jest za krótki.",
-        en="The key that signed the message is too short.",
-        hint_pl="RSA: co najmniej 2048 bitów; krzywe eliptyczne: co najmniej 256 bitów.",
-        hint_en="RSA: at least 2048 bits; elliptic curves: at least 256 bits.",
+        pl="Klucz, którym podpisano komunikat, jest za słaby.",
+        en="The key that signed the message does not do.",
+        hint_pl="RSA: co najmniej 2048 bitów, wykładnik do 32 bitów; krzywe eliptyczne: co najmniej 256 bitów.",
+        hint_en="RSA: at least 2048 bits, an exponent of at most 32; elliptic curves: at least 256 bits.",
     ),
     # ── algorithms ──
     "wss.c14n": Text(

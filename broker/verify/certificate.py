@@ -25,6 +25,7 @@ from broker.verify.identity import from_subject
 from broker.verify.trust import PublicKey
 
 RSA_BITS: Final = 2048
+RSA_EXPONENT_BITS: Final = 32
 EC_BITS: Final = 256
 _LARGEST: Final = 20_000  # octets of a certificate from outside: it is remembered, and real ones have some 2,000
 # Purposes of keys that machines hold for protocols (RFC 5280 §4.2.1.12): with one of these nobody signs a document,
@@ -124,9 +125,15 @@ def _is_for_machines(certificate: x509.Certificate) -> bool:
     return _MACHINES.issuperset(purposes)
 
 
-def long_enough(key: PublicKey) -> bool:
-    """Whether the key is as long as DOMAIN §5 asks."""
-    return key.key_size >= (RSA_BITS if isinstance(key, RSAPublicKey) else EC_BITS)
+def usable(key: PublicKey) -> bool:
+    """Whether the key is as long as DOMAIN §5 asks, and of RSA with an exponent that real keys have.
+
+    Real ones have 65537 or less.  One as long as the modulus makes each check some two hundred times as dear, and
+    the sender chooses it.  Go's crypto/rsa and Windows draw the line at 32 bits too.
+    """
+    if isinstance(key, RSAPublicKey):
+        return key.key_size >= RSA_BITS and key.public_numbers().e.bit_length() <= RSA_EXPONENT_BITS
+    return key.key_size >= EC_BITS
 
 
 def issuer_key(issuer: x509.Certificate) -> str:

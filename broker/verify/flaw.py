@@ -20,7 +20,7 @@ from pyhanko_certvalidator.path import ValidationPath
 from pyhanko_certvalidator.policy_decl import NO_REVOCATION, CertRevTrustPolicy, PKIXValidationParams
 from pyhanko_certvalidator.validate import async_validate_path
 
-from broker.verify.certificate import Certificate, issuer_key, load, long_enough, spki
+from broker.verify.certificate import Certificate, issuer_key, load, spki, usable
 from broker.verify.fault import Fault
 from broker.verify.rules import broken
 from broker.verify.trust import Anchor
@@ -51,7 +51,7 @@ def flaw(root: Root, chain: Sequence[Link], at: datetime) -> Fault | None:
     """Judge one path; return what is wrong with it, and with which of its certificates."""
     path = [*(link.certificate for link in chain), root.certificate]
     for place, certificate in enumerate(path[1:], start=1):
-        if certificate.key is not None and not long_enough(certificate.key):
+        if certificate.key is not None and not usable(certificate.key):
             return _fault("verify.chain-weak", path, place)
     anchor = trust_anchor(root.asn1)
     context = ValidationContext(

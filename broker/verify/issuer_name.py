@@ -20,8 +20,8 @@ from cryptography import x509
 _TYPE: Final = re.compile(r"[A-Za-z0-9.\s-]+=\s*")
 _WRITTEN: Final = re.compile(r""""(?:\\.|[^"\\])*"|(?:\\.|[^,;+"\\])*""", re.DOTALL)
 _END: Final = re.compile(r"\s*(?:[,;+]|\Z)")
-_HEX_ESCAPES: Final = re.compile(r"(?:\\[0-9a-fA-F]{2})+")
-_ESCAPE: Final = re.compile(r"\\(.)", re.DOTALL)
+# Both at once, from the left: of two backslashes the second begins nothing.
+_ESCAPED: Final = re.compile(r"(?P<octets>(?:\\[0-9a-fA-F]{2})+)|\\(?P<letter>.)", re.DOTALL)
 # The types of strings in names (RFC 5280 §4.1.2.4, and IA5String of older attributes) by their universal tags, and how
 # their characters are written: as the names in certificates are read.
 _STRINGS: Final = {12: "utf-8", 19: "utf-8", 20: "utf-8", 22: "utf-8", 28: "utf-32-be", 30: "utf-16-be"}
@@ -59,10 +59,15 @@ def _value(written: str) -> str | None:
     if bare.startswith('"'):
         written = bare[1:-1]
     try:
-        unescaped = _HEX_ESCAPES.sub(lambda m: bytes.fromhex(m[0].replace("\\", "")).decode("utf-8"), written)
+        return _ESCAPED.sub(_unescaped, written)
     except UnicodeDecodeError:
         return None
-    return _ESCAPE.sub(r"\1", unescaped)
+
+
+def _unescaped(found: re.Match[str]) -> str:
+    """Return what escaped octets of UTF-8, or one escaped letter, say (RFC 4514 §2.4)."""
+    octets = found["octets"]
+    return bytes.fromhex(octets.replace("\\", "")).decode("utf-8") if octets else found["letter"]
 
 
 def _der(digits: str) -> str | None:

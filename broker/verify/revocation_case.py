@@ -43,7 +43,7 @@ from pyhanko_certvalidator.sig_validate import (
 )
 
 from broker.verify import revocation_list
-from broker.verify.certificate import Certificate, long_enough
+from broker.verify.certificate import Certificate, usable
 from broker.verify.fetched import Listed, Raw
 from broker.verify.flaw import step, trust_anchor
 from broker.verify.revocation import CRL, HOLD, OCSP, Status
@@ -85,7 +85,7 @@ class _Strong(DefaultSignatureValidator):
     ) -> None:
         """Raise InvalidSignature unless it holds."""
         key = load_der_public_key(public_key_info.dump())
-        if not isinstance(key, PublicKey) or not long_enough(key) or signature_algorithm.hash_algo not in HASHES:
+        if not isinstance(key, PublicKey) or not usable(key) or signature_algorithm.hash_algo not in HASHES:
             raise InvalidSignature
         super().validate_signature(signature, signed_data, public_key_info, signature_algorithm, context)
 

@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from cryptography.hazmat.primitives.asymmetric.utils import Prehashed
 from cryptography.x509.oid import CRLEntryExtensionOID, ExtensionOID
 
-from broker.verify.certificate import HOSTILE, Certificate, issuer_key, long_enough
+from broker.verify.certificate import HOSTILE, Certificate, issuer_key, usable
 from broker.verify.revocation import RevocationList
 from broker.verify.trust import PublicKey
 
@@ -44,7 +44,7 @@ def load(octets: bytes) -> x509.CertificateRevocationList | None:
 
 def is_signed(found: x509.CertificateRevocationList, octets: bytes, issuer: Certificate) -> bool:
     """Whether a list was signed by an issuer of its name who may sign lists, and well enough."""
-    if issuer.key is None or not long_enough(issuer.key) or not _signs_lists(issuer.x509):
+    if issuer.key is None or not usable(issuer.key) or not _signs_lists(issuer.x509):
         return False
     try:
         if found.issuer.public_bytes() != issuer.x509.subject.public_bytes():

@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 
 from broker.verify.algorithms import Scheme
-from broker.verify.certificate import long_enough
+from broker.verify.certificate import usable
 from broker.verify.fault import Fault
 from broker.verify.trust import PublicKey
 
@@ -35,7 +35,7 @@ def check(key: PublicKey, scheme: Scheme, value: bytes, signed: bytes) -> None:
     """Return if the key made the value over the octets; raise Fault."""
     if isinstance(key, RSAPublicKey) != scheme.kind.startswith("rsa"):
         raise Fault("verify.key-mismatch")
-    if not long_enough(key):
+    if not usable(key):
         raise Fault("verify.key-short")
     try:
         if isinstance(key, RSAPublicKey):

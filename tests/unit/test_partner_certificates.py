@@ -19,7 +19,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from adapters.channels.soap.settings import SoapSettings
 from adapters.channels.soap.tls import Tls
-from adapters.testkit.certificates import Credential, distinguished
+from adapters.testkit.certificates import Credential, distinguished, key
 from adapters.testkit.wss import secure
 from adapters.wire import soap, wss
 from broker.errors import Unauthorised
@@ -158,12 +158,13 @@ def test_what_tls_refuses_is_told_by_partner_and_file(cast, tmp_path, name, vers
     [
         (GOOD["Ed25519"], "EdDSA"),
         (BAD["RSA of 1024 bits"][0], "its RSA key of 1024 bits"),
+        (made(key("exponents", "rsa-2048-33")), "an exponent of at most 32 bits"),
         (BAD["P-224"][0], "the curve secp224r1"),
         (BAD["Brainpool"][0], ""),
         (BAD["for servers"][0], ""),
         (BAD["for contents"][0], ""),
     ],
-    ids=["ed25519", "rsa-1024", "p-224", "brainpool", "server", "content"],
+    ids=["ed25519", "rsa-1024", "exponent", "p-224", "brainpool", "server", "content"],
 )
 def test_where_messages_are_signed_only_what_no_signature_can_be_made_by_is_told(tmp_path, credential, words):
     warnings = told(tmp_path, portal=[credential], proof=["ws-security"])

@@ -94,6 +94,10 @@ def one(value: str | bytes) -> x509.Name:
         ("CN=#2c030c0141", one("\x0c\x01A"), False),
         ("CN=#180f32303236303130313030303030305a", one("20260101000000Z"), False),  # a moment
         ("CN=#1a0141", one("A"), False),  # VisibleString is in no name
+        (r"CN=\\00", one(r"\00"), True),  # an escaped backslash, and two digits
+        (r"CN=\\\41", one("\\A"), True),
+        (r"CN=\5c00", one(r"\00"), True),
+        (r"CN=\41\\41", one(r"A\41"), True),
         ('CN="A', one("A"), False),
         ("CN=A\\", one("A"), False),
         ("CN=A", one("A"), True),

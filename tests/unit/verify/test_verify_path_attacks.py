@@ -169,8 +169,9 @@ def test_a_self_signed_certificate_beside_the_signature_is_no_anchor() -> None:
         ({"end": AT - SECOND}, "verify.chain-expired"),
         ({"begin": AT + SECOND}, "verify.chain-not-yet-valid"),
         ({"own": rsa.generate_private_key(public_exponent=65537, key_size=1024)}, "verify.chain-weak"),
+        ({"own": key("Attack Between", "rsa-2048-33")}, "verify.chain-weak"),
     ],
-    ids=["sound", "ca-false", "no-basic-constraints", "no-cert-sign", "critical", "not-critical", "ended", "not-begun", "short"],
+    ids=["sound", "ca-false", "no-basic-constraints", "no-cert-sign", "critical", "not-critical", "ended", "not-begun", "short", "exponent"],
 )  # fmt: skip
 def test_an_authority_between_must_be_one(about: dict[str, Any], code: str) -> None:
     between = made("Attack Between", ROOT, **about)

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ec, padding
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from hypothesis import given
 from hypothesis import strategies as st
@@ -190,6 +190,19 @@ def test_what_the_library_cannot_do_is_a_key_that_does_not_fit():
         with pytest.raises(Fault) as caught:
             check(value, Scheme(kind, hashes.SHA256()), bytes(256), b"x")
         assert caught.value.code == "verify.key-mismatch"
+
+
+@pytest.mark.parametrize("bits", [3, 32, 33, 2047])
+def test_a_key_with_an_exponent_that_no_real_key_has_is_not_checked_with(bits):
+    own = key("exponents", f"rsa-2048-{bits}")
+    assert own.public_key().public_numbers().e.bit_length() == bits
+    value = own.sign(b"x", padding.PKCS1v15(), hashes.SHA256())
+    scheme = Scheme("rsa", hashes.SHA256())
+    assert holds(own.public_key(), scheme, value, b"x") == (bits <= 32)
+    if bits > 32:
+        with pytest.raises(Fault) as caught:
+            check(own.public_key(), scheme, value, b"x")
+        assert caught.value.code == "verify.key-short"
 
 
 def test_a_value_in_der_where_two_numbers_belong_is_told_apart_from_a_wrong_one():
