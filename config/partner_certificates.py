@@ -58,7 +58,6 @@ def about_certificates(settings: Settings, at: datetime) -> Iterator[str]:
     yield from _one_key(held)
     if Proof.WS_SECURITY in asked:
         yield from _one_name(held)
-    if Proof.WS_SECURITY in asked:
         yield from _one_certificate(settings, held)
 
 
