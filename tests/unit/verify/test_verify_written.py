@@ -192,7 +192,7 @@ def test_what_the_library_cannot_do_is_a_key_that_does_not_fit():
         assert caught.value.code == "verify.key-mismatch"
 
 
-@pytest.mark.parametrize("bits", [3, 32, 33, 2047])
+@pytest.mark.parametrize("bits", [17, 32, 33, 2047])
 def test_a_key_with_an_exponent_that_no_real_key_has_is_not_checked_with(bits):
     own = key("exponents", f"rsa-2048-{bits}")
     assert own.public_key().public_numbers().e.bit_length() == bits
