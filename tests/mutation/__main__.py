@@ -14,6 +14,7 @@ import sys
 import tempfile
 import tomllib
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +33,7 @@ def main() -> int:
     words.add_argument("--jobs", type=int, default=os.cpu_count() or 2)
     words.add_argument("--budget", type=float, default=8.0, help="processor seconds that tests of one mutant may take")
     words.add_argument("--tests", nargs="+", help="these tests, and not those of pyproject.toml")
-    words.add_argument("--again", action="store_true", help="pass over what was killed the last time")
+    words.add_argument("--again", action="store_true", help="only what was open the last time")
     words.add_argument("--told", action="store_true", help="run nothing: only tell what is kept of the last time")
     given = words.parse_args()
     settings = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["mutmut"]
@@ -72,18 +73,19 @@ def run(given: argparse.Namespace, settings: dict[str, Any], modules: list[str],
     """Write the mutants over this tree, run them, and keep what becomes of each."""
     import pytest  # noqa: PLC0415 - these import the code that is written over first
 
-    from tests.mutation.mutants import What, write  # noqa: PLC0415
+    from tests.mutation.mutants import write  # noqa: PLC0415
     from tests.mutation.running import Session  # noqa: PLC0415
 
     mutants = [mutant for module in modules for mutant in write(Path(), module)]
-    dead = [it for it in results.read(folder, modules) if given.again and it.what is What.KILLED]
-    passed_over = {it.mutant.change for it in dead}
+    last = results.by_change(results.read(folder, modules), explained()) if given.again else {}
+    kept = [replace(last[it.change], mutant=it) for it in mutants if it.change in last]
+    settled = {it.mutant for it in kept if results.is_settled(it, explained())}
     with ExitStack() as stack:
         files = {it: stack.enter_context(results.file_of(folder, it).open("w", encoding="utf-8")) for it in modules}
-        for outcome in dead:
+        for outcome in kept:  # what is open too: it must not be forgotten if this run is ended
             results.write(outcome, files[outcome.mutant.file])
         session = Session(
-            mutants=[it for it in mutants if it.change not in passed_over],
+            mutants=[it for it in mutants if it not in settled],
             jobs=given.jobs,
             budget=given.budget,
             done=lambda outcome: results.write(outcome, files[outcome.mutant.file]),
