@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import re
 from collections.abc import Callable
 
 import pytest
+from lxml import etree
 
 from adapters.testkit.signer import sign
 from adapters.testkit.signing.recipe import BASELINE, C14N, ENVELOPED, EXCLUSIVE, QUALIFIED, XPATH, Recipe
 from broker.evidence import Indication
+from broker.verify import explain
+from broker.verify.c14n import Canon
 from tests.corpus.verify.scene import AT, FORM, PKI, judged
 
 TWO_LINES = b'<w:r xmlns:w="urn:w"><w:a>1</w:a><w:b><w:c>2\n3</w:c></w:b></w:r>'
@@ -41,6 +45,20 @@ def test_line_ends_that_were_changed_after_signing_are_recognised() -> None:
 def test_an_instruction_that_was_added_after_signing_is_recognised() -> None:
     signed = sign(TWO_LINES, PKI.person, AT)
     assert _hint(b'<?xml-stylesheet href="x"?>' + signed) == "verify.hint-processing-instruction"
+
+
+def test_what_one_guess_costs_is_paid_before_it_is_made() -> None:
+    octets = b"<r>\r\n</r>"
+    asked = {
+        "octets": octets,
+        "algorithm": "sha256",
+        "expected": hashlib.sha256(octets.replace(b"\r\n", b"\n")).digest(),
+        "out": (),
+        "every": (),
+    }
+    root = etree.fromstring("<r>\n</r>")
+    hints = [explain.digest_mismatch(canon=Canon(root, budget=8 * len(octets) + more), **asked) for more in (-1, 0)]
+    assert hints[0] == explain.CHANGED != hints[1]
 
 
 def test_a_long_document_is_guessed_about_as_long_as_it_is_not_too_long() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from base64 import b64decode, b64encode
+from dataclasses import replace
 
 import pytest
 from lxml import etree
@@ -152,6 +153,16 @@ def test_whatever_the_profile_the_key_that_signed_is_the_one_that_is_written() -
         report = judged(document.replace(b"<ds:X509Data>", other + b"<ds:X509Data>"), **how)
         assert (report.code, report.place) == ("verify.key-value-mismatch", "ds:Signature[1]/ds:KeyInfo")
         assert report.facts["part"] == "KeyValue"
+
+
+def test_a_key_info_that_is_signed_may_not_hold_anothers_key_either() -> None:
+    other = numbered(PKI.other_person)
+    recipe = replace(
+        BASELINE, binding="key-info", rewrite=lambda it: it.replace("<ds:X509Data>", other + "<ds:X509Data>")
+    )
+    report = judged(sign(FORM, PKI.person, AT, recipe))
+    assert (report.code, report.place) == ("verify.key-value-mismatch", "ds:Signature[1]/ds:KeyInfo")
+    assert judged(sign(FORM, PKI.person, AT, replace(BASELINE, binding="key-info", key_value=True))).code == ""
 
 
 def test_a_value_that_does_not_hold_is_told_of_before_a_key_that_is_not_the_signers() -> None:
