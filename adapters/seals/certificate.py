@@ -11,7 +11,8 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding
 
-_RSA_BITS, _EC_BITS = 2048, 256  # what a verifier takes (DOMAIN §5)
+from broker.verify.certificate import EC_BITS, RSA_BITS, RSA_EXPONENT_BITS, usable
+
 _PEM = re.compile(rb"-----BEGIN (X509 )?CERTIFICATE-----.*?-----END (X509 )?CERTIFICATE-----", re.DOTALL)
 _CURVES = ec.SECP256R1, ec.SECP384R1, ec.SECP521R1  # for which it is known which of two values counts
 
@@ -86,9 +87,11 @@ def _of_key(key: object) -> list[str]:
     if not isinstance(key, rsa.RSAPublicKey | ec.EllipticCurvePublicKey):
         return ["the seal's key is neither RSA nor on an elliptic curve"]
     found = []
-    least = _RSA_BITS if isinstance(key, rsa.RSAPublicKey) else _EC_BITS
+    least = RSA_BITS if isinstance(key, rsa.RSAPublicKey) else EC_BITS
     if key.key_size < least:
         found.append(f"the seal's key has {key.key_size} bits, at least {least} are needed")
+    elif not usable(key):
+        found.append(f"the seal's key has an exponent of more than {RSA_EXPONENT_BITS} bits, as no real key has")
     if isinstance(key, ec.EllipticCurvePublicKey) and not isinstance(key.curve, _CURVES):
         found.append(f"the seal's key is on the curve {key.curve.name}; P-256, P-384 and P-521 are taken")
     return found

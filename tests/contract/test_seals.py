@@ -200,10 +200,11 @@ def test_a_key_without_its_certificate_is_a_configuration_error(tmp_path):
         (PKI.expired, "expired"),
         (PKI.not_yet_valid, "not valid before"),
         (PKI.short_key, "1024 bits"),
+        (PKI.personal(PKI.seal_ca, JAN, kind="rsa-2048-33"), "an exponent of more than 32 bits"),
         (PKI.personal(PKI.seal_ca, JAN, usage=("key_encipherment",)), "not for signing"),
         (PKI.seal_ca.credential, "is a CA's (basicConstraints CA:TRUE): use one of an end entity"),
     ],
-    ids=["expired", "not-yet-valid", "short-key", "usage", "authority"],
+    ids=["expired", "not-yet-valid", "short-key", "exponent", "usage", "authority"],
 )
 def test_what_cannot_seal_now_is_a_configuration_error(credential, said, tmp_path):
     (tmp_path / "seal.pem").write_bytes(credential.bundle)
