@@ -77,9 +77,10 @@ def run(given: argparse.Namespace, settings: dict[str, Any], modules: list[str],
     from tests.mutation.running import Session  # noqa: PLC0415
 
     mutants = [mutant for module in modules for mutant in write(Path(), module)]
-    last = results.by_change(results.read(folder, modules), explained()) if given.again else {}
+    known = explained()
+    last = results.by_change(results.read(folder, modules), known) if given.again else {}
     kept = [replace(last[it.change], mutant=it) for it in mutants if it.change in last]
-    settled = {it.mutant for it in kept if results.is_settled(it, explained())}
+    settled = {it.mutant for it in kept if results.is_settled(it, known)}
     with ExitStack() as stack:
         files = {it: stack.enter_context(results.file_of(folder, it).open("w", encoding="utf-8")) for it in modules}
         for outcome in kept:  # what is open too: it must not be forgotten if this run is ended

@@ -10,7 +10,8 @@ import pytest
 
 from tests.mutation.explained import Explained, explained
 from tests.mutation.mutants import Mutant, Outcome, What, write
-from tests.mutation.results import idle, tell
+from tests.mutation.results import by_change, file_of, idle, is_settled, read, tell
+from tests.mutation.results import write as keep
 
 ROOT = Path(__file__).parents[2]
 KNOWN = explained()
@@ -81,3 +82,23 @@ def test_only_what_is_killed_or_explained_is_done_with(
     assert first.became in capsys.readouterr().out
     assert idle([Outcome(mutant=first, what=What.SURVIVED)], known) == []
     assert idle([Outcome(mutant=first, what=What.KILLED)], known) == known
+
+
+def test_of_what_is_kept_of_a_mutant_the_last_counts(tmp_path: Path) -> None:
+    one, other = (Mutant(name, "a.py", "f", name, "") for name in ("one", "other"))
+    said = [(one, What.SURVIVED), (other, What.KILLED), (one, What.KILLED)]
+    with file_of(tmp_path, "a.py").open("w", encoding="utf-8") as file:
+        for mutant, what in said:
+            keep(Outcome(mutant=mutant, what=what), file)
+    assert {it.mutant.name: it.what for it in read(tmp_path, ["a.py"])} == {"one": "killed", "other": "killed"}
+
+
+def test_one_change_in_several_places_is_open_if_it_is_open_in_one() -> None:
+    places = [Mutant(f"m{number}", "a.py", "f", "x = 1", "x = 2") for number in range(3)]
+    whats = (What.KILLED, What.SURVIVED, What.LOOPED)
+    outcomes = [Outcome(mutant=it, what=what) for it, what in zip(places, whats, strict=True)]
+    for found in (outcomes, outcomes[::-1]):
+        assert {it.what for it in by_change(found, ()).values()} == {What.SURVIVED}
+    reason = Explained(file="a.py", function="f", reason="x", mutants=(("x = 1", "x = 2"),))
+    assert [is_settled(it, ()) for it in outcomes] == [True, False, True]
+    assert all(is_settled(it, (reason,)) for it in outcomes)
