@@ -10,7 +10,7 @@ import pika
 import psutil
 import psycopg
 
-from tests.conftest import engines, settings_of
+from tests.conftest import engines, listens, settings_of
 
 
 def test_a_test_gets_an_empty_database_of_its_own(postgres_database, postgres_url):
@@ -32,6 +32,13 @@ def test_rabbitmq_takes_a_durable_quorum_queue(rabbitmq_url, queue_name):
         channel.basic_publish("", queue, b"hello", mandatory=True)
         assert channel.basic_get(queue, auto_ack=True)[2] == b"hello"
         channel.queue_delete(queue)
+
+
+def test_engines_that_are_written_down_but_gone_are_not_taken_for_standing_ones():
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        url = f"amqp://guest:guest@127.0.0.1:{server.getsockname()[1]}/"
+        assert listens(url)
+    assert not listens(url)
 
 
 def test_what_was_started_is_ended_and_nothing_is_left(tmp_path):
