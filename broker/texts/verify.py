@@ -427,8 +427,8 @@ TEXTS: dict[str, Text] = {
     ),
     "verify.key-short": Text(
         number=359,
-        pl="Klucz podpisującego jest za słaby; wymagane jest RSA od 2048 bitów z wykładnikiem do 32 bitów lub krzywa od 256.",
-        en="The signer's key does not do: RSA of at least 2048 bits with an exponent of at most 32, or a curve of at least 256.",
+        pl="Klucz podpisującego się nie nadaje; trzeba RSA od 2048 bitów z wykładnikiem do 32 bitów lub krzywej od 256 bitów.",
+        en="The signer's key is refused; it takes RSA from 2048 bits with an exponent of up to 32, or a curve from 256 bits.",
         hint_pl=_CERTIFICATE_PL,
         hint_en=_CERTIFICATE_EN,
     ),
@@ -642,8 +642,8 @@ TEXTS: dict[str, Text] = {
     ),
     "verify.chain-weak": Text(
         number=385,
-        pl="Jeden z certyfikatów na ścieżce używa zbyt słabego klucza lub algorytmu ({certificate}).",
-        en="A certificate of the path has a key or an algorithm that is too weak ({certificate}).",
+        pl="Jeden z certyfikatów na ścieżce używa zbyt słabego lub niezwykłego klucza albo algorytmu ({certificate}).",
+        en="A certificate of the path has a key or an algorithm that is too weak or unusual ({certificate}).",
         hint_pl=_CERTIFICATE_PL,
         hint_en=_CERTIFICATE_EN,
         words={"certificate": CERTIFICATES},

@@ -92,8 +92,8 @@ TEXTS: dict[str, Text] = {
     ),
     "wss.key-short": Text(
         number=1060,
-        pl="Klucz, którym podpisano komunikat, jest za słaby.",
-        en="The key that signed the message does not do.",
+        pl="Klucz, którym podpisano komunikat, się nie nadaje.",
+        en="The key that signed the message is refused.",
         hint_pl="RSA: co najmniej 2048 bitów, wykładnik do 32 bitów; krzywe eliptyczne: co najmniej 256 bitów.",
         hint_en="RSA: at least 2048 bits, an exponent of at most 32; elliptic curves: at least 256 bits.",
     ),
